@@ -1,0 +1,1 @@
+"""Every wire that leaves the process: chats, agents and operators."""

@@ -1,0 +1,1 @@
+"""greenroom keeps an agent's chat sessions alive."""

@@ -1,0 +1,1 @@
+"""The roof: composes storage, platforms and actors into a running supervisor."""
