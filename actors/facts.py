@@ -1,0 +1,247 @@
+"""What a session asks the store to make true: facts, in the past tense. All facts of one write are one transaction.
+
+Storage turns each class into bound SQL (`storage/statements.py`). A fact that was written before is recognised by
+its key and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from greenroom.actors.model import (
+    Delivery,
+    Ending,
+    Epoch,
+    Generation,
+    Inbound,
+    InboxId,
+    InterruptReason,
+    Message,
+    OpenRun,
+    Question,
+    Seq,
+    SessionId,
+    SessionKey,
+    Tail,
+    ToolCall,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InboundStored:
+    """A platform's message is on disk. Makes session and route when the key is new. Yields a `Receipt`."""
+
+    inbound: Inbound
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InboundTaken:
+    """Stored inbound became the user message `seq`; it will not be handed to another run."""
+
+    session_id: SessionId
+    inbox_id: InboxId
+    generation: Generation
+    seq: Seq
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpened:
+    """A run starts: the session's generation is now the run's. Refused unless it is the next one."""
+
+    session_id: SessionId
+    run: OpenRun
+    tail: Tail
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgressed:
+    """The running agent gave a sign of life. `tail` is kept with the run so that a boot decides by index alone."""
+
+    session_id: SessionId
+    generation: Generation
+    at: float
+    tail: Tail
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunMarked:
+    """An open run will not be finished by this process, and why. Written before a drain waits."""
+
+    session_id: SessionId
+    generation: Generation
+    reason: InterruptReason
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """The attempt ended by itself and concluded nothing; the run stays open."""
+
+    session_id: SessionId
+    generation: Generation
+    ending: Ending
+    at: float
+    tail: Tail
+
+
+@dataclass(frozen=True, slots=True)
+class RunClosed:
+    """The work is concluded, or given up: nothing of it will be resumed."""
+
+    session_id: SessionId
+    generation: Generation
+    ending: Ending
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAppended:
+    """A row of the transcript."""
+
+    session_id: SessionId
+    epoch: Epoch
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool is about to be called. Durable before the call. A repeated start of the same key counts attempts."""
+
+    session_id: SessionId
+    epoch: Epoch
+    generation: Generation
+    work: Generation
+    call: ToolCall
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """A tool's outcome. Never overwritten: the first stored result of a key stands."""
+
+    session_id: SessionId
+    generation: Generation
+    key: str
+    result: str
+    failed: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """The agent waits for the user."""
+
+    session_id: SessionId
+    epoch: Epoch
+    generation: Generation
+    work: Generation
+    question: Question
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswered:
+    """The user's words that answered a question."""
+
+    session_id: SessionId
+    key: str
+    answer: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOpened:
+    """Something will have to become visible. Repeated with the same key it changes nothing."""
+
+    epoch: Epoch
+    generation: Generation
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilled:
+    """The text of an open delivery is known. Never replaces a text that is there."""
+
+    key: str
+    text: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryMoved:
+    """A delivery's row as its actor now knows it: state, the platform's message ids, attempts, when to try again."""
+
+    delivery: Delivery
+    at: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionStored:
+    """A resume decision: the rule of the table by its name, with all inputs as JSON."""
+
+    session_id: SessionId
+    epoch: Epoch
+    generation: Generation
+    rule: str
+    outcome: str
+    inputs: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuarantined:
+    """The session is left alone until an operator releases it."""
+
+    session_id: SessionId
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReleased:
+    """An operator gave a quarantined or suspended session back to its user."""
+
+    session_id: SessionId
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSuspended:
+    """The session's user or an operator asked that it never wakes by itself."""
+
+    session_id: SessionId
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRefused:
+    """A chat that is not allowed wrote. Only a counter, by platform and account: no words, no transcript."""
+
+    key: SessionKey
+    at: float
+
+
+Fact = (
+    InboundStored
+    | InboundTaken
+    | RunOpened
+    | RunProgressed
+    | RunMarked
+    | AttemptEnded
+    | RunClosed
+    | MessageAppended
+    | ToolStarted
+    | ToolEnded
+    | QuestionAsked
+    | QuestionAnswered
+    | DeliveryOpened
+    | DeliveryFilled
+    | DeliveryMoved
+    | DecisionStored
+    | SessionQuarantined
+    | SessionReleased
+    | SessionSuspended
+    | InboundRefused
+)

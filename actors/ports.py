@@ -1,0 +1,176 @@
+"""What greenroom asks of the world around it: platforms that carry messages, and agents that answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from greenroom.actors.model import DeliveryClass, Inbound, Message, Receipt, SessionKey, ToolPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a platform can do. `text_max` counts characters of one message; `edit_min_s` spaces edits while streaming."""
+
+    delivery: DeliveryClass
+    text_max: int = 4096
+    edits: bool = True
+    edit_min_s: float = 1.0
+    placeholder: str = "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to be posted. `key` is the same whenever this message is tried again."""
+
+    session: SessionKey
+    key: str
+    text: str
+    reply_to: str | None = None
+
+
+class SendRefusedError(Exception):
+    """The platform will never take this: the chat is gone, the bot is blocked. Not retried; a dead letter."""
+
+
+class RetryLaterError(Exception):
+    """The platform did not take it and says when to come back. It had no effect."""
+
+    def __init__(self, retry_after_s: float, detail: str = "rate limited") -> None:
+        """Remember how long to wait, in seconds."""
+        super().__init__(f"{detail}; retry after {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
+class NotSentError(Exception):
+    """It certainly had no effect (no connection, 5xx before the effect). Tried again with back-off."""
+
+
+class TargetGoneError(Exception):
+    """The message that was to be edited does not exist any more. It is posted anew."""
+
+
+class Door(Protocol):
+    """What a platform is given. Every method may be called from the platform's own loop."""
+
+    async def accept(self, inbound: Inbound) -> Receipt:
+        """Return when the inbound is on disk; only then acknowledge it to the platform.
+
+        Raises RefusedError (not allowed, too large: acknowledge and forget) or BusyError (do not acknowledge: it
+        must come again).
+        """
+
+    def connected(self) -> None:
+        """Say that the platform can be reached: what waited for it is decided now."""
+
+    def disconnected(self, why: str) -> None:
+        """Say that the platform cannot be reached for now."""
+
+
+class RefusedError(Exception):
+    """This inbound will never be taken; the message says why and what to do. Acknowledge it to the platform."""
+
+
+class BusyError(Exception):
+    """This inbound cannot be stored now (disk, flood). Do not acknowledge: the platform must send it again."""
+
+
+@runtime_checkable
+class Platform(Protocol):
+    """A wire to a chat platform. Asyncio code on a loop of its own; it never sees actors, only its door.
+
+    Any exception but the four above counts as ambiguous: the effect may have happened. What follows is decided by
+    the delivery class.
+    """
+
+    @property
+    def name(self) -> str:
+        """The platform's word in session keys, such as `telegram`."""
+
+    @property
+    def account(self) -> str:
+        """Which account of the platform this is, such as the bot's name."""
+
+    @property
+    def traits(self) -> Traits:
+        """What this platform can do."""
+
+    async def run(self, door: Door) -> None:
+        """Receive until cancelled. A return or an exception is a crash: it is run again with back-off."""
+
+    async def send(self, message: Outgoing) -> str:
+        """Post a message and return the platform's id of it."""
+
+    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+        """Make a posted message say `text`. Repeating an edit is harmless, 'not modified' is success."""
+
+    async def find(self, message: Outgoing) -> str | None:
+        """Look for a message that may have been posted before (RECONCILE only): its id, or None when surely absent."""
+
+
+class ToolInDoubtError(Exception):
+    """A `once` tool was called before an interruption and its outcome is unknown. It was not called again."""
+
+    def __init__(self, name: str, args: str, key: str) -> None:
+        """Name the call so that the agent can look, ask, or tell."""
+        super().__init__(f"tool {name}({args}) was interrupted: it may or may not have taken effect [{key}]")
+        self.name, self.args_json, self.key = name, args, key
+
+
+class Turn(Protocol):
+    """One run as its agent sees it. Belongs to the run's coroutine."""
+
+    @property
+    def session(self) -> SessionKey:
+        """Which conversation this is."""
+
+    @property
+    def text(self) -> str:
+        """The user's words to be answered: all messages that no answer covers, joined by newlines. May be empty."""
+
+    @property
+    def new(self) -> Sequence[Message]:
+        """The user messages to be answered, oldest first."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt; more after interruptions without progress."""
+
+    @property
+    def recovery_note(self) -> str | None:
+        """What happened to the attempt before this one, for the agent; None when nothing did."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this run is being stopped: return soon."""
+
+    async def messages(self, last: int = 200) -> Sequence[Message]:
+        """Read the last rows of the transcript, oldest first."""
+
+    async def say(self, text: str) -> None:
+        """Stream words: they become visible soon and are part of the answer."""
+
+    async def progress(self, text: str) -> None:
+        """Say what is going on; shown while the run lasts, not part of the answer."""
+
+    async def tool(
+        self,
+        name: str,
+        args: dict[str, Any],
+        *,
+        policy: ToolPolicy | str,
+        fn: Callable[..., Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - a tool returns any JSON value
+        """Call a tool exactly as its policy allows; the result is durable before it is returned.
+
+        `fn` is called with the arguments as keywords, and with `idempotency_key` if it takes one. Raises what the
+        tool raised, or ToolInDoubtError.
+        """
+
+    async def ask_user(self, prompt: str, choices: Sequence[str] = ()) -> str:
+        """Ask, and wait for the user's next message, as long as the user takes, across restarts."""
+
+
+Agent = Callable[[Turn], Awaitable[str | None]]
+"""An agent: what it returns, after what it said, is the answer."""

@@ -1,0 +1,169 @@
+"""What actors need of the storage room: one port, its answers, and the questions that can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from greenroom.actors.facts import Fact
+from greenroom.actors.model import (
+    Delivery,
+    Epoch,
+    Generation,
+    Inbound,
+    Message,
+    OpenRun,
+    Question,
+    Receipt,
+    SessionId,
+    SessionKey,
+    Snapshot,
+    Tail,
+    ToolRecord,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The facts are on disk. `receipts` holds one entry for each `InboundStored` among them, in order."""
+
+    receipts: tuple[Receipt, ...] = ()
+
+
+class RefusalKind(StrEnum):
+    """Why the store will never write these facts, however often they are offered."""
+
+    STALE_WRITER = "another owner of the store, or a newer run of the session, has taken over"
+    CONFLICT = "the facts contradict what is on disk"
+    CLOSED = "the store is closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The facts are not on disk and never will be. Troubles that heal are waited for instead, and never seen here."""
+
+    kind: RefusalKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailed:
+    """The question could not be answered now; nothing is known."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotOf:
+    """Ask for all that a session's actor needs. Answer: Snapshot, or None for an unknown session."""
+
+    session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptOf:
+    """Ask for the last `last` rows of a transcript, oldest first. Answer: tuple[Message, ...]."""
+
+    session_id: SessionId
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerOf:
+    """Ask for what earlier attempts at a piece of work left behind. Answer: Ledger."""
+
+    session_id: SessionId
+    work: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Tool calls and questions of one piece of work, oldest first."""
+
+    tools: tuple[ToolRecord, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTo:
+    """Ask for the row that concluded the work in which an inbound was answered. Answer: Message or None."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedOf:
+    """Ask for what is open: of one session, or of all when `session_id` is None. Answer: tuple[Unfinished, ...]."""
+
+    session_id: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A session with an open run, or with inbound that waits: all that a resume decision reads from the store.
+
+    The tail is the one kept with the run. `boot_clean` says whether the boot that the run belongs to ended in order.
+    """
+
+    session_id: SessionId
+    key: SessionKey
+    generation: Generation
+    run: OpenRun | None
+    tail: Tail
+    waiting: int  # inbound stored and not handed to a run
+    routed: bool  # the chat's key still leads to this session
+    suspended: bool = False
+    quarantined: bool = False
+    boot_clean: bool = False
+    anchored: bool = False  # the work's delivery row exists
+
+
+@dataclass(frozen=True, slots=True)
+class OwedOf:
+    """Ask for the deliveries of one platform account that are not concluded, oldest first.
+
+    Answer: tuple[Delivery, ...]. Those whose text is not known yet (OPEN) are among them.
+    """
+
+    platform: str
+    account: str
+
+
+Query = SnapshotOf | TranscriptOf | LedgerOf | AnswerTo | UnfinishedOf | OwedOf
+ReadAnswer = (
+    Snapshot
+    | tuple[Message, ...]
+    | Ledger
+    | Message
+    | tuple[Unfinished, ...]
+    | tuple[Delivery, ...]
+    | ReadFailed
+    | None
+)
+
+
+class Store(Protocol):
+    """The one writer of truth, as actors see it. Every call returns at once; `then` is called on a storage thread.
+
+    `then` must be short (a tell, a post) and must not raise. A write is answered only when it is on disk (Committed)
+    or when it never can be (Refused); while the disk is full or busy it waits. Writes of one caller keep their order.
+    """
+
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch under which this process owns the store."""
+
+    @property
+    def uid(self) -> str:
+        """Names this store among all stores, in 8 characters; part of every key that a platform remembers."""
+
+    def accept(self, inbound: Inbound, at: float, then: Callable[[Committed | Refused], None]) -> None:
+        """Store one inbound. Raises MailboxFull when too many wait: then the platform must not be acknowledged."""
+
+    def write(self, facts: Sequence[Fact], then: Callable[[Committed | Refused], None]) -> None:
+        """Write facts as one transaction, beside those of others. Never refused for want of room."""
+
+    def read(self, query: Query, then: Callable[[ReadAnswer], None]) -> None:
+        """Answer from what is committed, the caller's own committed writes included."""

@@ -1,0 +1,90 @@
+"""How a transcript ends. `extend_tail` is the only place that knows; `classify_tail` is its fold. Pure and total."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import reduce
+from typing import assert_never
+
+from greenroom.actors.model import Message, MessageKind, Role, Tail, TailKind
+
+FINISHES = frozenset({"stop", "end", "end_turn", "complete", "completed"})
+"""The finish reasons by which models say that they concluded. Anything else (length, none) is a text cut short."""
+
+
+def classify_tail(messages: Iterable[Message], start: Tail = Tail()) -> Tail:
+    """Say how a transcript ends. Exactly one kind is true of any sequence of rows.
+
+    `start` is the tail of the rows before these; to classify, the rows since the last concluding one suffice.
+
+    >>> classify_tail([]).kind
+    <TailKind.EMPTY: 'nothing was ever said'>
+    """
+    return reduce(extend_tail, messages, start)
+
+
+def extend_tail(tail: Tail, message: Message) -> Tail:
+    """Add one row. A row of our own (a recovery note, a system prompt) never makes old work look fresh."""
+    match message.role:
+        case Role.USER:
+            return replace(tail, kind=TailKind.USER, at=message.at, seq=message.seq, user_seq=message.seq)
+        case Role.ASSISTANT:
+            return _after_assistant(tail, message)
+        case Role.TOOL:
+            return _after_tool(tail, message)
+        case Role.SYSTEM:
+            return _after_system(tail, message)
+        case _:
+            assert_never(message.role)
+
+
+def is_final(message: Message) -> bool:
+    """Say whether an assistant row concludes: an explicit finish, words, and no calls that wait for results."""
+    return (
+        message.kind is MessageKind.TEXT
+        and message.finish is not None
+        and message.finish.lower() in FINISHES
+        and bool(message.text.strip())
+        and not message.tool_calls
+    )
+
+
+def _after_assistant(tail: Tail, message: Message) -> Tail:
+    calls = tail.open_calls | {call.key for call in message.tool_calls}
+    moved = replace(tail, at=message.at, seq=message.seq, open_calls=calls)
+    if message.kind is MessageKind.QUESTION:
+        return replace(moved, kind=TailKind.ASKED)
+    if message.tool_calls:
+        return replace(moved, kind=TailKind.TOOL_CALLS)
+    if is_final(message):
+        return _concluded(moved, message, TailKind.FINAL)
+    return replace(moved, kind=TailKind.PARTIAL)
+
+
+def _after_tool(tail: Tail, message: Message) -> Tail:
+    calls = tail.open_calls - {message.tool_key} if message.tool_key is not None else tail.open_calls
+    kind = TailKind.TOOL_CALLS if calls else TailKind.TOOL_RESULTS
+    return replace(tail, kind=kind, at=message.at, seq=message.seq, open_calls=calls)
+
+
+def _after_system(tail: Tail, message: Message) -> Tail:
+    match message.kind:
+        case MessageKind.RECOVERY_NOTE:
+            return replace(tail, kind=TailKind.RECOVERY_NOTE, seq=message.seq)
+        case MessageKind.STOPPED:
+            return _concluded(replace(tail, at=message.at, seq=message.seq), message, TailKind.STOPPED)
+        case MessageKind.FAILED:
+            return _concluded(replace(tail, at=message.at, seq=message.seq), message, TailKind.FAILED)
+        case MessageKind.TEXT | MessageKind.QUESTION:
+            return replace(tail, seq=message.seq)
+        case _:
+            assert_never(message.kind)
+
+
+def _concluded(tail: Tail, message: Message, kind: TailKind) -> Tail:
+    """Close the work. A user message that landed during the run and is not covered still waits."""
+    upto = tail.user_seq if message.answers_upto is None else message.answers_upto
+    answered = max(tail.answered_upto, upto)
+    waits = tail.user_seq > answered
+    return replace(tail, kind=TailKind.USER if waits else kind, answered_upto=answered, open_calls=frozenset())

@@ -1,0 +1,235 @@
+-- Version 1. Every row of a session carries (epoch, generation); triggers refuse writers that are no longer current.
+-- Times are UTC epoch seconds (REAL). JSON is TEXT.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+
+-- One life of the process each. ending IS NULL: it never came to an orderly end, or it is the one that lives.
+CREATE TABLE boots (
+    epoch      INTEGER PRIMARY KEY,
+    started_at REAL NOT NULL,
+    ended_at   REAL,
+    ending     TEXT CHECK (ending IN ('clean', 'unclean')),
+    reason     TEXT,
+    pid        INTEGER,
+    version    TEXT NOT NULL
+) STRICT;
+
+-- Who may write. One shard today; a cluster has more.
+CREATE TABLE ownership (
+    shard INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sessions (
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
+    key               TEXT NOT NULL,
+    created_at        REAL NOT NULL,
+    epoch             INTEGER NOT NULL,
+    generation        INTEGER NOT NULL DEFAULT 0,
+    suspended_at      REAL,
+    quarantined_at    REAL,
+    quarantine_reason TEXT
+) STRICT;
+CREATE INDEX sessions_by_key ON sessions (key);
+CREATE INDEX sessions_set_aside ON sessions (id) WHERE suspended_at IS NOT NULL OR quarantined_at IS NOT NULL;
+
+-- The session that a chat's next message goes to.
+CREATE TABLE routes (
+    key        TEXT PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id)
+) STRICT;
+
+-- What platforms gave us. generation IS NULL: not yet handed to a run.
+CREATE TABLE inbox (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    platform   TEXT NOT NULL,
+    account    TEXT NOT NULL,
+    update_id  TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    author     TEXT,
+    reply_to   TEXT,
+    sent_at    REAL,
+    at         REAL NOT NULL,
+    epoch      INTEGER NOT NULL,
+    generation INTEGER,
+    seq        INTEGER,
+    UNIQUE (platform, account, update_id)
+) STRICT;
+CREATE INDEX inbox_waiting ON inbox (session_id, id) WHERE generation IS NULL;
+
+CREATE TABLE messages (
+    id           INTEGER PRIMARY KEY,
+    session_id   INTEGER NOT NULL REFERENCES sessions (id),
+    seq          INTEGER NOT NULL CHECK (seq > 0),
+    epoch        INTEGER NOT NULL,
+    generation   INTEGER NOT NULL,
+    key          TEXT NOT NULL,
+    role         TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'tool')),
+    kind         TEXT NOT NULL CHECK (kind IN ('text', 'recovery_note', 'question', 'stopped', 'failed')),
+    text         TEXT NOT NULL,
+    at           REAL NOT NULL,
+    finish       TEXT,
+    answers_upto INTEGER,
+    author       TEXT,
+    tool_calls   TEXT,
+    tool_key     TEXT,
+    UNIQUE (session_id, seq),
+    UNIQUE (session_id, key)
+) STRICT;
+CREATE INDEX messages_concluding ON messages (session_id, seq) WHERE answers_upto IS NOT NULL;
+
+-- One execution of the agent each. open = 1 is the marker that a boot looks for; at most one a session.
+CREATE TABLE runs (
+    id               INTEGER PRIMARY KEY,
+    session_id       INTEGER NOT NULL REFERENCES sessions (id),
+    generation       INTEGER NOT NULL CHECK (generation > 0),
+    epoch            INTEGER NOT NULL,
+    work             INTEGER NOT NULL,
+    cause            TEXT NOT NULL,
+    attempt          INTEGER NOT NULL,
+    opened_at        REAL NOT NULL,
+    last_progress_at REAL NOT NULL,
+    open             INTEGER NOT NULL DEFAULT 1 CHECK (open IN (0, 1)),
+    closed_at        REAL,
+    ending           TEXT,
+    interrupted_by   TEXT,
+    reply_to         TEXT,
+    tail_kind        TEXT NOT NULL,
+    tail_at          REAL NOT NULL,
+    tail_seq         INTEGER NOT NULL,
+    user_seq         INTEGER NOT NULL,
+    answered_upto    INTEGER NOT NULL,
+    UNIQUE (session_id, generation)
+) STRICT;
+CREATE UNIQUE INDEX runs_open ON runs (session_id) WHERE open = 1;
+
+CREATE TABLE tool_calls (
+    id         INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    work       INTEGER NOT NULL,
+    epoch      INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    key        TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    args       TEXT NOT NULL,
+    policy     TEXT NOT NULL CHECK (policy IN ('pure', 'keyed', 'once', 'ask')),
+    attempts   INTEGER NOT NULL DEFAULT 1,
+    started_at REAL NOT NULL,
+    ended_at   REAL,
+    result     TEXT,
+    failed     INTEGER NOT NULL DEFAULT 0 CHECK (failed IN (0, 1)),
+    UNIQUE (session_id, key)
+) STRICT;
+CREATE INDEX tool_calls_of_work ON tool_calls (session_id, work);
+
+CREATE TABLE questions (
+    id          INTEGER PRIMARY KEY,
+    session_id  INTEGER NOT NULL REFERENCES sessions (id),
+    work        INTEGER NOT NULL,
+    epoch       INTEGER NOT NULL,
+    generation  INTEGER NOT NULL,
+    key         TEXT NOT NULL,
+    prompt      TEXT NOT NULL,
+    choices     TEXT NOT NULL,
+    asked_at    REAL NOT NULL,
+    answer      TEXT,
+    answered_at REAL,
+    UNIQUE (session_id, key)
+) STRICT;
+CREATE INDEX questions_of_work ON questions (session_id, work);
+
+-- The outbox. text IS NULL: the anchor of a run that has not concluded.
+CREATE TABLE deliveries (
+    id           INTEGER PRIMARY KEY,
+    key          TEXT NOT NULL UNIQUE,
+    session_id   INTEGER NOT NULL REFERENCES sessions (id),
+    platform     TEXT NOT NULL,
+    account      TEXT NOT NULL,
+    kind         TEXT NOT NULL CHECK (kind IN ('answer', 'question', 'line')),
+    epoch        INTEGER NOT NULL,
+    generation   INTEGER NOT NULL,
+    text         TEXT,
+    state        TEXT NOT NULL
+        CHECK (state IN ('open', 'pending', 'sending', 'retry', 'unknown', 'delivered', 'dead')),
+    message_ids  TEXT NOT NULL DEFAULT '[]',
+    attempts     INTEGER NOT NULL DEFAULT 0,
+    retry_at     REAL,
+    reply_to     TEXT,
+    error        TEXT,
+    created_at   REAL NOT NULL,
+    filled_at    REAL,
+    delivered_at REAL
+) STRICT;
+CREATE INDEX deliveries_owed ON deliveries (platform, account, id) WHERE state NOT IN ('delivered', 'dead');
+CREATE INDEX deliveries_of_session ON deliveries (session_id, id);
+
+CREATE TABLE decisions (
+    id         INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    epoch      INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    rule       TEXT NOT NULL,
+    outcome    TEXT NOT NULL,
+    inputs     TEXT NOT NULL,
+    at         REAL NOT NULL
+) STRICT;
+CREATE INDEX decisions_of_session ON decisions (session_id, id);
+
+CREATE TABLE dead_letters (
+    id         INTEGER PRIMARY KEY,
+    delivery   TEXT NOT NULL UNIQUE REFERENCES deliveries (key),
+    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    reason     TEXT NOT NULL,
+    at         REAL NOT NULL
+) STRICT;
+
+-- Chats that are not allowed: how often, never what.
+CREATE TABLE refusals (
+    platform TEXT NOT NULL,
+    account  TEXT NOT NULL,
+    count    INTEGER NOT NULL,
+    last_at  REAL NOT NULL,
+    PRIMARY KEY (platform, account)
+) STRICT;
+
+-- The fence. A row of an older owner or of an older run is refused, whatever its writer believes.
+CREATE TRIGGER fence_runs BEFORE INSERT ON runs
+WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+    OR NEW.generation NOT BETWEEN (SELECT generation FROM sessions WHERE id = NEW.session_id)
+                              AND (SELECT generation + 1 FROM sessions WHERE id = NEW.session_id)
+BEGIN SELECT RAISE(ABORT, 'stale writer: run'); END;
+
+CREATE TRIGGER runs_count_generations AFTER INSERT ON runs
+BEGIN UPDATE sessions SET generation = NEW.generation, epoch = NEW.epoch WHERE id = NEW.session_id; END;
+
+CREATE TRIGGER fence_messages BEFORE INSERT ON messages
+WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+    OR NEW.generation <> (SELECT generation FROM sessions WHERE id = NEW.session_id)
+BEGIN SELECT RAISE(ABORT, 'stale writer: message'); END;
+
+CREATE TRIGGER fence_tool_calls BEFORE INSERT ON tool_calls
+WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+    OR NEW.generation <> (SELECT generation FROM sessions WHERE id = NEW.session_id)
+BEGIN SELECT RAISE(ABORT, 'stale writer: tool call'); END;
+
+CREATE TRIGGER fence_questions BEFORE INSERT ON questions
+WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+    OR NEW.generation <> (SELECT generation FROM sessions WHERE id = NEW.session_id)
+BEGIN SELECT RAISE(ABORT, 'stale writer: question'); END;
+
+CREATE TRIGGER fence_deliveries BEFORE INSERT ON deliveries
+WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+    OR NEW.generation <> (SELECT generation FROM sessions WHERE id = NEW.session_id)
+BEGIN SELECT RAISE(ABORT, 'stale writer: delivery'); END;
+
+CREATE TRIGGER fence_inbox BEFORE INSERT ON inbox
+WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+BEGIN SELECT RAISE(ABORT, 'stale writer: inbound'); END;
+
+CREATE TRIGGER fence_decisions BEFORE INSERT ON decisions
+WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+BEGIN SELECT RAISE(ABORT, 'stale writer: decision'); END;
