@@ -109,6 +109,24 @@ class Platform(Protocol):
         """Look for a message that may have been posted before (RECONCILE only): its id, or None when surely absent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One message as a person sees it in a chat. `id` stays the same when the text changes."""
+
+    id: str
+    mine: bool  # the person's own message
+    text: str
+    at: float  # UTC epoch seconds
+    final: bool = True  # False: the text may still change
+
+
+class History(Protocol):
+    """What is visible in a chat, for platforms that have no server of their own to remember it (web, terminal)."""
+
+    async def shown(self, session: SessionKey, last: int) -> Sequence[Shown]:
+        """Read the last messages, oldest first. An own message's id is its update id, an answer's its delivery key."""
+
+
 class ToolInDoubtError(Exception):
     """A `once` tool was called before an interruption and its outcome is unknown. It was not called again."""
 

@@ -1,0 +1,22 @@
+"""The limits that a session lives by, each with a name and a default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a session needs to know of its host's policy. Times in seconds; 0 switches a limit off where noted."""
+
+    placeholder_after_s: float = 1.0  # an anchor is posted at the first words, a tool, or after this
+    notice_first_s: float = 60.0  # the first "Still working"
+    notice_every_s: float = 180.0  # the next ones
+    silent_max_s: float = 900.0  # a run without any sign of life for this long has failed; 0: never
+    idle_s: float = 300.0  # an idle session is passivated after this
+    late_s: float = 300.0  # inbound that waited longer is answered with a word about it
+    inbox_batch_max: int = 100  # waiting messages handed to one run
+    transcript_window: int = 200  # rows an agent reads unless it asks for more
+    progress_every_s: float = 10.0  # how often a sign of life is written down while words stream
+    answer_max: int = 1_000_000  # characters of one answer; the rest is cut, and said so
+    tool_result_max: int = 1_000_000  # characters of one stored tool result
