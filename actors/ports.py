@@ -126,6 +126,13 @@ class History(Protocol):
     async def shown(self, session: SessionKey, last: int) -> Sequence[Shown]:
         """Read the last messages, oldest first. An own message's id is its update id, an answer's its delivery key."""
 
+    async def settled(self, session: SessionKey) -> bool:
+        """Whether nothing more will appear in this chat until the person speaks.
+
+        True when all that was said is concluded (or the agent asked something, or the session is set aside) and
+        nothing is owed to the chat any more. A chat nobody ever spoke in is settled.
+        """
+
 
 class ToolInDoubtError(Exception):
     """A `once` tool was called before an interruption and its outcome is unknown. It was not called again."""
