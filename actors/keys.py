@@ -1,0 +1,82 @@
+"""Names that make a repeated write harmless. Pure: the same step of the same work always gets the same key.
+
+A transcript row's key is unique in its session, a delivery's in the whole store. What belongs to a piece of work
+carries the generation of its first attempt, so that a later attempt finds what an earlier one left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from greenroom.actors.model import Generation, InboxId, SessionId
+
+DIGEST_BYTES = 12
+"""Enough that two different calls of one piece of work never share a key by chance."""
+
+
+def answer_key(session_id: SessionId, work: Generation) -> str:
+    """Name the delivery that answers a piece of work: an anchor first, the words later."""
+    return f"{session_id}.{work}.answer"
+
+
+def line_key(session_id: SessionId, generation: Generation, what: str) -> str:
+    """Name a delivery of one line of our own, such as `quarantined`; it is said once for this generation."""
+    return f"{session_id}.{generation}.{what}"
+
+
+def question_key(session_id: SessionId, work: Generation, n: int) -> str:
+    """Name the n-th question (from 0) of a piece of work, and the delivery that asks it."""
+    return f"{session_id}.{work}.question.{n}"
+
+
+def tool_key(session_id: SessionId, work: Generation, name: str, args_json: str, k: int) -> str:
+    """Name the k-th call (from 0) of a tool with these arguments in a piece of work.
+
+    Keyed by what is called and not by position: an agent that goes another way after an interruption still meets
+    the calls that it repeats. `args_json` is canonical, see `canonical_args`.
+    """
+    digest = blake2b(f"{name}\0{args_json}".encode(errors="surrogatepass"), digest_size=DIGEST_BYTES)
+    return f"{session_id}.{work}.tool.{digest.hexdigest()}.{k}"
+
+
+def canonical_args(args: Mapping[str, Any]) -> str:
+    """Write a tool's arguments so that equal arguments are equal text. Raises TypeError or ValueError for no JSON."""
+    return json.dumps(args, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def user_message_key(inbox_id: InboxId) -> str:
+    """Name the row that an inbound becomes."""
+    return f"user.{inbox_id}"
+
+
+def note_key(generation: Generation) -> str:
+    """Name the recovery note of a run: exactly one."""
+    return f"note.{generation}"
+
+
+def partial_key(generation: Generation) -> str:
+    """Name the row of words that a run had said when it was cut short."""
+    return f"partial.{generation}"
+
+
+def question_row_key(question: str) -> str:
+    """Name the row in which the agent asks; `question` is the question's key."""
+    return f"asked.{question}"
+
+
+def tool_call_row_key(tool: str) -> str:
+    """Name the row in which the agent calls a tool; `tool` is the call's key."""
+    return f"called.{tool}"
+
+
+def tool_result_row_key(tool: str) -> str:
+    """Name the row that holds a tool's result; `tool` is the call's key."""
+    return f"result.{tool}"
+
+
+def conclusion_key(work: Generation) -> str:
+    """Name the row that concludes a piece of work (answer, failure, stop, expiry): there is exactly one."""
+    return f"end.{work}"

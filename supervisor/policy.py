@@ -1,0 +1,133 @@
+"""What an embedder can set, in one flat record: every limit has a name, a default, and one message when it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from typing import Any
+
+from greenroom.actors.model import InterruptReason, SessionKey
+from greenroom.actors.rules import Rules
+
+AllowRule = Callable[[SessionKey], bool]
+
+ANY_SIGN = frozenset({"fresh_s"})
+"""Times that may be 0 or less: that switches their gate off."""
+
+LARGEST = 1e12
+"""No knob means more than this; it also keeps NaN and infinity out."""
+
+ABOVE_ZERO = frozenset({"chat_rate_per_s", "restarts_window_s", "unclean_window_s"})
+"""Numbers by which something is divided or measured: 0 would mean never or always."""
+
+
+class InvalidPolicyError(ValueError):
+    """A knob is set to something it cannot mean. The message names it, what it got, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Rules):
+    """The embedder's knobs; those of one session are inherited from `Rules`. Raises InvalidPolicyError.
+
+    `allow` says which chats may write: patterns of session keys in which `*` stands for anything, or a function.
+    A pattern that names a chat admits its threads. None leaves it to the host who may write: that is for embedding;
+    the daemon always sets patterns, and the empty tuple admits no one.
+
+    >>> Policy(allow=("telegram:me:*",)).allows(SessionKey("telegram", "me", "42"))
+    True
+    """
+
+    fresh_s: float = 3600.0  # interrupted work older than this does not wake by itself; 0 or less: never too old
+    auto_resume: frozenset[InterruptReason] = frozenset(InterruptReason)
+    attempts_max: int = 3  # attempts without progress, then the session is quarantined
+    unclean_boots_max: int = 3  # so many unclean boots within the window: nothing is resumed in this boot
+    unclean_window_s: float = 300.0
+    resume_concurrency: int = 8  # sessions that are being resumed at the same time
+    restarts_max: int = 5  # restarts of one actor within the window without progress, then it is given up
+    restarts_window_s: float = 60.0
+    restart_backoff_s: float = 0.2  # before the first restart; doubled for each next one
+    restart_backoff_max_s: float = 30.0
+    drain_s: float = 30.0  # how long running work may take to finish when the process is asked to end
+    allow: tuple[str, ...] | AllowRule | None = None
+    chat_burst: int = 30  # messages one chat may send at once
+    chat_rate_per_s: float = 2.0  # and how fast it may go on
+    chat_backlog_max: int = 1000  # messages of one chat that wait; more are not acknowledged
+    text_max: int = 100_000  # characters of one inbound
+    session_mailbox_max: int = 10_000  # events that wait for one session's actor
+    sessions_live_max: int = 1_000_000  # session actors in memory at the same time
+
+    def __post_init__(self) -> None:
+        """Refuse what no knob can mean, so that a policy inside the house is valid."""
+        for knob in fields(self):
+            if knob.name not in {"allow", "auto_resume"}:
+                _check_number(knob.name, getattr(self, knob.name), knob.default)
+        object.__setattr__(self, "auto_resume", _read_reasons(self.auto_resume))
+        object.__setattr__(self, "allow", _read_allow(self.allow))
+        if self.restart_backoff_s > self.restart_backoff_max_s:
+            problem = f"must be at most restart_backoff_max_s ({self.restart_backoff_max_s:g})"
+            raise _refusal("restart_backoff_s", problem, self.restart_backoff_s, 0.2)
+
+    def rules(self) -> Rules:
+        """Read off what a single session needs to know."""
+        return Rules(**{knob.name: getattr(self, knob.name) for knob in fields(Rules)})
+
+    def allows(self, key: SessionKey) -> bool:
+        """Say whether a chat may write, and be written to without having asked. Total."""
+        if self.allow is None:
+            return True
+        if callable(self.allow):
+            try:
+                return bool(self.allow(key))
+            except Exception:  # Invariant: a check that fails opens no door (and the host's bug is not ours to die of).
+                return False
+        text = str(key)
+        return any(_matches(text, pattern) for pattern in self.allow)
+
+
+def _matches(key: str, pattern: str) -> bool:
+    glob = pattern.replace("[", "[[]").replace("?", "[?]")  # Only the star is special: chats are named with the others.
+    return fnmatchcase(key, glob) or fnmatchcase(key, glob + ":*")
+
+
+def _check_number(name: str, value: Any, default: object) -> None:
+    if isinstance(default, int):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise _refusal(name, "must be a whole number of at least 1", value, default)
+        return
+    unit = "a number of seconds" if name.endswith("_s") and not name.endswith("_per_s") else "a number"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
+        raise _refusal(name, f"must be {unit}", value, default)
+    if name in ABOVE_ZERO and value <= 0:
+        raise _refusal(name, f"must be {unit} above 0", value, default)
+    if value < 0 and name not in ANY_SIGN:
+        raise _refusal(name, f"must be {unit}, 0 or more", value, default)
+
+
+def _read_reasons(value: Any) -> frozenset[InterruptReason]:
+    reasons: Any = None if isinstance(value, str) else value
+    try:
+        return frozenset(InterruptReason(reason) for reason in reasons)
+    except (TypeError, ValueError):
+        known = ", ".join(reason.value for reason in InterruptReason)
+        raise _refusal("auto_resume", f"must be a list out of {known}", value, "(all of them)") from None
+
+
+def _read_allow(value: Any) -> tuple[str, ...] | AllowRule | None:
+    if value is None or callable(value):
+        return value  # type: ignore[no-any-return]  # what the host's function takes is known when it is called
+    if isinstance(value, list | tuple | set | frozenset) and all(_is_pattern(each) for each in value):
+        return tuple(value)
+    raise _refusal(
+        "allow", "must be a list of session keys such as 'telegram:me:*'", value, "(whoever the host lets in)"
+    )
+
+
+def _is_pattern(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and value.isprintable()
+
+
+def _refusal(name: str, problem: str, got: object, default: object) -> InvalidPolicyError:
+    shown = f"{default:g}" if isinstance(default, float) else default
+    msg = f"policy.{name}: {problem}, got {repr(got)[:80]}; remove it to use the default {shown}"
+    return InvalidPolicyError(msg)
