@@ -1,0 +1,206 @@
+"""Whether an interrupted session goes on by itself: one ordered table; the first row that fits answers.
+
+Pure and total. The very same function serves a crashed actor and a restarted daemon. Rows are numbered as in the
+design; `docs/decisions/0001` tells why row 6 also covers a failure that was reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from greenroom.actors.model import Epoch, InterruptReason, OpenRun, Tail, TailKind
+from greenroom.actors.store import Unfinished
+from greenroom.actors.times import read_time
+from greenroom.supervisor.policy import Policy
+
+
+class Why(StrEnum):
+    """Why a session is left alone. One reason, one name, one canonical test."""
+
+    QUARANTINED = "the session is quarantined"
+    SUSPENDED = "the session is suspended by its user or an operator"
+    NOTHING_OPEN = "no run is open and no user message is unanswered"
+    ANSWERED = "the transcript ends in an answer"
+    AWAITING_USER = "the agent asked and it is the user's turn"
+    STOPPED_BY_USER = "the user stopped the run"
+    FAILED = "the run ended in an error that the chat was told of"
+    ALREADY_TRIED = "the attempt after the last interruption ended by itself and concluded nothing"
+    NO_ROUTE = "the chat does not lead to this session any more"
+    REASON_NOT_ALLOWED = "the policy does not resume after this kind of interruption"
+    STALE = "nothing has happened for too long"
+    SAFE_MODE = "the process ended unexpectedly too often in a short time"
+    NOT_ALLOWED = "the chat is not allowed any more"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The work goes on by itself."""
+
+    reason: InterruptReason | str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The session is left alone."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be decided before the session's platform is connected; then it is decided again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The session is set aside until an operator releases it: its work never gets anywhere."""
+
+    attempts: int
+
+
+Decision = Resume | Skip | Wait | Quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeInputs:
+    """Everything that the table reads, and nothing else; stored with each decision."""
+
+    now: float  # UTC epoch seconds
+    tail: Tail
+    run: OpenRun | None
+    reason: InterruptReason | str  # why the run is not running
+    quarantined: bool = False
+    suspended: bool = False
+    routed: bool = True  # the chat's key still leads to this session
+    allowed: bool = True
+    connected: bool = True
+    unclean_boots: int = 0  # recent ones, see count_unclean_boots
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the work last moved; None when no readable time says so, which counts as fresh.
+
+        Only the transcript and the agent's own progress count, never a boot. A time ahead of `now` (the clock was
+        set back) counts as now.
+        """
+        stamps = (self.tail.at, self.run.last_progress_at if self.run is not None else None)
+        times = [at for at in (read_time(stamp, now=self.now) for stamp in stamps) if at is not None]
+        return max(0.0, self.now - max(times)) if times else None
+
+
+def decide_resume(inputs: ResumeInputs, policy: Policy) -> Decision:
+    """Decide whether interrupted work goes on by itself. The transcript decides; markers only say why it stopped.
+
+    >>> run = OpenRun(1, 1, 1, "inbound", 1, opened_at=100.0, last_progress_at=190.0)
+    >>> answered = ResumeInputs(200.0, Tail(TailKind.FINAL, at=100.0), run, InterruptReason.ACTOR_CRASHED)
+    >>> decide_resume(answered, Policy())
+    Skip(why=<Why.ANSWERED: 'the transcript ends in an answer'>)
+    """
+    return next((row.decision(inputs) for row in TABLE if row.fits(inputs, policy)), Resume(inputs.reason))
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    number: int
+    rule: str
+    fits: Callable[[ResumeInputs, Policy], bool]
+    decision: Callable[[ResumeInputs], Decision]
+
+
+def _skip(number: int, why: Why, fits: Callable[[ResumeInputs, Policy], bool]) -> Row:
+    return Row(number, why.name, fits, lambda _: Skip(why))
+
+
+def _nothing_open(inputs: ResumeInputs, _: Policy) -> bool:
+    return inputs.run is None and not inputs.tail.unanswered
+
+
+def _already_tried(inputs: ResumeInputs, _: Policy) -> bool:
+    over = inputs.run is None or inputs.run.ending is not None
+    return inputs.tail.kind is TailKind.RECOVERY_NOTE and over
+
+
+def _stale(inputs: ResumeInputs, policy: Policy) -> bool:
+    age_s = inputs.age_s
+    return policy.fresh_s > 0 and age_s is not None and age_s > policy.fresh_s
+
+
+def _exhausted(inputs: ResumeInputs, policy: Policy) -> bool:
+    return inputs.run is not None and inputs.run.attempt >= policy.attempts_max
+
+
+def _give_up(inputs: ResumeInputs) -> Decision:
+    return Quarantine(inputs.run.attempt if inputs.run is not None else 0)
+
+
+TABLE = (
+    _skip(1, Why.QUARANTINED, lambda it, _: it.quarantined),
+    _skip(2, Why.SUSPENDED, lambda it, _: it.suspended),
+    _skip(3, Why.NOTHING_OPEN, _nothing_open),
+    _skip(4, Why.ANSWERED, lambda it, _: it.tail.kind is TailKind.FINAL),
+    _skip(5, Why.AWAITING_USER, lambda it, _: it.tail.kind is TailKind.ASKED),
+    _skip(6, Why.STOPPED_BY_USER, lambda it, _: it.tail.kind is TailKind.STOPPED),
+    _skip(6, Why.FAILED, lambda it, _: it.tail.kind is TailKind.FAILED),
+    _skip(7, Why.ALREADY_TRIED, _already_tried),
+    _skip(8, Why.NO_ROUTE, lambda it, _: not it.routed),
+    _skip(9, Why.REASON_NOT_ALLOWED, lambda it, policy: it.reason not in policy.auto_resume),
+    _skip(10, Why.STALE, _stale),
+    Row(11, "ATTEMPTS_EXHAUSTED", _exhausted, _give_up),
+    _skip(12, Why.SAFE_MODE, lambda it, policy: it.unclean_boots >= policy.unclean_boots_max),
+    _skip(13, Why.NOT_ALLOWED, lambda it, _: not it.allowed),
+    Row(14, "NOT_CONNECTED", lambda it, _: not it.connected, lambda _: Wait()),
+    Row(15, "RESUME", lambda _, __: True, lambda it: Resume(it.reason)),
+)
+"""The order is the meaning: what a person or an operator decided, what the transcript says, what the policy limits."""
+
+
+def inputs_from(
+    unfinished: Unfinished, *, now: float, epoch: Epoch, allowed: bool, connected: bool, unclean_boots: int
+) -> ResumeInputs:
+    """Join what the store says of a session with what only the process knows. `epoch` is the one that lives."""
+    return ResumeInputs(
+        now=now,
+        tail=unfinished.tail,
+        run=unfinished.run,
+        reason=read_reason(unfinished.run, epoch),
+        quarantined=unfinished.quarantined,
+        suspended=unfinished.suspended,
+        routed=unfinished.routed,
+        allowed=allowed,
+        connected=connected,
+        unclean_boots=unclean_boots,
+    )
+
+
+def read_reason(run: OpenRun | None, epoch: Epoch) -> InterruptReason | str:
+    """Say why a run is not running: by its mark, else by whether it belongs to an earlier life of the process.
+
+    A mark that this version does not know stays as it is; no policy allows it.
+    """
+    if run is not None and run.interrupted_by is not None:
+        return run.interrupted_by
+    same_life = run is not None and run.epoch >= epoch
+    return InterruptReason.ACTOR_CRASHED if same_life else InterruptReason.RESTART_INTERRUPTED
+
+
+@dataclass(frozen=True, slots=True)
+class FormerBoot:
+    """An earlier life of the process."""
+
+    started_at: float  # UTC epoch seconds
+    clean: bool
+
+
+def count_unclean_boots(former: Iterable[FormerBoot], *, now: float, window_s: float) -> int:
+    """Count the unexpected ends of the last `window_s` seconds. `former` is oldest first, `now` when this boot began.
+
+    A boot that ended unexpectedly could not say when; it is dated by the start of the next one. Distance counts, not
+    order, so that a clock that was set back hides no crash loop.
+    """
+    boots = tuple(former)
+    noticed = (*(boot.started_at for boot in boots[1:]), now)
+    return sum(not boot.clean and abs(now - at) <= window_s for boot, at in zip(boots, noticed, strict=False))
