@@ -37,6 +37,8 @@ import apsw
 from greenroom.storage.faulty_file import File, Loss
 from greenroom.storage.faulty_vfs import OpenFile, Vfs
 
+__all__ = ["OPS", "Disk", "Fault", "FaultKind", "Loss", "Op", "PowerCut"]
+
 Op = Literal["open", "read", "write", "sync", "truncate", "delete", "lock"]
 """What SQLite can ask of a disk, as counted and failed."""
 

@@ -24,6 +24,8 @@ JOURNAL_BYTES_MAX = 64 * 1024 * 1024  # A WAL that once grew larger is cut back 
 QUICK_CHECK_S = 5.0
 _STEPS_BETWEEN_LOOKS = 10_000  # SQLite's virtual machine steps between two looks at the clock: about a millisecond.
 
+APPLICATION_ID = 0x67726D31  # "grm1" in the file's header: what `file` and we know our databases by.
+
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
@@ -88,6 +90,7 @@ def open_writer(
         connection.set_busy_timeout(busy_timeout_ms)
         _take_to_disk(connection, path, vfs)
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # Only a new file takes it.
+        _claim(connection, path)
         _switch_to_wal(connection, path)
         durability = {"synchronous": _SYNCHRONOUS[synchronous], "wal_autocheckpoint": wal_autocheckpoint_pages}
         _apply(connection, WRITER_PRAGMAS | durability, path)
@@ -106,6 +109,7 @@ def open_reader(path: str, *, vfs: str | None = None, busy_timeout_ms: int = BUS
     with _open_or_closed(connection, path):
         connection.set_busy_timeout(busy_timeout_ms)
         _take_to_disk(connection, path, vfs)
+        _refuse_strangers(connection, path)
         _apply(connection, READER_PRAGMAS | {"query_only": 1}, path)
         _forbid_sloppy_sql(connection)
     return connection
@@ -163,6 +167,18 @@ def _take_to_disk(connection: apsw.Connection, path: str, vfs: str | None) -> No
         _apply(connection, REAL_DISK_PRAGMAS, path)
     else:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+
+
+def _claim(connection: apsw.Connection, path: str) -> None:
+    """Mark a new file as ours; refuse another application's before anything in it is touched."""
+    if connection.pragma("application_id") == 0 and connection.pragma("schema_version") == 0:
+        connection.pragma("application_id", APPLICATION_ID)
+    _refuse_strangers(connection, path)
+
+
+def _refuse_strangers(connection: apsw.Connection, path: str) -> None:
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise CannotOpen(f"{path}: this is another application's database, not greenroom's; name another file")
 
 
 def _switch_to_wal(connection: apsw.Connection, path: str) -> None:
