@@ -1,0 +1,144 @@
+"""Keyed timers: one heap and one thread, however many there are."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from typing import TYPE_CHECKING
+
+from greenroom.actors.runtime import RuntimeClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from greenroom.actors.runtime import Clock
+
+_COMPACT_MIN = 1_024
+"""Below this many entries a heap is not worth compacting."""
+
+
+class TimerHeap:
+    """Which timer is due next: pure bookkeeping, without a clock and without a lock.
+
+    A cancelled or replaced timer stays in the heap until it comes up, or until such dead entries are the majority.
+    Timers of one moment ring in the order in which they were armed.
+    """
+
+    __slots__ = ("_armed", "_heap", "_sequence")
+
+    def __init__(self) -> None:
+        self._armed: dict[Hashable, tuple[int, Callable[[], None]]] = {}
+        self._heap: list[tuple[float, int, Hashable]] = []
+        self._sequence = 0
+
+    def __len__(self) -> int:
+        return len(self._armed)
+
+    @property
+    def entries(self) -> int:
+        """How many entries the heap holds, dead ones included."""
+        return len(self._heap)
+
+    def arm(self, key: Hashable, at: float, ring: Callable[[], None]) -> None:
+        """Ring at the moment `at`; replaces what was armed under this key."""
+        self._sequence = sequence = self._sequence + 1
+        self._armed[key] = (sequence, ring)
+        heapq.heappush(self._heap, (at, sequence, key))
+        if len(self._heap) > max(_COMPACT_MIN, 2 * len(self._armed)):
+            self._compact()
+
+    def cancel(self, key: Hashable) -> bool:
+        """True if it was armed."""
+        return self._armed.pop(key, None) is not None
+
+    def next_at(self) -> float:
+        """When the earliest timer is due; infinity if there is none."""
+        heap = self._heap
+        while heap:
+            at, sequence, key = heap[0]
+            armed = self._armed.get(key)
+            if armed is not None and armed[0] == sequence:
+                return at
+            heapq.heappop(heap)
+        return float("inf")
+
+    def pop_due(self, now: float) -> tuple[Hashable, Callable[[], None]] | None:
+        """Take out the earliest timer if it is due."""
+        if self.next_at() > now:
+            return None
+        _, _, key = heapq.heappop(self._heap)
+        return key, self._armed.pop(key)[1]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._armed.clear()
+        self._heap.clear()
+
+    def _compact(self) -> None:
+        armed = self._armed
+        self._heap = [entry for entry in self._heap if armed.get(entry[2], (0,))[0] == entry[1]]
+        heapq.heapify(self._heap)
+
+
+class ThreadTimers:
+    """`Timers` on a thread of their own. The thread is made with the first timer."""
+
+    def __init__(self, clock: Clock, report: Callable[[object, BaseException], None]) -> None:
+        self._clock = clock
+        self._report = report
+        self._heap = TimerHeap()
+        self._changed = threading.Condition(threading.Lock())
+        self._waits_until = float("-inf")  # The thread sleeps until then; an earlier timer must wake it.
+        self.thread: threading.Thread | None = None
+        self._closed = False
+
+    def arm(self, key: Hashable, after_s: float, ring: Callable[[], None]) -> None:
+        """See `Timers.arm`."""
+        at = self._clock.monotonic() + after_s
+        with self._changed:
+            if self._closed:
+                msg = f"cannot arm timer {key!r}: the runtime is closed"
+                raise RuntimeClosed(msg)
+            self._heap.arm(key, at, ring)
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._run, name="greenroom-timers", daemon=True)
+                self.thread.start()
+            elif at < self._waits_until:
+                self._waits_until = at  # One wake-up, not one for each of a series of ever earlier timers.
+                self._changed.notify()
+
+    def cancel(self, key: Hashable) -> bool:
+        """See `Timers.cancel`."""
+        with self._changed:
+            return self._heap.cancel(key)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def close(self) -> None:
+        """Forget all timers and let the thread end; join `thread` to wait for it."""
+        with self._changed:
+            self._closed = True
+            self._heap.clear()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (due := self._next()) is not None:
+            key, ring = due
+            try:
+                ring()
+            except BaseException as error:
+                self._report(key, error)
+
+    def _next(self) -> tuple[Hashable, Callable[[], None]] | None:
+        """Wait for the next due timer; None when closed."""
+        with self._changed:
+            while not self._closed:
+                now = self._clock.monotonic()
+                due = self._heap.pop_due(now)
+                if due is not None:
+                    self._waits_until = float("-inf")
+                    return due
+                self._waits_until = self._heap.next_at()
+                self._changed.wait(min(self._waits_until - now, threading.TIMEOUT_MAX))
+            return None
