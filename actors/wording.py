@@ -1,0 +1,121 @@
+"""What agent and person are told about an interruption, built from its reason as data. Pure; nobody parses it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import assert_never
+
+from greenroom.actors.model import InterruptReason, TailKind, ToolCall
+from greenroom.actors.times import read_time
+
+CALLS_MAX = 20
+"""Tool calls that a note lists one by one; the rest is counted."""
+
+ARGS_MAX = 200
+"""Characters of a tool call's arguments in a note."""
+
+
+def recovery_note(
+    reason: InterruptReason | str,
+    *,
+    tail: TailKind,
+    done: Sequence[ToolCall] = (),
+    in_doubt: Sequence[ToolCall] = (),
+) -> str:
+    """Tell the agent what happened to its last attempt and what not to repeat. Never shown as the user's words.
+
+    `done` are calls whose results are stored, `in_doubt` those of `once` and `ask` tools whose outcome is not.
+    """
+    parts = [
+        f"[automatic note, not from the user] Your last attempt at this was interrupted: {_cause(reason)}.",
+        _where(tail),
+        _calls("Already done and stored, do not repeat: {}.", done),
+        _calls(
+            "In doubt, it may or may not have taken effect: {}. Do not call it again; find out, or ask the user.",
+            in_doubt,
+        ),
+        "Go on with the work and conclude it. Do not greet, do not ask what to do next.",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def user_notice(reason: InterruptReason | str) -> str:
+    """Tell the person in one short line that the work goes on by itself."""
+    if reason == InterruptReason.ACTOR_CRASHED:
+        return "Something went wrong on my side; I am going on with your request."
+    return "I was restarted; I am going on with your request."
+
+
+def expired_line(at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
+    """Tell the person, once, that an old request will not be finished by itself."""
+    return f"Your request{_of(at, now, tz)} was interrupted; /retry runs it again."
+
+
+def unfinished_line(at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
+    """Tell the person that going on after an interruption led to no answer either."""
+    return f"Your request{_of(at, now, tz)} was interrupted, and going on with it gave no answer; /retry runs it again."
+
+
+def quarantine_line(attempts: int, at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
+    """Tell the person that the work is set aside, after `attempts` attempts that got nowhere."""
+    return (
+        f"Your request{_of(at, now, tz)} was interrupted {attempts} times without getting anywhere, "
+        "so I have set this conversation aside. Its operator can release it."
+    )
+
+
+def _cause(reason: InterruptReason | str) -> str:
+    try:
+        known = InterruptReason(reason)
+    except ValueError:
+        return "the reason is not known"
+    match known:
+        case InterruptReason.RESTART_TIMEOUT:
+            return "the service was restarted before you had finished"
+        case InterruptReason.SHUTDOWN_TIMEOUT:
+            return "the service was shut down before you had finished, and runs again"
+        case InterruptReason.RESTART_INTERRUPTED:
+            return "the service ended without warning and was started again"
+        case InterruptReason.ACTOR_CRASHED:
+            return "the part of the service that ran you failed and was started again"
+        case _:
+            assert_never(known)
+
+
+def _where(tail: TailKind) -> str:
+    match tail:
+        case TailKind.PARTIAL:
+            return "What you had begun to say was cut short; say the whole answer again."
+        case TailKind.TOOL_CALLS:
+            return "A tool you had called has no stored result."
+        case TailKind.TOOL_RESULTS:
+            return "The tools had answered; go on from their results."
+        case TailKind.EMPTY | TailKind.USER | TailKind.RECOVERY_NOTE:
+            return "The user's request has no answer yet."
+        case TailKind.FINAL | TailKind.ASKED | TailKind.STOPPED | TailKind.FAILED:
+            return ""
+        case _:
+            assert_never(tail)
+
+
+def _calls(sentence: str, calls: Sequence[ToolCall]) -> str:
+    if not calls:
+        return ""
+    listed = [f"{call.name}({_shortened(call.args)})" for call in calls[:CALLS_MAX]]
+    more = [f"and {len(calls) - CALLS_MAX} more"] if len(calls) > CALLS_MAX else []
+    return sentence.format(", ".join(listed + more))
+
+
+def _shortened(args: str) -> str:
+    return args if len(args) <= ARGS_MAX else args[: ARGS_MAX - 3] + "..."
+
+
+def _of(at: float | None, now: float, tz: tzinfo) -> str:
+    seconds = read_time(at, now=now)
+    today = read_time(now, now=now)
+    if seconds is None or today is None:
+        return ""
+    moment = datetime.fromtimestamp(seconds, tz)
+    same_day = moment.date() == datetime.fromtimestamp(today, tz).date()
+    return f" of {moment:%H:%M}" if same_day else f" of {moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,140 @@
+"""What becomes true with a resume decision: the facts to write, as one transaction. Pure."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, tzinfo
+from typing import assert_never
+
+from greenroom.actors.facts import (
+    DecisionStored,
+    DeliveryFilled,
+    DeliveryOpened,
+    Fact,
+    MessageAppended,
+    RunClosed,
+    SessionQuarantined,
+)
+from greenroom.actors.keys import answer_key, conclusion_key, line_key
+from greenroom.actors.model import (
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Ending,
+    Epoch,
+    Generation,
+    Message,
+    MessageKind,
+    Role,
+    Seq,
+)
+from greenroom.actors.store import Unfinished
+from greenroom.actors.times import read_time
+from greenroom.actors.wording import expired_line, quarantine_line, unfinished_line
+from greenroom.supervisor.decisions import explain, outcome_of, rule_of
+from greenroom.supervisor.resume import Decision, Quarantine, Resume, ResumeInputs, Skip, Wait, Why
+
+
+def decision_facts(
+    unfinished: Unfinished, decision: Decision, inputs: ResumeInputs, *, epoch: Epoch, tz: tzinfo = UTC
+) -> tuple[Fact, ...]:
+    """Say what becomes true with a decision; its record comes first.
+
+    All rows carry the session's current generation and the living `epoch`: the store's fence refuses any others.
+    What concludes work also concludes the transcript, so that the user's next message starts afresh. Nothing is said
+    to a chat that is not allowed any more, except that a placeholder it sees already gets its words.
+    """
+    record = DecisionStored(
+        session_id=unfinished.session_id,
+        epoch=epoch,
+        generation=unfinished.generation,
+        rule=rule_of(decision),
+        outcome=outcome_of(decision),
+        inputs=json.dumps(explain(inputs, decision)["inputs"], ensure_ascii=False, allow_nan=False),
+        at=inputs.now,
+    )
+    return (record, *_consequences(unfinished, decision, inputs, epoch, tz))
+
+
+def _consequences(
+    unfinished: Unfinished, decision: Decision, inputs: ResumeInputs, epoch: Epoch, tz: tzinfo
+) -> tuple[Fact, ...]:
+    asked_at, now = _asked_at(unfinished, inputs.now), inputs.now
+    match decision:
+        case Skip(Why.ANSWERED):
+            return _closed(unfinished, Ending.ANSWERED, now)
+        case Skip(Why.STOPPED_BY_USER):
+            return _closed(unfinished, Ending.STOPPED, now)
+        case Skip(Why.FAILED):
+            return _closed(unfinished, Ending.FAILED, now)
+        case Skip(Why.ALREADY_TRIED):
+            line = unfinished_line(asked_at, now=now, tz=tz)
+            return _given_up(unfinished, Ending.EMPTY, line, inputs, epoch)
+        case Skip(Why.STALE):
+            line = expired_line(asked_at, now=now, tz=tz)
+            return _given_up(unfinished, Ending.EXPIRED, line, inputs, epoch)
+        case Quarantine(attempts):
+            reason = f"{attempts} attempts without any progress, the last one interrupted: {inputs.reason}"
+            line = quarantine_line(attempts, asked_at, now=now, tz=tz)
+            said = (_line(unfinished, "quarantined", line, now, epoch),) if inputs.allowed else ()
+            return (SessionQuarantined(unfinished.session_id, reason, now), *said)
+        case Skip() | Wait() | Resume():
+            return ()
+        case _:
+            assert_never(decision)
+
+
+def _closed(unfinished: Unfinished, ending: Ending, now: float) -> tuple[Fact, ...]:
+    run = unfinished.run
+    return (RunClosed(unfinished.session_id, run.generation, ending, now),) if run is not None else ()
+
+
+def _given_up(
+    unfinished: Unfinished, ending: Ending, line: str, inputs: ResumeInputs, epoch: Epoch
+) -> tuple[Fact, ...]:
+    """Conclude work that leads nowhere: in the transcript, visibly, and for every later decision."""
+    work = _work(unfinished)
+    row = Message(
+        seq=Seq(unfinished.tail.seq + 1),
+        generation=unfinished.generation,
+        key=conclusion_key(work),
+        role=Role.SYSTEM,
+        text=line,
+        at=inputs.now,
+        kind=MessageKind.FAILED,
+        answers_upto=unfinished.tail.user_seq,
+    )
+    visible: tuple[Fact, ...] = ()
+    if unfinished.anchored:
+        visible = (DeliveryFilled(answer_key(unfinished.session_id, work), line, inputs.now),)
+    elif inputs.allowed:
+        visible = (_line(unfinished, ending.value, line, inputs.now, epoch),)
+    return (
+        MessageAppended(unfinished.session_id, epoch, row),
+        *visible,
+        *_closed(unfinished, ending, inputs.now),
+    )
+
+
+def _line(unfinished: Unfinished, what: str, text: str, now: float, epoch: Epoch) -> DeliveryOpened:
+    delivery = Delivery(
+        key=line_key(unfinished.session_id, unfinished.generation, what),
+        session_id=unfinished.session_id,
+        session=unfinished.key,
+        kind=DeliveryKind.LINE,
+        text=text,
+        state=DeliveryState.PENDING,
+        reply_to=unfinished.run.reply_to if unfinished.run is not None else None,
+        created_at=now,
+    )
+    return DeliveryOpened(epoch, unfinished.generation, delivery)
+
+
+def _work(unfinished: Unfinished) -> Generation:
+    return unfinished.run.work if unfinished.run is not None else unfinished.generation
+
+
+def _asked_at(unfinished: Unfinished, now: float) -> float | None:
+    """Say when the person asked, as near as it is known: before the run was opened and before anything followed."""
+    stamps = (unfinished.tail.at, unfinished.run.opened_at if unfinished.run is not None else None)
+    return min((at for at in (read_time(stamp, now=now) for stamp in stamps) if at is not None), default=None)

@@ -1,0 +1,123 @@
+"""How a resume decision is kept and told: its rule, all it was made from, and a sentence for the operator. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from greenroom.actors.model import OpenRun
+from greenroom.supervisor.resume import TABLE, Decision, Quarantine, Resume, ResumeInputs, Skip, Wait, Why
+
+ROW_NUMBERS = {row.rule: row.number for row in TABLE}
+
+ADVICE = {
+    "QUARANTINED": "`greenroom release SESSION` gives it back to its user",
+    "SUSPENDED": "`greenroom release SESSION` gives it back to its user",
+    "NOTHING_OPEN": "nothing is to be done",
+    "ANSWERED": "nothing is to be done; an answer that is still owed is delivered",
+    "AWAITING_USER": "the question stays open until the user answers",
+    "STOPPED_BY_USER": "nothing is to be done; the user's next message starts afresh",
+    "FAILED": "nothing is to be done; the user's next message starts afresh",
+    "ALREADY_TRIED": "the user was told in one line; /retry in the chat runs the request again",
+    "NO_ROUTE": "nothing is to be done unless the chat should lead here again",
+    "REASON_NOT_ALLOWED": "the run stays open and goes on with the user's next message; see policy.auto_resume",
+    "STALE": "the user was told in one line; /retry in the chat runs the request again; see policy.fresh_s",
+    "ATTEMPTS_EXHAUSTED": "find out why it never gets anywhere, then `greenroom release SESSION`",
+    "SAFE_MODE": "find out why the process dies; messages are served, and the next orderly boot decides again",
+    "NOT_ALLOWED": "add the chat to the policy's allow list if it should go on",
+    "NOT_CONNECTED": "it is decided again when the platform connects",
+    "RESUME": "nothing is to be done",
+}
+"""What an operator can do about each rule."""
+
+
+def rule_of(decision: Decision) -> str:
+    """Name the rule of the table that answered."""
+    match decision:
+        case Skip(why):
+            return why.name
+        case Quarantine():
+            return "ATTEMPTS_EXHAUSTED"
+        case Wait():
+            return "NOT_CONNECTED"
+        case Resume():
+            return "RESUME"
+        case _:
+            assert_never(decision)
+
+
+def outcome_of(decision: Decision) -> str:
+    """Name what is done: `resume`, `skip`, `wait` or `quarantine`."""
+    return type(decision).__name__.lower()
+
+
+def explain(inputs: ResumeInputs, decision: Decision) -> dict[str, Any]:
+    """Lay out a decision with everything it was made from; the result is JSON."""
+    rule = rule_of(decision)
+    return {
+        "row": ROW_NUMBERS[rule],
+        "rule": rule,
+        "outcome": outcome_of(decision),
+        "inputs": {
+            "now": _finite(inputs.now),
+            "age_s": _finite(inputs.age_s),
+            "reason": str(inputs.reason),
+            "quarantined": inputs.quarantined,
+            "suspended": inputs.suspended,
+            "routed": inputs.routed,
+            "allowed": inputs.allowed,
+            "connected": inputs.connected,
+            "unclean_boots": inputs.unclean_boots,
+            "tail": {
+                "kind": inputs.tail.kind.name,
+                "at": _finite(inputs.tail.at),
+                "seq": inputs.tail.seq,
+                "user_seq": inputs.tail.user_seq,
+                "answered_upto": inputs.tail.answered_upto,
+                "open_calls": sorted(inputs.tail.open_calls),
+            },
+            "run": None if inputs.run is None else _explain_run(inputs.run),
+        },
+    }
+
+
+def _explain_run(run: OpenRun) -> dict[str, Any]:
+    return {
+        "generation": run.generation,
+        "epoch": run.epoch,
+        "work": run.work,
+        "cause": str(run.cause),
+        "attempt": run.attempt,
+        "opened_at": _finite(run.opened_at),
+        "last_progress_at": _finite(run.last_progress_at),
+        "interrupted_by": None if run.interrupted_by is None else str(run.interrupted_by),
+        "ending": None if run.ending is None else str(run.ending),
+    }
+
+
+def _finite(number: float | None) -> float | None:
+    """Keep what JSON can say: NaN and infinity are not numbers there."""
+    return number if number is not None and abs(number) < float("inf") else None
+
+
+def describe(decision: Decision, inputs: ResumeInputs) -> str:
+    """Say in one sentence what was decided, why, and what an operator can do."""
+    rule = rule_of(decision)
+    return f"{_what(decision, inputs)} (row {ROW_NUMBERS[rule]}, {rule}); {ADVICE[rule]}."
+
+
+def _what(decision: Decision, inputs: ResumeInputs) -> str:
+    match decision:
+        case Skip(Why.STALE) if inputs.age_s is not None:
+            return f"Not resumed: {Why.STALE}, the last progress was {inputs.age_s:.0f} s ago"
+        case Skip(Why.REASON_NOT_ALLOWED):
+            return f"Not resumed: {Why.REASON_NOT_ALLOWED} ({inputs.reason})"
+        case Skip(why):
+            return f"Not resumed: {why}"
+        case Quarantine(attempts):
+            return f"Quarantined: {attempts} attempts without any progress"
+        case Wait():
+            return "Not resumed yet: its platform is not connected"
+        case Resume(reason):
+            return f"Resumed: the run was interrupted ({reason}) and ends in '{inputs.tail.kind}'"
+        case _:
+            assert_never(decision)
