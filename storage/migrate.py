@@ -89,7 +89,7 @@ def _run(connection: apsw.Connection, migration: Migration) -> None:
 
 
 def _step(connection: apsw.Connection, migration: Migration) -> None:
-    connection.execute(migration.sql)
+    connection.execute(migration.sql).fetchall()  # To its end: apsw pauses at the first row of a statement.
     if not connection.in_transaction:
         raise BrokenMigration(f"{migration.number:03}.sql ends the transaction that it runs in")
     dangling = connection.execute("PRAGMA foreign_key_check").fetchall()
@@ -120,6 +120,8 @@ def _back_up(connection: apsw.Connection, version: int, vfs: str | None) -> str:
         Path(path).touch(mode=FILE_MODE)
     copy = apsw.Connection(path, vfs=vfs)
     try:
+        if vfs is not None:
+            copy.execute("PRAGMA locking_mode = EXCLUSIVE")  # An earlier copy is in WAL mode too.
         with copy.backup("main", connection, "main") as running:
             running.step(-1)
     finally:

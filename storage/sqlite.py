@@ -17,6 +17,7 @@ from greenroom.storage.filesystem import Verdict, read_filesystem
 from greenroom.storage.trouble import SALVAGE_COMMAND
 
 PAGE_BYTES = 8192
+SMALLEST_BYTES = 512
 BUSY_TIMEOUT_MS = 5_000
 CACHE_KIB = 64_000
 STATEMENTS_MAX = 256
@@ -152,6 +153,8 @@ def _prepare_file(path: Path, missing: Literal["create", "refuse"]) -> None:
     filesystem = read_filesystem(path)
     if filesystem.verdict is Verdict.UNFIT:
         raise CannotOpen(f"{path}: {filesystem.why}")
+    if path.is_file() and 0 < path.stat().st_size < SMALLEST_BYTES:
+        raise Malformed(str(path), "too short for a database")  # SQLite would take it for an empty one and fill it.
     if missing == "refuse":
         return
     try:
