@@ -1,0 +1,116 @@
+"""How a process comes to its orderly end: mark, wait, interrupt, flush, close. Pure.
+
+`decide_drain` looks at where the drain stands and says the one next thing to do; the shell does it and looks again
+whenever something changed. It may be killed at any step: runs are marked before anything is waited for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from greenroom.actors.model import InterruptReason, SessionId
+from greenroom.supervisor.policy import Policy
+
+INTERRUPT_S = 5.0
+"""How long interrupted runs may take to be over; an agent that ignores it is left behind, marked."""
+
+FLUSH_S = 10.0
+"""How long deliveries may take after that; the next boot owes what is left."""
+
+FORCED_S = 60.0
+"""After the drain and so much more the process ends by force, whatever is stuck."""
+
+
+class Intent(StrEnum):
+    """Why the process ends."""
+
+    RESTART = "restart"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Where a drain stands. Times are monotonic seconds.
+
+    `running` are sessions for which an agent runs now: not those whose messages merely wait. `marked` were told to
+    write their mark, `interrupted` were told to stop; both keep those that are over since.
+    """
+
+    intent: Intent
+    began_at: float
+    running: frozenset[SessionId] = frozenset()
+    marked: frozenset[SessionId] = frozenset()
+    interrupted: frozenset[SessionId] = frozenset()
+    owed: int = 0  # deliveries that could be sent now and are not yet
+    told_again: bool = False  # a second signal came
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRuns:
+    """Write on these runs why they may not finish; those that do finish clear their own mark."""
+
+    session_ids: frozenset[SessionId]
+    reason: InterruptReason
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Nothing to do before something changes, or this monotonic time comes."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptRuns:
+    """Stop these runs: their time is over."""
+
+    session_ids: frozenset[SessionId]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseBoot:
+    """The drain is over. `left` was interrupted, or runs on regardless: the next boot decides about it."""
+
+    clean: bool
+    left: frozenset[SessionId]
+
+
+def decide_drain(drain: Drain, *, now: float, policy: Policy) -> MarkRuns | WaitUntil | InterruptRuns | CloseBoot:
+    """Say the next thing to do. Ends for every course of events, at the latest with the last of the three limits.
+
+    No new run is started from the first call on; that a run appears late (it was starting) is handled all the same.
+    A boot is clean when its runs are over or marked; hung agents do not make it a crash.
+    """
+    waits_until = drain.began_at + policy.drain_s
+    left = drain.interrupted | drain.running
+    if drain.told_again:
+        return CloseBoot(clean=False, left=left)
+    if unmarked := drain.running - drain.marked:
+        return MarkRuns(unmarked, reason_of(drain.intent))
+    if drain.running and now < waits_until:
+        return WaitUntil(waits_until)
+    if lasting := drain.running - drain.interrupted:
+        return InterruptRuns(lasting)
+    if drain.running and now < waits_until + INTERRUPT_S:
+        return WaitUntil(waits_until + INTERRUPT_S)
+    if drain.owed > 0 and now < waits_until + INTERRUPT_S + FLUSH_S:
+        return WaitUntil(waits_until + INTERRUPT_S + FLUSH_S)
+    return CloseBoot(clean=True, left=left)
+
+
+def reason_of(intent: Intent) -> InterruptReason:
+    """Say with which reason runs are marked that do not finish in time."""
+    match intent:
+        case Intent.RESTART:
+            return InterruptReason.RESTART_TIMEOUT
+        case Intent.SHUTDOWN:
+            return InterruptReason.SHUTDOWN_TIMEOUT
+        case _:
+            assert_never(intent)
+
+
+def forced_end_at(drain: Drain, policy: Policy) -> float:
+    """Say when a watchdog ends the process even if nothing above answers any more."""
+    return drain.began_at + policy.drain_s + FORCED_S
