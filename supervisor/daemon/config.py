@@ -1,0 +1,147 @@
+"""Reading the configuration: options over environment over file over defaults, each value with its origin.
+
+Every mistake is found and reported together; a configuration that this file returns is valid.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic_settings import TomlConfigSettingsSource
+
+from greenroom.supervisor.daemon.config_judge import (
+    Given,
+    Origins,
+    judge_agent,
+    judge_openness,
+    judge_value,
+    parse_knob,
+)
+from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, describe_unknown
+from greenroom.supervisor.daemon.paths import CONFIG_VARIABLE, ConfigMissingError, find_config
+from greenroom.supervisor.daemon.settings import (
+    ENVIRONMENT_PREFIX,
+    AgentSection,
+    LogSection,
+    Settings,
+    WebSection,
+    read_settings,
+)
+from greenroom.supervisor.daemon.toml_lines import read_lines
+from greenroom.supervisor.policy import InvalidPolicyError, Policy
+
+LOCAL_CHATS = ("terminal:*", "web:*")
+"""Who may write when nothing says otherwise: whoever sits at this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that can be used. `origins` tells where each value that is no default was written."""
+
+    database: Path
+    web: WebSection
+    agent: AgentSection
+    policy: Policy
+    log: LogSection
+    platforms: Mapping[str, Mapping[str, Any]]
+    file: Path | None
+    origins: Origins
+
+    def origin(self, section: str, key: str) -> str:
+        """Say where a value was written, or `default`."""
+        spot = self.origins.get((section, key))
+        return "default" if spot is None else spot.where
+
+
+def load_config(named: Path | None = None, *, database: Path | None = None) -> Config:
+    """Read and judge the whole configuration. Raises ConfigError with every mistake."""
+    try:
+        file = find_config(named, os.environ)
+    except ConfigMissingError as error:
+        raise ConfigError([str(error)]) from error
+    tables, lines = _read_file(file)
+    given, problems = _split_tables(tables, file, lines)
+    given += _read_environment()
+    if database is not None:
+        given.append(Given("store", "path", str(database), Spot("--db", "store.path"), strict=False))
+    problems += [problem for each in given if (problem := judge_value(each)) is not None]
+    if problems:
+        raise ConfigError(problems)
+    return _compose(given, file, database)
+
+
+def _read_file(file: Path | None) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    if file is None:
+        return {}, {}
+    try:
+        source = TomlConfigSettingsSource(Settings, toml_file=file)
+        return source(), read_lines(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{file}: not TOML: {error}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{file}: not UTF-8 text: {error.reason} at byte {error.start}"]) from error
+    except OSError as error:
+        raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from error
+
+
+def _split_tables(
+    tables: Mapping[str, Any], file: Path | None, lines: Mapping[tuple[str, ...], int]
+) -> tuple[list[Given], list[str]]:
+    """Take the file apart into single values; what is no known table is a mistake."""
+    given: list[Given] = []
+    problems: list[str] = []
+    for section, table in tables.items():
+        if section not in Settings.model_fields:
+            problem = describe_unknown(section, Settings.model_fields, within="the file")
+            problems.append(_spot(file, lines, section).say(problem))
+        elif not isinstance(table, dict):
+            problems.append(_spot(file, lines, section).say(f"must be a table: write [{section}]"))
+        else:
+            spots = {key: _spot(file, lines, section, key) for key in table}
+            given += [Given(section, key, value, spots[key], strict=True) for key, value in table.items()]
+    return given, problems
+
+
+def _spot(file: Path | None, lines: Mapping[tuple[str, ...], int], *path: str) -> Spot:
+    line = lines.get(path) or lines.get(path[:1])
+    return Spot(f"{file}:{line}" if line else str(file), ".".join(path))
+
+
+def _read_environment() -> Iterator[Given]:
+    for name, value in sorted(os.environ.items()):
+        if name.startswith(ENVIRONMENT_PREFIX) and name != CONFIG_VARIABLE:
+            section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+            path = f"{section}.{key}" if key else section
+            typed = parse_knob(key, value) if section == "policy" else value
+            yield Given(section, key, typed, Spot(name, path), strict=False)
+
+
+def _compose(given: list[Given], file: Path | None, database: Path | None) -> Config:
+    """Lay the layers over each other, and judge what only the whole can show."""
+    top = {(each.section, each.key): each for each in given}  # The last layer is the highest.
+    origins = MappingProxyType({name: each.spot for name, each in top.items()})
+    settings = read_settings(file, {} if database is None else {"store": {"path": database}})
+    problems = [*judge_agent(settings.agent, origins), *judge_openness(settings, origins)]
+    knobs = {"allow": LOCAL_CHATS} | {key: parse_knob(key, value) for key, value in settings.policy.items()}
+    try:
+        policy = Policy(**knobs)
+    except InvalidPolicyError as error:  # Each knob alone is right; two of them contradict each other.
+        raise ConfigError([*problems, f"{file or 'environment'}: {error}"]) from error
+    if problems:
+        raise ConfigError(problems)
+    from_file = ("store", "path") in top and top["store", "path"].strict
+    base = file.parent if file is not None and from_file else Path.cwd()
+    return Config(
+        database=base / settings.store.path.expanduser(),
+        web=settings.web,
+        agent=settings.agent,
+        policy=policy,
+        log=settings.log,
+        platforms=MappingProxyType(settings.platforms),
+        file=file,
+        origins=origins,
+    )

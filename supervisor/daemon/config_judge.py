@@ -1,0 +1,107 @@
+"""Judging single values as they were written, and what only the whole can show. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from greenroom.supervisor.daemon.config_problems import Spot, describe_error, describe_unknown
+from greenroom.supervisor.daemon.settings import AgentSection, Settings
+from greenroom.supervisor.policy import InvalidPolicyError, Policy
+
+Origins = Mapping[tuple[str, str], Spot]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One value as it was written. `strict`: the writer had types (TOML), so that nothing is converted."""
+
+    section: str
+    key: str
+    value: Any
+    spot: Spot
+    strict: bool
+
+
+def judge_value(given: Given) -> str | None:
+    """Find what is wrong with one value."""
+    if given.section not in Settings.model_fields:
+        known = [f"{name}_..." for name in sorted(Settings.model_fields)]
+        return f"{given.spot.where}: unknown variable; GREENROOM_ is followed by one of {', '.join(known).upper()}"
+    if given.section == "policy":
+        return _judge_knob(given)
+    if given.section == "platforms":
+        return None if isinstance(given.value, dict) else given.spot.say("must be a table of the platform's settings")
+    section = _section_type(given.section)
+    if given.key not in section.model_fields:
+        return given.spot.say(describe_unknown(given.key, section.model_fields, within=f"[{given.section}]"))
+    field = section.model_fields[given.key]
+    try:
+        _check_field(section, given)
+    except ValidationError as error:
+        default = field.get_default(call_default_factory=True, validated_data={})
+        return given.spot.say(describe_error(error.errors()[0], default=default))
+    return None
+
+
+def _check_field(section: type[BaseModel], given: Given) -> None:
+    adapter = TypeAdapter(section)
+    if given.strict:
+        adapter.validate_json(json.dumps({given.key: given.value}, default=repr), strict=True)
+    else:
+        adapter.validate_python({given.key: given.value})
+
+
+def _judge_knob(given: Given) -> str | None:
+    known = [knob.name for knob in fields(Policy)]
+    if given.key not in known:
+        return given.spot.say(describe_unknown(given.key, known, within="[policy]"))
+    try:
+        Policy(**{given.key: given.value})
+    except InvalidPolicyError as error:
+        return f"{given.spot.where}: {error}"
+    return None
+
+
+def _section_type(section: str) -> type[BaseModel]:
+    annotation = Settings.model_fields[section].annotation
+    assert isinstance(annotation, type)  # noqa: S101 - policy and platforms, which are no models, were judged above
+    return annotation
+
+
+def judge_agent(agent: AgentSection, origins: Origins) -> Iterator[str]:
+    if agent.kind == "python" and agent.target is None:
+        spot = Spot(origins["agent", "kind"].where, "agent.target")
+        yield spot.say("missing; write target = 'module:function', such as 'mybot.agent:answer'")
+    if agent.kind == "demo" and agent.target is not None:
+        yield origins["agent", "target"].say("the demo agent has no target; write kind = 'python' beside it")
+
+
+def judge_openness(settings: Settings, origins: Origins) -> Iterator[str]:
+    """Refuse to serve strangers without a word about who may write."""
+    if settings.web.enabled and not is_local(settings.web.host) and "allow" not in settings.policy:
+        problem = f"{settings.web.host} lets others reach the chat, and no one said who may write"
+        yield origins["web", "host"].say(f"{problem}; set allow = ['web:*'] in [policy] to let everyone in")
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def parse_knob(key: str, value: Any) -> Any:
+    """Read a knob that came as text from the environment: a number, or names with commas between them."""
+    if not isinstance(value, str):
+        return value
+    if key in {"allow", "auto_resume"}:
+        return [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,77 @@
+"""Mistakes in a configuration, in words: where it stands, what was got, and what to write instead."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+GOT_MAX = 60
+"""Characters of a wrong value that a message repeats."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. Holds every mistake, one line each, in the order of the file."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Join the mistakes to one message."""
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a value was written: `greenroom.toml:4`, or the name of a variable or an option."""
+
+    where: str
+    key: str
+
+    def say(self, problem: str) -> str:
+        """Put a mistake into one line."""
+        return f"{self.where}: {self.key}: {problem}"
+
+
+def describe_unknown(key: str, known: Iterable[str], *, within: str) -> str:
+    """Say that a key is not known, and which one was probably meant."""
+    names = sorted(known)
+    if close := get_close_matches(key, names, n=1):
+        return f"unknown key; did you mean {close[0]}?"
+    return f"unknown key; {within} knows {', '.join(names)}"
+
+
+def describe_error(error: ErrorDetails, *, default: object) -> str:
+    """Say what pydantic found, as the house says it."""
+    got = _shorten(error["input"])
+    remedy = "" if default is None else f"; remove it to use the default {default}"
+    return f"{_expectation(error['type'], error.get('ctx', {}))}, got {got}{remedy}"
+
+
+def _expectation(kind: str, context: Mapping[str, Any]) -> str:
+    match kind:
+        case "literal_error":
+            return f"must be one of {context['expected'].replace(' or ', ', ')}"
+        case "greater_than_equal":
+            return f"must be {context['ge']} or more"
+        case "less_than_equal":
+            return f"must be {context['le']} or less"
+        case "string_pattern_mismatch":
+            return "must be 'module:function', such as 'mybot.agent:answer'"
+        case "model_type" | "dict_type" | "dataclass_type":
+            return "must be a table"
+        case _:
+            return f"must be {_TYPES.get(kind.partition('_')[0], 'something else')}"
+
+
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text in quotes",
+    "path": "a path in quotes",
+}
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= GOT_MAX else text[: GOT_MAX - 3] + "..."

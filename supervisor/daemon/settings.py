@@ -1,0 +1,96 @@
+"""What can be configured: the sections of greenroom.toml, their types and their defaults."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from greenroom.supervisor.daemon.paths import default_database
+
+ENVIRONMENT_PREFIX = "GREENROOM_"
+DEFAULT_PORT = 8770
+PORT_MAX = 65535
+
+
+class Section(BaseModel):
+    """One table of the file. What it does not know it refuses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSection(Section):
+    """Where the sessions are kept. A relative path in a file counts from the file's folder."""
+
+    path: Path = Field(default_factory=default_database)
+
+
+class WebSection(Section):
+    """The web chat. Port 0 takes any free one."""
+
+    enabled: bool = True
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=PORT_MAX)
+
+
+class AgentSection(Section):
+    """Who answers: the built-in demo, or `module:function` found on the Python path or beside the file."""
+
+    kind: Literal["demo", "python"] = "demo"
+    target: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+
+
+class LogSection(Section):
+    """What goes to stderr. `auto` writes for people at a terminal and JSON lines elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Settings(BaseSettings):
+    """All sections, from options, then the environment (`GREENROOM_WEB_PORT=...`), then the file, then defaults.
+
+    Build it through `load_config`, which reports every mistake in words; pydantic's own are for programmers.
+    `policy` is judged by `Policy`, which knows its knobs and their limits, and `platforms` by each platform.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,  # Sections are single words: all after the second underscore is the key.
+        extra="forbid",
+        frozen=True,
+    )
+
+    store: StoreSection = StoreSection()
+    web: WebSection = WebSection()
+    agent: AgentSection = AgentSection()
+    policy: dict[str, Any] = Field(default_factory=dict)
+    log: LogSection = LogSection()
+    platforms: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take options, environment and file, in this order; no .env file is read behind anyone's back."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def read_settings(file: Path | None, options: dict[str, Any]) -> Settings:
+    """Lay options over the environment over a file over the defaults."""
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    return FromFile(**options)
