@@ -120,8 +120,10 @@ def _back_up(connection: apsw.Connection, version: int, vfs: str | None) -> str:
         Path(path).touch(mode=FILE_MODE)
     copy = apsw.Connection(path, vfs=vfs)
     try:
-        if vfs is not None:
-            copy.execute("PRAGMA locking_mode = EXCLUSIVE")  # An earlier copy is in WAL mode too.
+        # The copy must be durable before the original is changed: with less, a power cut can bring the copy's
+        # rollback journal back, which undoes the copy. EXCLUSIVE also opens an earlier copy, which is in WAL mode.
+        copy.execute("PRAGMA locking_mode = EXCLUSIVE")
+        copy.execute("PRAGMA synchronous = EXTRA")
         with copy.backup("main", connection, "main") as running:
             running.step(-1)
     finally:

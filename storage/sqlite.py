@@ -91,6 +91,7 @@ def open_writer(
         connection.set_busy_timeout(busy_timeout_ms)
         _take_to_disk(connection, path, vfs)
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # Only a new file takes it.
+        connection.execute("PRAGMA synchronous = EXTRA")  # Until it is WAL: a removed journal must not come back.
         _claim(connection, path)
         _switch_to_wal(connection, path)
         durability = {"synchronous": _SYNCHRONOUS[synchronous], "wal_autocheckpoint": wal_autocheckpoint_pages}
