@@ -17,9 +17,12 @@ DIGEST_BYTES = 12
 """Enough that two different calls of one piece of work never share a key by chance."""
 
 
-def answer_key(session_id: SessionId, work: Generation) -> str:
-    """Name the delivery that answers a piece of work: an anchor first, the words later."""
-    return f"{session_id}.{work}.answer"
+def answer_key(session_id: SessionId, work: Generation, segment: int = 0) -> str:
+    """Name the delivery of one segment of a piece of work: an anchor first, the words later.
+
+    Each question ends a segment; most work has only the first.
+    """
+    return f"{session_id}.{work}.answer.{segment}" if segment else f"{session_id}.{work}.answer"
 
 
 def line_key(session_id: SessionId, generation: Generation, what: str) -> str:
@@ -28,7 +31,7 @@ def line_key(session_id: SessionId, generation: Generation, what: str) -> str:
 
 
 def question_key(session_id: SessionId, work: Generation, n: int) -> str:
-    """Name the n-th question (from 0) of a piece of work, and the delivery that asks it."""
+    """Name the n-th question (from 0) of a piece of work."""
     return f"{session_id}.{work}.question.{n}"
 
 
@@ -67,14 +70,14 @@ def question_row_key(question: str) -> str:
     return f"asked.{question}"
 
 
-def tool_call_row_key(tool: str) -> str:
-    """Name the row in which the agent calls a tool; `tool` is the call's key."""
-    return f"called.{tool}"
+def tool_call_row_key(tool: str, generation: Generation) -> str:
+    """Name the row in which the agent calls a tool; `tool` is the call's key. Each attempt that calls has its own."""
+    return f"called.{tool}.{generation}"
 
 
-def tool_result_row_key(tool: str) -> str:
-    """Name the row that holds a tool's result; `tool` is the call's key."""
-    return f"result.{tool}"
+def tool_result_row_key(tool: str, generation: Generation) -> str:
+    """Name the row that holds a tool's result, or that says that there is none; `tool` is the call's key."""
+    return f"result.{tool}.{generation}"
 
 
 def conclusion_key(work: Generation) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType, Self
 from urllib.parse import quote, unquote
@@ -347,5 +347,5 @@ class Snapshot:
     suspended: bool = False
     quarantined: bool = False
     question: Question | None = None  # open, of the open run's work
-    anchored: bool = False  # the work's delivery row exists already
-    last_at: float = field(default=0.0)
+    segment: int = 0  # questions that the open run's work has asked; names the delivery that comes next
+    anchored: bool = False  # that delivery's row exists already

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, TypeVarTuple, runtime_checkable
 
 from greenroom.actors.model import DeliveryClass, Inbound, Message, Receipt, SessionKey, ToolPolicy
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a platform can do. `text_max` counts characters of one message; `edit_min_s` spaces edits while streaming."""
+    """What a platform can do. `text_max` counts characters of a message; `edit_min_s` spaces edits while streaming."""
 
     delivery: DeliveryClass
     text_max: int = 4096
@@ -143,6 +146,21 @@ class ToolInDoubtError(Exception):
         self.name, self.args_json, self.key = name, args, key
 
 
+class ToolFailedError(Exception):
+    """A tool failed in an earlier attempt at the same work. That outcome is stored; the tool is not called again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What an agent may return instead of text, to say how its model stopped.
+
+    Only `stop`, `end`, `end_turn`, `complete` and `completed` make it an answer; anything else is a text cut short.
+    """
+
+    text: str
+    finish: str | None
+
+
 class Turn(Protocol):
     """One run as its agent sees it. Belongs to the run's coroutine."""
 
@@ -170,8 +188,8 @@ class Turn(Protocol):
     def stopping(self) -> bool:
         """Whether this run is being stopped: return soon."""
 
-    async def messages(self, last: int = 200) -> Sequence[Message]:
-        """Read the last rows of the transcript, oldest first."""
+    async def messages(self, last: int | None = None) -> Sequence[Message]:
+        """Read the last rows of the transcript, oldest first; the host's window unless `last` says otherwise."""
 
     async def say(self, text: str) -> None:
         """Stream words: they become visible soon and are part of the answer."""
@@ -185,8 +203,8 @@ class Turn(Protocol):
         args: dict[str, Any],
         *,
         policy: ToolPolicy | str,
-        fn: Callable[..., Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - a tool returns any JSON value
+        fn: Callable[..., Any],
+    ) -> Any:
         """Call a tool exactly as its policy allows; the result is durable before it is returned.
 
         `fn` is called with the arguments as keywords, and with `idempotency_key` if it takes one. Raises what the
@@ -196,6 +214,9 @@ class Turn(Protocol):
     async def ask_user(self, prompt: str, choices: Sequence[str] = ()) -> str:
         """Ask, and wait for the user's next message, as long as the user takes, across restarts."""
 
+    async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run synchronous code beside the loop, so that it delays no other chat."""
 
-Agent = Callable[[Turn], Awaitable[str | None]]
+
+Agent = Callable[[Turn], Awaitable[str | Conclusion | None]]
 """An agent: what it returns, after what it said, is the answer."""

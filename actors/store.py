@@ -117,7 +117,8 @@ class Unfinished:
     suspended: bool = False
     quarantined: bool = False
     boot_clean: bool = False
-    anchored: bool = False  # the work's delivery row exists
+    segment: int = 0  # questions that the open run's work has asked; names its unfinished delivery
+    anchored: bool = False  # that delivery's row exists
 
 
 @dataclass(frozen=True, slots=True)

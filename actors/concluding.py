@@ -1,0 +1,78 @@
+"""How a run ends: answer and delivery are one transaction, so that "sent but not saved" cannot be written. Pure."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from greenroom.actors.acts import ArmIdle, CancelAlarms, ReportConcluded, ReportRun
+from greenroom.actors.draft import Draft
+from greenroom.actors.events import Answered, Cancelled, Failed, Outcome
+from greenroom.actors.facts import RunClosed
+from greenroom.actors.keys import conclusion_key, partial_key
+from greenroom.actors.lines import (
+    EMPTY_LINE,
+    INCOMPLETE_LINE,
+    STOPPED_SHORT_LINE,
+    cut_answer,
+    late_line,
+    silent_line,
+)
+from greenroom.actors.model import DeliveryKind, Ending, MessageKind, Role
+from greenroom.actors.rules import Rules
+from greenroom.actors.state import Asking, Idle, Interrupted, Running
+from greenroom.actors.tail import FINISHES
+
+
+def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rules) -> None:
+    """End the run: with an answer, with one honest line, or (interrupted by us) leaving the work open."""
+    draft.do(CancelAlarms(), ReportRun(live=False))
+    match outcome:
+        case Answered(text, finish) if text.strip() and finish is not None and finish.lower() in FINISHES:
+            _answer(draft, phase, text, finish, rules)
+        case Answered(text, finish) if text.strip():
+            _fail(draft, phase, text, INCOMPLETE_LINE.format(finish=finish or "no finish"), rules)
+        case Answered() | Cancelled() if draft.session.draining is not None:
+            _interrupt(draft, phase)  # Empty after a drain began: a soft interrupt is no answer.
+        case Answered():
+            _fail(draft, phase, "", EMPTY_LINE, rules)
+        case Failed(line, said):
+            _fail(draft, phase, said, line, rules)
+        case Cancelled():
+            _fail(draft, phase, phase.said, STOPPED_SHORT_LINE, rules)
+        case _:
+            assert_never(outcome)
+
+
+def fail_silent(draft: Draft, phase: Running, rules: Rules) -> None:
+    """End a run that gave no sign of life for too long."""
+    draft.do(CancelAlarms(), ReportRun(live=False))
+    _fail(draft, phase, phase.said, silent_line(rules.silent_max_s), rules)
+
+
+def _answer(draft: Draft, phase: Running | Asking, text: str, finish: str, rules: Rules) -> None:
+    text = cut_answer(text, rules.answer_max)
+    late = late_line(phase.late_s) if isinstance(phase, Running) and phase.late_s else ""
+    draft.append(conclusion_key(phase.run.work), Role.ASSISTANT, text, finish=finish, answers_upto=phase.upto)
+    draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (late, text) if part))
+    _close(draft, phase, Ending.ANSWERED, rules)
+
+
+def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, rules: Rules) -> None:
+    """Keep what was said, marked as incomplete, and end with one honest line. The session works on."""
+    said = cut_answer(said, rules.answer_max)
+    if said.strip():
+        draft.append(partial_key(phase.run.generation), Role.ASSISTANT, said)
+    draft.append(conclusion_key(phase.run.work), Role.SYSTEM, line, kind=MessageKind.FAILED, answers_upto=phase.upto)
+    draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (said, line) if part.strip()))
+    _close(draft, phase, Ending.FAILED, rules)
+
+
+def _close(draft: Draft, phase: Running | Asking, ending: Ending, rules: Rules) -> None:
+    draft.write(RunClosed(draft.session.id, phase.run.generation, ending, draft.now))
+    draft.move(Idle())
+    draft.do(ReportConcluded(), ArmIdle(rules.idle_s))
+
+
+def _interrupt(draft: Draft, phase: Running | Asking) -> None:
+    question = phase.question if isinstance(phase, Asking) else None
+    draft.move(Interrupted(phase.run, phase.segment, question=question, anchored=phase.anchored))

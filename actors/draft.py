@@ -1,0 +1,130 @@
+"""What one step is about to write and do. Used only inside `step`: made at its start, read out at its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects
+from greenroom.actors.events import Alarm
+from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundTaken, MessageAppended
+from greenroom.actors.keys import answer_key, user_message_key
+from greenroom.actors.model import (
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Message,
+    MessageKind,
+    Role,
+    Seq,
+    StoredInbound,
+    ToolCall,
+)
+from greenroom.actors.rules import Rules
+from greenroom.actors.state import Asking, Interrupted, Phase, Running, Session
+from greenroom.actors.tail import extend_tail
+
+
+class Draft:
+    """Collects facts and acts while a step decides; keeps the tail true to the rows it adds."""
+
+    __slots__ = ("acts", "facts", "now", "session")
+
+    def __init__(self, session: Session, now: float) -> None:
+        """Start from a state; nothing is written yet."""
+        self.session = session
+        self.now = now
+        self.facts: list[Fact] = []
+        self.acts: list[Act] = []
+
+    def result(self) -> tuple[Session, Effects]:
+        """Give the new state and what must happen."""
+        return self.session, Effects(tuple(self.facts), tuple(self.acts))
+
+    def write(self, *facts: Fact) -> None:
+        """Add facts, in order."""
+        self.facts.extend(facts)
+
+    def do(self, *acts: Act) -> None:
+        """Add acts, in order."""
+        self.acts.extend(acts)
+
+    def move(self, phase: Phase) -> None:
+        """Change the phase."""
+        self.session = replace(self.session, phase=phase)
+
+    def append(  # noqa: PLR0913 - a row of the transcript has this many columns
+        self,
+        key: str,
+        role: Role,
+        text: str,
+        *,
+        kind: MessageKind = MessageKind.TEXT,
+        finish: str | None = None,
+        answers_upto: Seq | None = None,
+        author: str | None = None,
+        tool_calls: tuple[ToolCall, ...] = (),
+        tool_key: str | None = None,
+    ) -> Message:
+        """Add a row to the transcript, under the session's current generation."""
+        session = self.session
+        message = Message(
+            seq=Seq(session.tail.seq + 1),
+            generation=session.generation,
+            key=key,
+            role=role,
+            text=text,
+            at=self.now,
+            kind=kind,
+            finish=finish,
+            answers_upto=answers_upto,
+            author=author,
+            tool_calls=tool_calls,
+            tool_key=tool_key,
+        )
+        self.facts.append(MessageAppended(session.id, session.epoch, message))
+        self.session = replace(session, tail=extend_tail(session.tail, message))
+        return message
+
+    def append_user(self, inbound: StoredInbound) -> Message:
+        """Make a stored inbound the user's message; it will not be handed to another run."""
+        message = self.append(user_message_key(inbound.id), Role.USER, inbound.text, author=inbound.author)
+        self.write(InboundTaken(self.session.id, inbound.id, self.session.generation, message.seq))
+        return message
+
+    def answer_key(self, phase: Running | Asking | Interrupted) -> str:
+        """Name the delivery of the segment that is not finished."""
+        return answer_key(self.session.id, phase.run.work, phase.segment)
+
+    def delivery(
+        self, phase: Running | Asking, kind: DeliveryKind, *, text: str | None, state: DeliveryState
+    ) -> Delivery:
+        """Make the row of the outbox for that segment."""
+        return Delivery(
+            key=self.answer_key(phase),
+            session_id=self.session.id,
+            session=self.session.key,
+            kind=kind,
+            text=text,
+            state=state,
+            reply_to=phase.run.reply_to,
+            created_at=self.now,
+        )
+
+    def fill(self, phase: Running | Asking, kind: DeliveryKind, text: str) -> None:
+        """Let that segment become visible with this text: the row and its text are one transaction with the rest."""
+        delivery = self.delivery(phase, kind, text=text, state=DeliveryState.PENDING)
+        if phase.anchored:
+            self.write(DeliveryFilled(delivery.key, text, self.now))
+        else:
+            self.write(DeliveryOpened(self.session.epoch, self.session.generation, delivery))
+        self.do(Deliver(delivery))
+
+    def arm_run(self, rules: Rules) -> None:
+        """Set the timers of the run that works now."""
+        generation = self.session.generation
+        self.do(
+            ArmAlarm(generation, Alarm.PLACEHOLDER, rules.placeholder_after_s),
+            ArmAlarm(generation, Alarm.NOTICE, rules.notice_first_s),
+        )
+        if rules.silent_max_s > 0:
+            self.do(ArmAlarm(generation, Alarm.SILENCE, rules.silent_max_s))

@@ -1,0 +1,160 @@
+"""What enters a session's mailbox: events, in the past tense. Those of a run carry its generation.
+
+None is ever refused by a full mailbox: the door bounds what may wait for a session, and a run waits for its answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from greenroom.actors.model import Generation, InterruptReason, Question, StoredInbound, ToolCall
+from greenroom.actors.runtime import Solicited
+
+
+class Alarm(StrEnum):
+    """The timers of a run. All belong to its generation."""
+
+    PLACEHOLDER = "placeholder"  # the run shows no life yet: post the anchor
+    NOTICE = "notice"  # time to say that the work goes on
+    SILENCE = "silence"  # no sign of life for too long
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived(Solicited):
+    """An inbound is on disk and waits."""
+
+    inbound: StoredInbound
+
+
+@dataclass(frozen=True, slots=True)
+class Woke(Solicited):
+    """The session was loaded, to handle what waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Solicited):
+    """The supervisor decided that interrupted work goes on."""
+
+    reason: InterruptReason | str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained(Solicited):
+    """The process is about to end: no new run, and the running one is marked with why."""
+
+    reason: InterruptReason
+
+
+@dataclass(frozen=True, slots=True)
+class CutShort(Solicited):
+    """The drain is over: whatever runs is interrupted now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeShown(Solicited):
+    """The run showed its first life that is not words (a tool, progress)."""
+
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke(Solicited):
+    """The agent streamed words. `text` is all that it said since its last question."""
+
+    generation: Generation
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported(Solicited):
+    """The agent said what is going on; not part of the answer."""
+
+    generation: Generation
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed(Solicited):
+    """The running agent gave a sign of life that is to be written down."""
+
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled(Solicited):
+    """The agent is about to call a tool, and waits until that is on disk."""
+
+    generation: Generation
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned(Solicited):
+    """A tool's outcome; the agent waits until it is on disk."""
+
+    generation: Generation
+    call: ToolCall
+    result: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Solicited):
+    """The agent asks the user. `said` is what it had streamed since its last question."""
+
+    generation: Generation
+    question: Question
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The agent concluded. A `finish` that is not a conclusion (length, none) makes it a text cut short."""
+
+    text: str
+    finish: str | None = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The agent did not conclude. `line` is for the person: honest, short, without secrets or stack traces."""
+
+    line: str
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The run was stopped by us and ended."""
+
+
+Outcome = Answered | Failed | Cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded(Solicited):
+    """The agent's coroutine is over."""
+
+    generation: Generation
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Rang(Solicited):
+    """A timer of the run rang."""
+
+    generation: Generation
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class IdleRang(Solicited):
+    """Nothing happened for a while."""
+
+
+RunEvent = LifeShown | Spoke | Reported | Progressed | ToolCalled | ToolReturned | Asked | RunEnded | Rang
+TreeEvent = Arrived | Woke | Resumed | Drained | CutShort
+"""What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""
+
+Event = TreeEvent | IdleRang | RunEvent

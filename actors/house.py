@@ -1,0 +1,38 @@
+"""What a session's actor is given to live with. Made once by the supervisor; the same for all sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+from greenroom.actors.model import SessionId, SessionKey
+from greenroom.actors.ports import Agent
+from greenroom.actors.rules import Rules
+from greenroom.actors.store import Store
+
+
+class Surroundings(Protocol):
+    """Whom a session's actor tells: the outbox of its platform, and the tree. Every call returns at once."""
+
+    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+        """Hand an act to the outbox of the session's platform account."""
+
+    def report_run(self, session_id: SessionId, *, live: bool) -> None:
+        """Say that a run became live or ended."""
+
+    def report_concluded(self, session_id: SessionId) -> None:
+        """Say that work was concluded, for those who wait for an answer."""
+
+    def offer_rest(self, session_id: SessionId, told: int) -> None:
+        """Offer to be passivated, having handled `told` messages of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts of the house that a session uses."""
+
+    store: Store
+    agent: Agent
+    rules: Rules
+    around: Surroundings

@@ -1,0 +1,53 @@
+"""The short lines that a session says to its person by itself: honest, without the user's words or inner details."""
+
+from __future__ import annotations
+
+EMPTY_LINE = "(The agent ended without an answer. Your message is kept; write again to go on.)"
+INCOMPLETE_LINE = "(Incomplete: the agent's text was cut short ({finish}). Write again to go on.)"
+STOPPED_SHORT_LINE = "(The agent gave up before it had an answer. Write again to go on.)"
+CRASHED_LINE = "(The agent failed: {what}. Your message is kept; write again to go on.)"
+CUT_RESULT = (
+    "[no result: the service was interrupted before one was stored; the call may or may not have taken effect, "
+    "and it was not repeated]"
+)
+
+MINUTE_S = 60
+HOUR_S = 3600
+
+
+def span(seconds: float) -> str:
+    """Say a length of time as a person would.
+
+    >>> span(45), span(180), span(7260)
+    ('45 s', '3 min', '2 h 1 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < MINUTE_S:
+        return f"{whole} s"
+    if whole < HOUR_S:
+        return f"{whole // MINUTE_S} min"
+    hours, rest = divmod(whole, HOUR_S)
+    minutes = rest // MINUTE_S
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def working_line(elapsed_s: float) -> str:
+    """Say that a run lasts."""
+    return f"(Still working, {span(elapsed_s)})"
+
+
+def late_line(late_s: float) -> str:
+    """Say that an answer comes late, and how late."""
+    return f"(Late: your message waited {span(late_s)} before I could begin.)"
+
+
+def silent_line(silent_s: float) -> str:
+    """Say that a run was given up for want of any sign of life."""
+    return f"(The agent gave no sign of life for {span(silent_s)}, so its run was ended. Write again to try anew.)"
+
+
+def cut_answer(text: str, limit: int) -> str:
+    """Cut an answer at its limit, and say so."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n\n(Cut here: the answer was {len(text):,} characters long, the limit is {limit:,}.)"

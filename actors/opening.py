@@ -1,0 +1,112 @@
+"""How a run begins: what is closed before it, what the transcript says of the interruption, what it is handed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from greenroom.actors.acts import ReportRun, ShowText, StartRun
+from greenroom.actors.draft import Draft
+from greenroom.actors.events import Resumed
+from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened
+from greenroom.actors.keys import note_key, tool_result_row_key
+from greenroom.actors.lines import CUT_RESULT
+from greenroom.actors.model import (
+    Ending,
+    Generation,
+    InterruptReason,
+    Message,
+    MessageKind,
+    OpenRun,
+    Role,
+    RunCause,
+    StoredInbound,
+    Tail,
+)
+from greenroom.actors.rules import Rules
+from greenroom.actors.state import Interrupted, Running
+from greenroom.actors.wording import recovery_note, user_notice
+
+
+def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
+    """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
+    before = draft.session.phase
+    taken, left = draft.session.waiting[: rules.inbox_batch_max], draft.session.waiting[rules.inbox_batch_max :]
+    old = before if isinstance(before, Interrupted) else None
+    draft.session = replace(draft.session, waiting=left, generation=Generation(draft.session.generation + 1))
+    run = _next_run(draft, cause, old, taken)
+    tail = draft.session.tail
+    if old is not None:
+        draft.write(RunClosed(draft.session.id, old.run.generation, Ending.INTERRUPTED, draft.now))
+    slot = len(draft.facts)  # The run's row comes before the rows it fences, and carries the tail after them.
+    note = _tell_of_interruption(draft, old, tail, resumed)
+    new = [*(draft.append_user(inbound) for inbound in taken)]
+    if old is not None and old.question is not None and taken:
+        draft.write(QuestionAnswered(draft.session.id, old.question.key, taken[0].text, draft.now))
+    draft.facts.insert(slot, RunOpened(draft.session.id, run, draft.session.tail))
+    _start(draft, run, old, new=tuple(new), note=note, late_s=_lateness(draft.now, taken, rules), rules=rules)
+    if resumed is not None and old is not None and old.anchored:
+        draft.do(ShowText(draft.answer_key(old), user_notice(resumed.reason)))
+
+
+def _next_run(draft: Draft, cause: RunCause, old: Interrupted | None, taken: tuple[StoredInbound, ...]) -> OpenRun:
+    generation = draft.session.generation
+    reply_to = next((inbound.reply_to for inbound in reversed(taken) if inbound.reply_to), None)
+    run = OpenRun(
+        generation=generation,
+        epoch=draft.session.epoch,
+        work=generation,
+        cause=cause,
+        attempt=1,
+        opened_at=draft.now,
+        last_progress_at=draft.now,
+        reply_to=reply_to,
+    )
+    if old is None:
+        return run
+    attempt = 1 if old.question is not None else old.run.attempt + 1
+    last_progress_at = draft.now if taken else old.run.last_progress_at  # A restart is no progress; the user is.
+    if old.question is not None:
+        cause = RunCause.ANSWERED_QUESTION
+    return replace(
+        run,
+        cause=cause,
+        work=old.run.work,
+        attempt=attempt,
+        last_progress_at=last_progress_at,
+        reply_to=reply_to or old.run.reply_to,
+    )
+
+
+def _tell_of_interruption(draft: Draft, old: Interrupted | None, tail: Tail, resumed: Resumed | None) -> str | None:
+    """Close calls whose results are unknown and leave exactly one note for the agent; nothing is the user's words."""
+    if old is None:
+        return None
+    for key in sorted(tail.open_calls):
+        draft.append(tool_result_row_key(key, draft.session.generation), Role.TOOL, CUT_RESULT, tool_key=key)
+    if old.question is not None:
+        return None
+    reason = resumed.reason if resumed is not None else old.run.interrupted_by or InterruptReason.RESTART_INTERRUPTED
+    text = recovery_note(reason, tail=tail.kind)
+    draft.append(note_key(draft.session.generation), Role.SYSTEM, text, kind=MessageKind.RECOVERY_NOTE)
+    return text
+
+
+def _start(
+    draft: Draft,
+    run: OpenRun,
+    old: Interrupted | None,
+    *,
+    new: tuple[Message, ...],
+    note: str | None,
+    late_s: float,
+    rules: Rules,
+) -> None:
+    segment, anchored = (old.segment, old.anchored) if old is not None else (0, False)
+    draft.move(Running(run, segment, draft.session.tail.user_seq, anchored=anchored, late_s=late_s))
+    draft.do(ReportRun(live=True), StartRun(run, new, note))
+    draft.arm_run(rules)
+
+
+def _lateness(now: float, taken: tuple[StoredInbound, ...], rules: Rules) -> float:
+    waited = max((now - inbound.at for inbound in taken), default=0.0)
+    return waited if waited > rules.late_s else 0.0

@@ -1,0 +1,41 @@
+"""The wall around an agent: whatever it does, its run ends with an outcome, and nothing else dies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from greenroom.actors.events import Answered, Cancelled, Failed, Outcome
+from greenroom.actors.lines import CRASHED_LINE
+from greenroom.actors.ports import Agent, Conclusion
+from greenroom.actors.turn import LiveTurn
+
+logger = logging.getLogger("greenroom.run")
+
+
+async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
+    """Call the agent and say how that ended. Foreign code: `sys.exit` in it ends this run and no process."""
+    try:
+        returned = await agent(turn)
+    except asyncio.CancelledError:
+        return Cancelled()
+    except BaseException as error:
+        logger.warning("the agent failed in %s: %r", turn.session, error, exc_info=error)
+        return Failed(CRASHED_LINE.format(what=type(error).__name__), turn.said)
+    finally:
+        turn.close()
+    match returned:
+        case None:
+            return Answered(turn.said)
+        case str():
+            return Answered(_joined(turn.said, returned))
+        case Conclusion(text, finish):
+            return Answered(_joined(turn.said, text), finish)
+        case _:  # Foreign code: its type says what it should return, not what it does.
+            logger.warning("the agent returned %s in %s", type(returned).__name__, turn.session)  # type: ignore[unreachable]
+            what = f"it returned {type(returned).__name__} instead of text"
+            return Failed(CRASHED_LINE.format(what=what), turn.said)
+
+
+def _joined(said: str, returned: str) -> str:
+    return "\n\n".join(part for part in (said, returned) if part.strip())

@@ -1,0 +1,318 @@
+"""Everything that moves a session lives here (with `opening.py` and `concluding.py`); this file does no I/O.
+
+`step` alone branches on the event, never raises, and returns the new state with what must be written (facts) and, once
+that is on disk, done (acts). One guard at its top drops every late event, of any kind, of an older run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from greenroom.actors.acts import (
+    ArmAlarm,
+    ArmIdle,
+    CancelAlarms,
+    CancelRun,
+    Confirm,
+    Effects,
+    OpenAnchor,
+    ReportRun,
+    Rest,
+    ShowText,
+)
+from greenroom.actors.concluding import conclude, fail_silent
+from greenroom.actors.draft import Draft
+from greenroom.actors.events import (
+    Alarm,
+    Arrived,
+    Asked,
+    CutShort,
+    Drained,
+    Event,
+    IdleRang,
+    LifeShown,
+    Progressed,
+    Rang,
+    Reported,
+    Resumed,
+    RunEnded,
+    RunEvent,
+    Spoke,
+    ToolCalled,
+    ToolReturned,
+    Woke,
+)
+from greenroom.actors.facts import (
+    DeliveryOpened,
+    QuestionAnswered,
+    QuestionAsked,
+    RunMarked,
+    RunProgressed,
+    ToolEnded,
+    ToolStarted,
+)
+from greenroom.actors.keys import question_row_key, tool_call_row_key, tool_result_row_key
+from greenroom.actors.lines import working_line
+from greenroom.actors.model import (
+    DeliveryKind,
+    DeliveryState,
+    InterruptReason,
+    MessageKind,
+    OpenRun,
+    Role,
+    RunCause,
+    Snapshot,
+    StoredInbound,
+)
+from greenroom.actors.opening import open_run
+from greenroom.actors.state import Asking, Idle, Interrupted, Phase, Running, Session
+
+if TYPE_CHECKING:
+    from greenroom.actors.rules import Rules
+
+__all__ = ["Asking", "Idle", "Interrupted", "Running", "Session", "open_session", "step"]
+
+
+def open_session(snapshot: Snapshot) -> Session:
+    """Build the state that the store remembers. Nothing runs in it yet."""
+    phase: Phase = Idle()
+    if snapshot.run is not None:
+        phase = Interrupted(snapshot.run, snapshot.segment, question=snapshot.question, anchored=snapshot.anchored)
+    return Session(
+        id=snapshot.id,
+        key=snapshot.key,
+        epoch=snapshot.epoch,
+        generation=snapshot.generation,
+        tail=snapshot.tail,
+        phase=phase,
+        waiting=snapshot.waiting,
+        cursor=snapshot.inbox_cursor,
+        quarantined=snapshot.quarantined,
+    )
+
+
+def step(session: Session, event: Event, now: float, rules: Rules) -> tuple[Session, Effects]:
+    """Move the session by one event. `now` is wall time in UTC epoch seconds."""
+    if isinstance(event, RunEvent):
+        phase = session.phase
+        if not isinstance(phase, Running | Asking) or event.generation != session.generation:
+            return session, Effects()  # Late: a timer, a tool or a run that outlived its turn.
+        return _step_run(session, phase, event, now, rules)
+    draft = Draft(session, now)
+    match event:
+        case Arrived(inbound):
+            _arrive(draft, inbound, rules)
+        case Woke():
+            _go_on(draft, rules)
+        case Resumed():
+            _resume(draft, event, rules)
+        case Drained(reason):
+            _drain(draft, reason)
+        case CutShort():
+            _cut_short(draft)
+        case IdleRang():
+            _offer_rest(draft)
+        case _:
+            assert_never(event)
+    return draft.result()
+
+
+def _step_run(
+    session: Session, phase: Running | Asking, event: RunEvent, now: float, rules: Rules
+) -> tuple[Session, Effects]:
+    draft = Draft(session, now)
+    match event:
+        case LifeShown():
+            _anchor(draft, phase)
+        case Spoke(_, text):
+            _show(draft, phase, text, rules)
+        case Reported(_, text):
+            _show(draft, phase, _joined(phase.said, f"({text})"), rules)
+        case Progressed():
+            _stamp(draft, phase.run)
+        case ToolCalled():
+            _call_tool(draft, phase, event)
+        case ToolReturned():
+            _keep_result(draft, phase, event, rules)
+        case Asked():
+            _ask(draft, phase, event)
+        case RunEnded(_, outcome):
+            conclude(draft, phase, outcome, rules)
+            _after_run(draft, rules)
+        case Rang(_, alarm):
+            _ring(draft, phase, alarm, rules)
+        case _:
+            assert_never(event)
+    return draft.result()
+
+
+# -- what comes from outside ------------------------------------------------------------------------------------------
+
+
+def _arrive(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
+    if inbound.id <= draft.session.cursor:
+        return  # Told twice: the row was there when the session was loaded.
+    draft.session = replace(draft.session, cursor=inbound.id, waiting=(*draft.session.waiting, inbound))
+    _go_on(draft, rules)
+
+
+def _go_on(draft: Draft, rules: Rules) -> None:
+    """Hand what waits to a run, or to the question it answers, if this is the moment."""
+    session = draft.session
+    if not session.waiting or session.quarantined or session.draining is not None:
+        if isinstance(session.phase, Idle | Interrupted):
+            draft.do(ArmIdle(rules.idle_s))
+        return
+    match session.phase:
+        case Asking() as phase:
+            _answer_question(draft, phase, rules)
+        case Interrupted():
+            open_run(draft, RunCause.INBOUND, rules)
+        case Idle():
+            open_run(draft, RunCause.INBOUND, rules)
+        case Running():
+            pass  # policy `queue`: it waits in the inbox for the next run
+        case _:
+            assert_never(session.phase)
+
+
+def _resume(draft: Draft, event: Resumed, rules: Rules) -> None:
+    match draft.session.phase:
+        case Interrupted(question=None) if draft.session.draining is None and not draft.session.quarantined:
+            open_run(draft, RunCause.RESUME, rules, resumed=event)
+        case Interrupted() | Idle() | Running() | Asking():
+            _go_on(draft, rules)  # The user's message won, or nothing is left to resume.
+        case _:
+            assert_never(draft.session.phase)
+
+
+def _drain(draft: Draft, reason: InterruptReason) -> None:
+    draft.session = replace(draft.session, draining=reason)
+    if isinstance(draft.session.phase, Running | Asking):
+        draft.write(RunMarked(draft.session.id, draft.session.generation, reason))
+        draft.do(CancelAlarms())
+
+
+def _cut_short(draft: Draft) -> None:
+    phase = draft.session.phase
+    if isinstance(phase, Running | Asking):
+        draft.do(CancelAlarms(), CancelRun(draft.session.generation), ReportRun(live=False))
+        question = phase.question if isinstance(phase, Asking) else None
+        draft.move(Interrupted(phase.run, phase.segment, question=question, anchored=phase.anchored))
+
+
+def _offer_rest(draft: Draft) -> None:
+    if isinstance(draft.session.phase, Idle | Interrupted) and (
+        not draft.session.waiting or draft.session.quarantined or draft.session.draining is not None
+    ):
+        draft.do(Rest())
+
+
+# -- what comes from the run ------------------------------------------------------------------------------------------
+
+
+def _anchor(draft: Draft, phase: Running | Asking) -> Running | Asking:
+    """Make sure that the work has its delivery row, so that a placeholder can be posted."""
+    if phase.anchored:
+        return phase
+    delivery = draft.delivery(phase, DeliveryKind.ANSWER, text=None, state=DeliveryState.OPEN)
+    draft.write(DeliveryOpened(draft.session.epoch, draft.session.generation, delivery))
+    draft.do(OpenAnchor(delivery))
+    moved = replace(phase, anchored=True)
+    draft.move(moved)
+    return moved
+
+
+def _show(draft: Draft, phase: Running | Asking, text: str, rules: Rules) -> None:
+    phase = _anchor(draft, phase)
+    draft.move(replace(phase, said=text))
+    draft.do(ShowText(draft.answer_key(phase), text))
+    _hear(draft, rules)
+
+
+def _hear(draft: Draft, rules: Rules) -> None:
+    if rules.silent_max_s > 0:
+        draft.do(ArmAlarm(draft.session.generation, Alarm.SILENCE, rules.silent_max_s))
+
+
+def _stamp(draft: Draft, run: OpenRun) -> None:
+    draft.write(RunProgressed(draft.session.id, run.generation, draft.now, draft.session.tail, run.attempt))
+
+
+def _call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled) -> None:
+    session, call = draft.session, event.call
+    draft.append(
+        tool_call_row_key(call.key, session.generation), Role.ASSISTANT, "", tool_calls=(call,), finish="tool_calls"
+    )
+    draft.write(ToolStarted(session.id, session.epoch, session.generation, phase.run.work, call, draft.now))
+    _anchor(draft, phase)
+    draft.do(Confirm(session.generation, call.key))
+
+
+def _keep_result(draft: Draft, phase: Running | Asking, event: ToolReturned, rules: Rules) -> None:
+    session, call = draft.session, event.call
+    draft.write(ToolEnded(session.id, session.generation, call.key, event.result, event.failed, draft.now))
+    draft.append(tool_result_row_key(call.key, session.generation), Role.TOOL, event.result, tool_key=call.key)
+    run = replace(phase.run, attempt=1, last_progress_at=draft.now)  # A stored result is progress: budgets start anew.
+    _stamp(draft, run)
+    draft.move(replace(phase, run=run))
+    draft.do(Confirm(session.generation, call.key))
+    _hear(draft, rules)
+
+
+def _ask(draft: Draft, phase: Running | Asking, event: Asked) -> None:
+    """Put the question where the answer would have come: in the anchor, after what was said already."""
+    session, question = draft.session, event.question
+    text = _joined(event.said, _with_choices(question.prompt, question.choices))
+    draft.write(QuestionAsked(session.id, session.epoch, session.generation, phase.run.work, question, draft.now))
+    draft.append(question_row_key(question.key), Role.ASSISTANT, text, kind=MessageKind.QUESTION)
+    _stamp(draft, phase.run)
+    draft.fill(phase, DeliveryKind.QUESTION, text)
+    draft.move(Asking(phase.run, question, phase.segment + 1, phase.upto))
+    draft.do(CancelAlarms(), Confirm(session.generation, question.key))
+
+
+def _answer_question(draft: Draft, phase: Asking, rules: Rules) -> None:
+    inbound, *rest = draft.session.waiting
+    session = draft.session
+    seq = draft.append_user(inbound).seq
+    draft.write(QuestionAnswered(session.id, phase.question.key, inbound.text, draft.now))
+    draft.session = replace(draft.session, waiting=tuple(rest))
+    run = replace(phase.run, attempt=1, last_progress_at=draft.now)
+    _stamp(draft, run)
+    draft.move(Running(run, phase.segment, seq, anchored=phase.anchored, said=phase.said))
+    draft.do(Confirm(session.generation, f"{phase.question.key}.answer", answer=inbound.text))
+    draft.arm_run(rules)
+
+
+def _ring(draft: Draft, phase: Running | Asking, alarm: Alarm, rules: Rules) -> None:
+    if isinstance(phase, Asking):
+        return  # The user takes as long as the user takes.
+    match alarm:
+        case Alarm.PLACEHOLDER:
+            _anchor(draft, phase)
+        case Alarm.NOTICE:
+            phase_ = _anchor(draft, phase)
+            line = working_line(draft.now - phase.run.opened_at)
+            draft.do(ShowText(draft.answer_key(phase_), _joined(phase.said, line)))
+            draft.do(ArmAlarm(draft.session.generation, Alarm.NOTICE, rules.notice_every_s))
+        case Alarm.SILENCE:
+            draft.do(CancelRun(draft.session.generation))
+            fail_silent(draft, phase, rules)
+            _after_run(draft, rules)
+        case _:
+            assert_never(alarm)
+
+
+def _after_run(draft: Draft, rules: Rules) -> None:
+    """What waited during the run is handed to the next one, in the same transaction."""
+    _go_on(draft, rules)
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def _with_choices(prompt: str, choices: tuple[str, ...]) -> str:
+    return "\n".join((prompt, *(f"- {choice}" for choice in choices)))

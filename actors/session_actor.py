@@ -1,0 +1,242 @@
+"""The shell of a session: receive, step, commit, adopt, act. It decides nothing; `session.py` does."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, assert_never
+
+from pykka import ActorDeadError
+
+from greenroom.actors.acts import (
+    Act,
+    ArmAlarm,
+    ArmIdle,
+    CancelAlarms,
+    CancelRun,
+    Confirm,
+    Deliver,
+    Effects,
+    OpenAnchor,
+    ReportConcluded,
+    ReportRun,
+    Rest,
+    ShowText,
+    StartRun,
+)
+from greenroom.actors.events import Alarm, Cancelled, Event, IdleRang, Rang, RunEnded, TreeEvent
+from greenroom.actors.model import Generation, SessionId, Snapshot
+from greenroom.actors.pooled import PooledActor
+from greenroom.actors.run import run_agent
+from greenroom.actors.runtime import Job, Solicited
+from greenroom.actors.session import Session, open_session, step
+from greenroom.actors.store import Committed, ReadAnswer, Refused, SnapshotOf
+from greenroom.actors.turn import LiveTurn, Place
+
+if TYPE_CHECKING:
+    from greenroom.actors.events import Outcome
+    from greenroom.actors.house import House
+
+AGENTS_LOOP = "agents"
+"""The asyncio loop on which agents run."""
+
+
+class StoreRefusedError(Exception):
+    """The store will never write what this session decided: another owner or run has taken over, or we are wrong."""
+
+
+class StoreUnreadableError(Exception):
+    """The session could not be read from the store."""
+
+
+class Loaded(Solicited):
+    """The store's answer to the actor's first question."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: ReadAnswer) -> None:
+        """Carry the answer."""
+        self.answer = answer
+
+
+class Written(Solicited):
+    """The store's answer to the actor's commit."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: Committed | Refused) -> None:
+        """Carry the answer."""
+        self.answer = answer
+
+
+class SessionActor(PooledActor):
+    """Owns one session: its transcript's end, its run, its timers. Everything it knows can be read back from disk."""
+
+    def __init__(self, house: House, session_id: SessionId) -> None:
+        """Begin empty; the state is asked for in `on_start`."""
+        super().__init__()
+        self._house = house
+        self._id = session_id
+        self._session: Session | None = None
+        self._pending: tuple[Session, tuple[Act, ...]] | None = None  # what is adopted when the commit is durable
+        self._stash: deque[Event] | None = None
+        self._turn: LiveTurn | None = None
+        self._job: Job | None = None
+        self._told = 0
+
+    def on_start(self) -> None:
+        """Ask the store what this session is."""
+        tell = self.actor_ref.tell
+        self._house.store.read(SnapshotOf(self._id), lambda answer: _tell(tell, Loaded(answer)))
+
+    def on_receive(self, message: Any) -> None:
+        """Take an event, or the store's word; events wait while the store is asked."""
+        if isinstance(message, Written):
+            self._adopt(message.answer)
+        elif isinstance(message, Loaded):
+            self._open(message.answer)
+        else:
+            self._told += isinstance(message, TreeEvent)
+            if self._session is None or self._pending is not None:
+                self._stash = self._stash or deque()
+                self._stash.append(message)
+                return
+            self._take(message)
+        self._unstash()
+
+    def on_stop(self) -> None:
+        """Leave no timer and no coroutine behind."""
+        self._let_go()
+
+    def on_failure(self, *_: object) -> None:
+        """Leave no timer and no coroutine behind; the supervisor hears of it from the runtime."""
+        self._let_go()
+
+    # -- receive, commit, adopt ----------------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> Session:
+        """The state that is on disk. Events wait until it is loaded, so there always is one when it is asked for."""
+        if self._session is None:
+            msg = f"session {self._id} is not loaded"
+            raise StoreUnreadableError(msg)
+        return self._session
+
+    def _open(self, answer: ReadAnswer) -> None:
+        if not isinstance(answer, Snapshot):
+            msg = f"session {self._id}: {answer}"
+            raise StoreUnreadableError(msg)
+        self._session = open_session(answer)
+
+    def _take(self, event: Event) -> None:
+        after, effects = step(self._state, event, self.runtime.clock.now(), self._house.rules)
+        self._commit(after, effects)
+
+    def _commit(self, after: Session, effects: Effects) -> None:
+        if not effects.facts:
+            self._session = after
+            self._perform(effects.acts)
+            return
+        self._pending = (after, effects.acts)
+        tell = self.actor_ref.tell
+        self._house.store.write(effects.facts, lambda answer: _tell(tell, Written(answer)))
+
+    def _adopt(self, answer: Committed | Refused) -> None:
+        if isinstance(answer, Refused):
+            msg = f"session {self._id}: {answer.kind.value} ({answer.detail})"
+            raise StoreRefusedError(msg)
+        if self._pending is not None:
+            self._session, acts = self._pending
+            self._pending = None
+            self._perform(acts)
+
+    def _unstash(self) -> None:
+        while self._stash and self._session is not None and self._pending is None:
+            self._take(self._stash.popleft())
+
+    # -- act -----------------------------------------------------------------------------------------------------
+
+    def _perform(self, acts: tuple[Act, ...]) -> None:
+        for act in acts:
+            self._act(act)
+
+    def _act(self, act: Act) -> None:
+        around = self._house.around
+        match act:
+            case ArmAlarm():
+                self._arm(act)
+            case CancelAlarms():
+                self._silence()
+            case Confirm():
+                self._confirm(act)
+            case StartRun():
+                self._start_run(act)
+            case CancelRun():
+                self._cancel_run()
+            case OpenAnchor() | ShowText() | Deliver():
+                around.deliver(self._state.key, act)
+            case ReportRun(live):
+                around.report_run(self._id, live=live)
+            case ReportConcluded():
+                around.report_concluded(self._id)
+            case ArmIdle(after_s):
+                self.runtime.timers.arm((self._id, "idle"), after_s, partial(_tell, self.actor_ref.tell, IdleRang()))
+            case Rest():
+                around.offer_rest(self._id, self._told)
+            case _:
+                assert_never(act)
+
+    def _arm(self, act: ArmAlarm) -> None:
+        rang = Rang(act.generation, act.alarm)
+        self.runtime.timers.arm((self._id, act.alarm), act.after_s, partial(_tell, self.actor_ref.tell, rang))
+
+    def _silence(self) -> None:
+        for alarm in Alarm:
+            self.runtime.timers.cancel((self._id, alarm))
+
+    def _start_run(self, act: StartRun) -> None:
+        self.runtime.timers.cancel((self._id, "idle"))
+        self._cancel_run()
+        loop = self.runtime.loop(AGENTS_LOOP)
+        tell = partial(_tell, self.actor_ref.tell)
+        place = Place(self._id, self._state.key, self._house, self.runtime, loop, tell)
+        turn = LiveTurn(place, act)
+        self._turn = turn
+        name = f"run {self._id}.{act.run.generation}"
+        done = partial(_report_end, tell, act.run.generation)
+        self._job = loop.spawn(run_agent(self._house.agent, turn), name=name, done=done)
+
+    def _cancel_run(self) -> None:
+        if self._job is not None:
+            if self._turn is not None:
+                self._turn.stopping = True
+            self._job.cancel()
+        self._job = self._turn = None
+
+    def _confirm(self, act: Confirm) -> None:
+        turn = self._turn
+        if turn is not None:
+            self.runtime.loop(AGENTS_LOOP).post(turn.confirm, act.key, act.answer)
+
+    def _let_go(self) -> None:
+        self._silence()
+        self.runtime.timers.cancel((self._id, "idle"))
+        self._cancel_run()
+
+
+def _report_end(
+    tell: Any,
+    generation: Generation,
+    error: BaseException | None,
+    outcome: Outcome | None,
+) -> None:
+    """Say how the coroutine ended; cancelled before its first step, it never reached the wall in `run_agent`."""
+    tell(RunEnded(generation, outcome if error is None and outcome is not None else Cancelled()))
+
+
+def _tell(tell: Any, message: object) -> None:
+    """Tell an actor that may have gone: then the supervisor has heard of it, and the store remembers what counts."""
+    try:
+        tell(message)
+    except ActorDeadError:
+        return

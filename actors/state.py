@@ -1,0 +1,81 @@
+"""The state of one session: what its actor remembers between two events. Everything here can be read back from disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from greenroom.actors.model import (
+    Epoch,
+    Generation,
+    InboxId,
+    InterruptReason,
+    OpenRun,
+    Question,
+    Seq,
+    SessionId,
+    SessionKey,
+    StoredInbound,
+    Tail,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """No run is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A run is open, and nothing in this process works on it. With a question: it is the user's turn."""
+
+    run: OpenRun
+    segment: int
+    question: Question | None = None
+    anchored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The agent works. `upto` is the last user message that its answer will cover.
+
+    A piece of work becomes visible in segments: each question ends one. `anchored` and `said` are of the segment that
+    is not finished: whether its delivery row exists, and what it shows while words stream.
+    """
+
+    run: OpenRun
+    segment: int
+    upto: Seq
+    anchored: bool = False
+    said: str = ""
+    late_s: float = 0.0  # how long the oldest message had waited when the run began, if that is worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The agent's coroutine waits for the user's answer. `segment` is the one that comes after the question."""
+
+    run: OpenRun
+    question: Question
+    segment: int
+    upto: Seq
+    anchored: bool = False
+    said: str = ""
+
+
+Phase = Idle | Interrupted | Running | Asking
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One conversation. `waiting` is on disk and not yet handed to a run; `cursor` is the last inbound known."""
+
+    id: SessionId
+    key: SessionKey
+    epoch: Epoch
+    generation: Generation
+    tail: Tail
+    phase: Phase
+    cursor: InboxId
+    waiting: tuple[StoredInbound, ...] = ()
+    quarantined: bool = False
+    draining: InterruptReason | None = None

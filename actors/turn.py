@@ -1,0 +1,258 @@
+"""One run as its agent sees it: `Turn`, alive. It lives on the agents' loop and talks to its session by tell only."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, assert_never
+
+from greenroom.actors.acts import StartRun
+from greenroom.actors.events import Asked, Event, Progressed, Reported, Spoke, ToolCalled, ToolReturned
+from greenroom.actors.keys import canonical_args, question_key, tool_key
+from greenroom.actors.model import Message, Question, SessionId, SessionKey, ToolCall, ToolPolicy
+from greenroom.actors.ports import ToolFailedError, ToolInDoubtError
+from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed, TranscriptOf
+from greenroom.actors.tools import AskFirst, Call, InDoubt, Replay, decide_tool
+
+if TYPE_CHECKING:
+    from greenroom.actors.house import House
+    from greenroom.actors.runtime import Loop, Runtime
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+SPEAK_EVERY_S = 0.05
+"""Streamed words reach the session at most this often; platforms space their edits further."""
+
+YES, NO = "yes", "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run happens: its session, and the ways out of the loop."""
+
+    session_id: SessionId
+    session: SessionKey
+    house: House
+    runtime: Runtime
+    loop: Loop
+    tell: Callable[[Event], None]  # to the session's actor; does nothing once that has gone
+
+
+class LiveTurn:
+    """See `ports.Turn`. Every method belongs to the run's own coroutine, or to tasks that it made."""
+
+    def __init__(self, place: Place, start: StartRun) -> None:
+        """Begin with nothing said and nothing called."""
+        self._place = place
+        self._start = start
+        self._generation = start.run.generation
+        self._said: list[str] = []
+        self._speaking: asyncio.TimerHandle | None = None
+        self._shown = False
+        self._stamped_at = place.runtime.clock.monotonic()
+        self._awaited: dict[str, asyncio.Future[str | None]] = {}
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self._asked = 0
+        self._ledger: Ledger | None = None if start.run.work != start.run.generation else Ledger()
+        self.stopping = False
+
+    @property
+    def session(self) -> SessionKey:
+        """Which conversation this is."""
+        return self._place.session
+
+    @property
+    def new(self) -> Sequence[Message]:
+        """The user messages to be answered, oldest first."""
+        return self._start.new
+
+    @property
+    def text(self) -> str:
+        """The words of those messages, joined by newlines."""
+        return "\n".join(message.text for message in self._start.new)
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt at this work; more after interruptions without progress."""
+        return self._start.run.attempt
+
+    @property
+    def recovery_note(self) -> str | None:
+        """What happened to the attempt before this one."""
+        return self._start.note
+
+    @property
+    def said(self) -> str:
+        """All that was streamed since the last question."""
+        return "".join(self._said)
+
+    async def messages(self, last: int | None = None) -> Sequence[Message]:
+        """Read the last rows of the transcript, oldest first; the host's window unless `last` says otherwise."""
+        window = self._place.house.rules.transcript_window if last is None else last
+        answer = await self._read(TranscriptOf(self._place.session_id, window))
+        return answer if isinstance(answer, tuple) else ()  # type: ignore[return-value]  # TranscriptOf answers rows
+
+    async def say(self, text: str) -> None:
+        """Stream words. They are part of the answer, and visible soon."""
+        self._said.append(text)
+        self._shown = True
+        self._stamp()
+        if self._speaking is None:
+            self._speak()
+
+    async def progress(self, text: str) -> None:
+        """Say what is going on; shown while the run lasts."""
+        self._stamp()
+        self._place.tell(Reported(self._generation, text))
+
+    async def tool(self, name: str, args: dict[str, Any], *, policy: ToolPolicy | str, fn: Callable[..., Any]) -> Any:
+        """Call a tool as its policy allows.
+
+        Raises what the tool raised; ToolFailedError for a failure that an earlier attempt stored; ToolInDoubtError;
+        TypeError or ValueError for arguments or a result that are not JSON.
+        """
+        args_json = canonical_args(args)
+        nth = self._calls[name, args_json]
+        self._calls[name, args_json] += 1
+        key = tool_key(self._place.session_id, self._start.run.work, name, args_json, nth)
+        call = ToolCall(key, name, args_json, ToolPolicy(policy))
+        record = next((tool for tool in (await self._load_ledger()).tools if tool.call.key == key), None)
+        match decide_tool(record, call.policy):
+            case Replay(result, failed):
+                if failed:
+                    raise ToolFailedError(result)
+                return json.loads(result)
+            case InDoubt():
+                raise ToolInDoubtError(name, args_json, key)
+            case AskFirst():
+                await self._ask_again(call)
+            case Call():
+                pass
+            case never:
+                assert_never(never)
+        return await self._call(call, args, fn)
+
+    async def ask_user(self, prompt: str, choices: Sequence[str] = ()) -> str:
+        """Ask, and wait for the user's next message. After a restart the stored answer is returned at once."""
+        key = question_key(self._place.session_id, self._start.run.work, self._asked)
+        self._asked += 1
+        said = self.said
+        self._be_quiet()
+        self._said.clear()  # What was said before the question is delivered with it.
+        asked = next((question for question in (await self._load_ledger()).questions if question.key == key), None)
+        if asked is not None and asked.answer is not None:
+            return asked.answer
+        answer = self._expect(f"{key}.answer")
+        self._place.tell(Asked(self._generation, Question(key, prompt, tuple(choices)), said))
+        return await answer or ""
+
+    async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run synchronous code beside the loop, so that it delays no other chat."""
+        return await self._place.runtime.in_thread(fn, *args)
+
+    # -- called by the session's actor, on the loop --------------------------------------------------------------------
+
+    def confirm(self, key: str, answer: str | None) -> None:
+        """What the agent reported under `key` is on disk."""
+        future = self._awaited.pop(key, None)
+        if future is not None and not future.done():
+            future.set_result(answer)
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    async def _call(self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any]) -> Any:
+        granted = self._expect(call.key)
+        self._place.tell(ToolCalled(self._generation, call))
+        await granted
+        try:
+            result = await self._run_tool(call, args, fn)
+            text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        except (
+            Exception
+        ) as error:  # The agent hears what its tool raised; the ledger keeps it, so that it is not repeated.
+            await self._keep(call, f"{type(error).__name__}: {error}", failed=True)
+            raise
+        limit = self._place.house.rules.tool_result_max
+        if len(text) > limit:
+            msg = f"tool {call.name}: its result has {len(text):,} characters of JSON, the limit is {limit:,}"
+            await self._keep(call, msg, failed=True)
+            raise ToolFailedError(msg)
+        await self._keep(call, text, failed=False)
+        return result
+
+    async def _run_tool(self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any]) -> Any:
+        if "idempotency_key" in inspect.signature(fn).parameters:
+            args = args | {"idempotency_key": f"{self._place.house.store.uid}-{call.key}"}
+        if inspect.iscoroutinefunction(fn):
+            return await fn(**args)
+        result = await self._place.runtime.in_thread(lambda: fn(**args))
+        return await result if inspect.isawaitable(result) else result
+
+    async def _keep(self, call: ToolCall, result: str, *, failed: bool) -> None:
+        kept = self._expect(call.key)
+        self._place.tell(ToolReturned(self._generation, call, result, failed))
+        await kept
+
+    async def _ask_again(self, call: ToolCall) -> None:
+        prompt = f"{call.name}({call.args}) was interrupted and may already have taken effect. Run it again?"
+        if (await self.ask_user(prompt, (YES, NO))).strip().lower() not in {YES, "y"}:
+            raise ToolInDoubtError(call.name, call.args, call.key)
+
+    async def _load_ledger(self) -> Ledger:
+        """Read what earlier attempts left, once. Without it no tool is called: not knowing is not 'never called'."""
+        if self._ledger is None:
+            answer = await self._read(LedgerOf(self._place.session_id, self._start.run.work))
+            if not isinstance(answer, Ledger):
+                msg = f"the tool ledger could not be read: {answer}"
+                raise RuntimeError(msg)
+            self._ledger = answer
+        return self._ledger
+
+    async def _read(self, query: Query) -> ReadAnswer:
+        future: asyncio.Future[ReadAnswer] = asyncio.get_running_loop().create_future()
+
+        def settle(answer: ReadAnswer) -> None:
+            if not future.done():
+                future.set_result(answer)
+
+        self._place.house.store.read(query, lambda answer: self._place.loop.post(settle, answer))
+        answer = await future
+        if isinstance(answer, ReadFailed):
+            msg = f"the store could not be read: {answer.detail}"
+            raise RuntimeError(msg)  # noqa: TRY004 - not a wrong type: the store's own word
+        return answer
+
+    def _expect(self, key: str) -> asyncio.Future[str | None]:
+        future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._awaited[key] = future
+        return future
+
+    def _speak(self) -> None:
+        """Show what was said so far, and not again for a moment: a model streams faster than people read."""
+        if not self._shown:
+            self._speaking = None
+            return
+        self._shown = False
+        self._place.tell(Spoke(self._generation, self.said))
+        self._speaking = asyncio.get_running_loop().call_later(SPEAK_EVERY_S, self._speak)
+
+    def _be_quiet(self) -> None:
+        self._shown = False
+        if self._speaking is not None:
+            self._speaking.cancel()
+            self._speaking = None
+
+    def close(self) -> None:
+        """Say nothing more: the run is over."""
+        self._be_quiet()
+
+    def _stamp(self) -> None:
+        now = self._place.runtime.clock.monotonic()
+        if now - self._stamped_at >= self._place.house.rules.progress_every_s:
+            self._stamped_at = now
+            self._place.tell(Progressed(self._generation))
