@@ -136,12 +136,13 @@ class Disk:
             with contextlib.suppress(PowerCut, apsw.Error):
                 connection.close(force=True)
 
-    def reboot(self, loss: Loss) -> "Disk":
+    def reboot(self, loss: Loss, *, seed: int | None = None) -> "Disk":
         """The disk as the next process finds it: new, mounted, without faults, counting from 0.
 
-        This disk is not changed, so one crash can be tried with every kind of loss.
+        This disk is not changed, so one crash can be tried with every kind of loss, and one migrated disk can be the
+        start of many runs, each with its own `seed` (by default the next number of this disk's).
         """
-        found = Disk(self.rng.getrandbits(64), now=self.now)
+        found = Disk(self.rng.getrandbits(64) if seed is None else seed, now=self.now)
         for name in sorted(self.names.keys() | self._platter.keys()):
             seen, durable = self.names.get(name), self._platter.get(name)
             kernel_wrote = loss is Loss.NOTHING or (loss is Loss.RANDOM and self.rng.random() < COIN)
