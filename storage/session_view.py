@@ -1,0 +1,201 @@
+"""What operators see of one session: its transcript, runs, tools, questions, deliveries, why it was woken."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from greenroom.actors.model import Epoch, Generation, Message, Seq, SessionId
+from greenroom.storage.rows import MESSAGE_COLUMNS, Row, read_message
+from greenroom.storage.views import PAGE_MAX, SessionRow, read_session
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run. `ending` is None while it is open and has not ended by itself."""
+
+    generation: Generation
+    epoch: Epoch
+    work: Generation
+    cause: str
+    attempt: int
+    open: bool
+    opened_at: float
+    last_progress_at: float
+    closed_at: float | None
+    ending: str | None
+    interrupted_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRow:
+    """One call of a tool. `result` is None while its outcome is not known."""
+
+    generation: Generation
+    key: str
+    name: str
+    args: str
+    policy: str
+    attempts: int
+    started_at: float
+    ended_at: float | None
+    result: str | None
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """Something the agent asked. `answer` is None while the user has the word."""
+
+    generation: Generation
+    prompt: str
+    choices: tuple[str, ...]
+    asked_at: float
+    answer: str | None
+    answered_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One row of the outbox."""
+
+    key: str
+    kind: str
+    generation: Generation
+    state: str
+    attempts: int
+    message_ids: tuple[str, ...]
+    text: str | None
+    error: str | None
+    created_at: float
+    retry_at: float | None
+    delivered_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """One resume decision: the rule that answered, what was done, and all that it was decided from."""
+
+    epoch: Epoch
+    generation: Generation
+    rule: str
+    outcome: str
+    at: float
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session and the last rows of everything that belongs to it, oldest first."""
+
+    session: SessionRow
+    messages: tuple[Message, ...]
+    runs: tuple[RunRow, ...]
+    tools: tuple[ToolRow, ...]
+    questions: tuple[QuestionRow, ...]
+    deliveries: tuple[DeliveryRow, ...]
+
+
+def read_session_view(
+    db: apsw.Connection, session_id: SessionId, *, live: bool, last: int = 20, before: Seq | None = None
+) -> SessionView | None:
+    """The last rows of everything of one session; of the transcript those below `before`. None if unknown.
+
+    All parts are of one moment, whatever a writer does meanwhile.
+    """
+    last = min(last, PAGE_MAX)
+    db.execute("BEGIN")
+    try:
+        session = read_session(db, session_id, live=live)
+        if session is None:
+            return None
+        return SessionView(
+            session,
+            read_transcript(db, session_id, last=last, before=before),
+            tuple(_read_run(row) for row in _last(db, _RUNS, session_id, last)),
+            tuple(_read_tool(row) for row in _last(db, _TOOLS, session_id, last)),
+            tuple(_read_question(row) for row in _last(db, _QUESTIONS, session_id, last)),
+            tuple(_read_delivery(row) for row in _last(db, _DELIVERIES, session_id, last)),
+        )
+    finally:
+        db.execute("COMMIT")
+
+
+def read_transcript(
+    db: apsw.Connection, session_id: SessionId, *, last: int, before: Seq | None = None
+) -> tuple[Message, ...]:
+    """Rows of a transcript below `before`, the last ones, oldest first."""
+    rows = db.execute(_MESSAGES, (session_id, 2**62 if before is None else before, last)).fetchall()
+    return tuple(read_message(row) for row in reversed(rows))
+
+
+def read_decisions(db: apsw.Connection, session_id: SessionId, *, last: int = 20) -> tuple[DecisionRow, ...]:
+    """The last resume decisions of a session, oldest first."""
+    return tuple(_read_decision(row) for row in _last(db, _DECISIONS, session_id, min(last, PAGE_MAX)))
+
+
+def read_boot_decisions(db: apsw.Connection, epoch: Epoch) -> tuple[tuple[SessionId, DecisionRow], ...]:
+    """The decisions of one boot, the newest of each session, at most PAGE_MAX. Costs what that boot decided."""
+    found: dict[SessionId, DecisionRow] = {}
+    sql = "SELECT session_id, epoch, generation, rule, outcome, at, inputs FROM decisions ORDER BY id DESC"
+    rows: Iterable[Row] = db.execute(sql)
+    for session_id, *row in rows:
+        if row[0] < epoch or len(found) >= PAGE_MAX:
+            break
+        if row[0] == epoch:
+            found.setdefault(SessionId(session_id), _read_decision(tuple(row)))
+    return tuple(found.items())
+
+
+_MESSAGES = f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own columns
+_RUNS = (
+    "SELECT generation, epoch, work, cause, attempt, open, opened_at, last_progress_at, closed_at, ending,"
+    " interrupted_by FROM runs WHERE session_id = ? ORDER BY generation DESC LIMIT ?"
+)
+_TOOLS = (
+    "SELECT generation, key, name, args, policy, attempts, started_at, ended_at, result, failed"
+    " FROM tool_calls WHERE session_id = ? ORDER BY work DESC, id DESC LIMIT ?"
+)
+_QUESTIONS = (
+    "SELECT generation, prompt, choices, asked_at, answer, answered_at"
+    " FROM questions WHERE session_id = ? ORDER BY work DESC, id DESC LIMIT ?"
+)
+_DELIVERIES = (
+    "SELECT key, kind, generation, state, attempts, message_ids, text, error, created_at, retry_at, delivered_at"
+    " FROM deliveries WHERE session_id = ? ORDER BY id DESC LIMIT ?"
+)
+_DECISIONS = (
+    "SELECT epoch, generation, rule, outcome, at, inputs FROM decisions WHERE session_id = ? ORDER BY id DESC LIMIT ?"
+)
+
+
+def _last(db: apsw.Connection, sql: str, session_id: SessionId, last: int) -> list[Row]:
+    return db.execute(sql, (session_id, last)).fetchall()[::-1]
+
+
+def _read_run(row: Row) -> RunRow:
+    generation, epoch, work, cause, attempt, is_open, opened, progress, closed, ending, reason = row
+    return RunRow(generation, epoch, work, cause, attempt, bool(is_open), opened, progress, closed, ending, reason)
+
+
+def _read_tool(row: Row) -> ToolRow:
+    generation, key, name, args, policy, attempts, started, ended, result, failed = row
+    return ToolRow(generation, key, name, args, policy, attempts, started, ended, result, bool(failed))
+
+
+def _read_question(row: Row) -> QuestionRow:
+    generation, prompt, choices, asked_at, answer, answered_at = row
+    return QuestionRow(generation, prompt, tuple(json.loads(choices)), asked_at, answer, answered_at)
+
+
+def _read_delivery(row: Row) -> DeliveryRow:
+    key, kind, generation, state, attempts, ids, text, error, created, retry, delivered = row
+    posted = tuple(json.loads(ids))
+    return DeliveryRow(key, kind, generation, state, attempts, posted, text, error, created, retry, delivered)
+
+
+def _read_decision(row: Row) -> DecisionRow:
+    epoch, generation, rule, outcome, at, inputs = row
+    return DecisionRow(epoch, generation, rule, outcome, at, json.loads(inputs))
