@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType, Self
@@ -24,6 +25,9 @@ Seq = NewType("Seq", int)
 
 KEY_PART_MAX = 255
 """Longest part of a session key, in characters, before escaping."""
+
+
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class InvalidKeyError(ValueError):
@@ -60,7 +64,7 @@ class SessionKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `platform:account:chat[:thread]`. Raises InvalidKeyError."""
-        parts = [unquote(part) for part in text.split(":")]
+        parts = [_unescape(part) for part in text.split(":")]
         if len(parts) == 3:  # noqa: PLR2004 - the form in the docstring
             return cls(parts[0], parts[1], parts[2])
         if len(parts) == 4:  # noqa: PLR2004 - the form in the docstring
@@ -74,6 +78,16 @@ class SessionKey:
 
 def _escape(part: str) -> str:
     return quote(part, safe="!@#$&'()*+,;=/?[]~ -._", encoding="utf-8") if _needs_escape(part) else part
+
+
+def _unescape(part: str) -> str:
+    try:
+        if _BROKEN_ESCAPE.search(part) is None:
+            return unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        pass
+    msg = f"session key: {part[:40]!r} holds a % that begins no character; write %25 for a percent sign"
+    raise InvalidKeyError(msg)
 
 
 def _needs_escape(part: str) -> bool:

@@ -63,8 +63,11 @@ def _after_assistant(tail: Tail, message: Message) -> Tail:
 
 
 def _after_tool(tail: Tail, message: Message) -> Tail:
+    """Take a result. It does not end an open question: the one that timed out, or a call that ran beside it."""
     calls = tail.open_calls - {message.tool_key} if message.tool_key is not None else tail.open_calls
     kind = TailKind.TOOL_CALLS if calls else TailKind.TOOL_RESULTS
+    if tail.kind is TailKind.ASKED:
+        kind = TailKind.ASKED
     return replace(tail, kind=kind, at=message.at, seq=message.seq, open_calls=calls)
 
 

@@ -39,7 +39,7 @@ class Budget:
         """Read a budget; what is not one reads as unspent, so that a damaged row stops no session."""
         try:
             read = json.loads(text or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls()
         restarts = read.get("restarts", []) if isinstance(read, dict) else []
         failure = read.get("last_failure", "") if isinstance(read, dict) else ""
