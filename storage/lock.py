@@ -19,6 +19,7 @@ from typing import Self
 import filelock
 
 from greenroom.storage.atomic import replace_file
+from greenroom.storage.sqlite import FOLDER_MODE, refused_politely
 
 PATIENCE_S = 0.5  # Someone who only asks `read_holder` takes the lock for microseconds; that is not a second writer.
 
@@ -48,26 +49,26 @@ class Held(Exception):
 
 
 class WriterLock:
-    """Holds a database for this process from creation to `release()`. Raises Held if someone else does.
+    """Holds a database for this process from creation to `release()`.
 
+    Raises Held if someone else does, CannotOpen where nothing can be written. A missing folder is created (0700).
     Also two in one process exclude each other. The lock file is left behind on purpose: removing it would
     let two processes each lock a file of that name.
     """
 
     def __init__(self, path: Path, *, address: str | None = None, now: Callable[[], float] = time.time) -> None:
+        path = path.resolve()  # One database, one lock, by whatever link it is reached.
         self._note = _note_path(path)
-        self._lock = _file_lock(path)
-        try:
-            self._lock.acquire(timeout=PATIENCE_S)
-        except filelock.Timeout:
-            raise Held(path, _read_note(self._note)) from None
-        pid = os.getpid()
-        self.holder = Holder(pid, now(), shlex.join(sys.orig_argv), address, _read_birth(pid))
-        try:
-            self._write_note()
-        except OSError:
-            self._lock.release()
-            raise
+        with refused_politely(path):
+            path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            self._lock = _acquire(path)
+            pid = os.getpid()
+            self.holder = Holder(pid, now(), shlex.join(sys.orig_argv), address, _read_birth(pid))
+            try:
+                self._write_note()
+            except OSError:
+                self._lock.release()
+                raise
 
     def serve_at(self, address: str | None) -> None:
         """Tell the others where this process can be reached, once that is known."""
@@ -90,6 +91,7 @@ class WriterLock:
 
 def read_holder(path: Path) -> Holder | None:
     """Who writes to this database now; None if nobody does (or it has not introduced itself yet)."""
+    path = path.resolve()
     if not _lock_path(path).exists():
         return None
     probe = _file_lock(path)
@@ -107,6 +109,15 @@ def _lock_path(path: Path) -> Path:
 
 def _note_path(path: Path) -> Path:
     return path.with_name(path.name + ".holder.json")
+
+
+def _acquire(path: Path) -> filelock.BaseFileLock:
+    lock = _file_lock(path)
+    try:
+        lock.acquire(timeout=PATIENCE_S)
+    except filelock.Timeout:
+        raise Held(path, _read_note(_note_path(path))) from None
+    return lock
 
 
 def _file_lock(path: Path) -> filelock.BaseFileLock:

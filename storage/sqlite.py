@@ -158,9 +158,16 @@ def _prepare_file(path: Path, missing: Literal["create", "refuse"]) -> None:
         raise Malformed(str(path), "too short for a database")  # SQLite would take it for an empty one and fill it.
     if missing == "refuse":
         return
-    try:
+    with refused_politely(path):
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+
+
+@contextlib.contextmanager
+def refused_politely(path: Path) -> Iterator[None]:
+    """Say what an operator can do when the operating system refuses to create something for the database at `path`."""
+    try:
+        yield
     except OSError as error:
         why = error.strerror or str(error)
         raise CannotOpen(f"{path}: cannot be opened for writing: {why}; name a writable place for it") from error

@@ -13,6 +13,7 @@ import pytest
 from greenroom.storage import lock as lock_module
 from greenroom.storage.atomic import replace_file
 from greenroom.storage.lock import Held, WriterLock, read_holder
+from greenroom.storage.sqlite import CannotOpen
 
 HOLD = """
 import sys
@@ -130,7 +131,7 @@ def test_if_the_note_cannot_be_written_the_lock_is_not_kept(database: Path, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(lock_module, "replace_file", fail)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(CannotOpen, match="No space left"):
             WriterLock(database)
     WriterLock(database).release()
 
@@ -139,3 +140,24 @@ def test_lock_and_note_are_private(database: Path) -> None:
     with WriterLock(database):
         modes = {entry.name: entry.stat().st_mode & 0o777 for entry in database.parent.iterdir()}
     assert modes == {"bot.db.lock": 0o600, "bot.db.holder.json": 0o600}
+
+
+def test_a_missing_folder_is_made_private(tmp_path: Path) -> None:
+    with WriterLock(tmp_path / "room" / "bot.db"):
+        assert (tmp_path / "room").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_place_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CannotOpen, match="name a writable place"):
+        WriterLock(tmp_path / "file" / "bot.db")
+
+
+def test_a_link_to_the_database_is_the_same_database(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to(database)
+    with WriterLock(database) as lock:
+        assert read_holder(link) == lock.holder
+        with pytest.raises(Held):
+            WriterLock(link)

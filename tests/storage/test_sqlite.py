@@ -196,6 +196,17 @@ def test_a_network_file_system_is_refused_before_anything_is_created(
     assert not Path(path).parent.exists()
 
 
+def test_a_place_that_cannot_do_wal_is_named_and_not_used_in_another_mode() -> None:
+    with Disk(1) as disk, pytest.raises(CannotOpen, match=r"cannot run SQLite's write-ahead log .*'memory'"):
+        open_writer(":memory:", vfs=disk.vfs_name)
+
+
+def test_a_setting_that_did_not_take_is_named(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sqlite_module.WRITER_PRAGMAS, "foreign_keys", 7)  # SQLite answers 1.
+    with pytest.raises(CannotOpen, match="SQLite refused foreign_keys = 7 and kept 1"):
+        open_writer(path)
+
+
 def test_a_place_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(CannotOpen, match="cannot be opened for writing"):
