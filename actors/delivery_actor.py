@@ -1,0 +1,321 @@
+"""The shell of the outbox, one actor per platform account: receives, writes, calls the platform, decides nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, assert_never
+
+from pykka import ActorDeadError
+
+from greenroom.actors.calls import Call, Doubtful, Outcome, perform, read_outcome
+from greenroom.actors.entry import DeliveryPolicy, OutboxLimits, Ways
+from greenroom.actors.hearsay import Hearsay
+from greenroom.actors.model import Delivery, SessionKey
+from greenroom.actors.outbox import step
+from greenroom.actors.outbox_words import (
+    Act,
+    AskSlot,
+    CallEnded,
+    Conclude,
+    Event,
+    Filled,
+    Lane,
+    LiveText,
+    Moment,
+    Opened,
+    OutboxStatus,
+    Pause,
+    Perform,
+    PlatformDown,
+    PlatformUp,
+    ReadStatus,
+    Reread,
+    SlotGranted,
+    TakenUp,
+    WakeIn,
+    WhenFlushed,
+    Woke,
+    YieldSlot,
+)
+from greenroom.actors.pooled import PooledActor
+from greenroom.actors.ports import Platform
+from greenroom.actors.runtime import Job, Loop, Solicited
+from greenroom.actors.store import Committed, OwedOf, ReadAnswer, Refused, Store
+from greenroom.actors.traffic import Traffic
+
+LOOP = "platforms"
+"""The asyncio loop on which all platform code runs."""
+
+DEFAULT_LIMITS = OutboxLimits()
+
+READ_AGAIN_S = 1.0
+"""How long to wait when the store could not say what is owed."""
+
+
+class StoreRefusedError(Exception):
+    """The store will never write what became of a delivery: another owner has taken over. The disk is the truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written(Solicited):
+    session: SessionKey
+    result: Committed | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned(Solicited):
+    number: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _OwedRead(Solicited):
+    answer: ReadAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class _PauseOver(Solicited):
+    pass
+
+
+class _Box:
+    """A lane, and what waits while its commit is under way."""
+
+    __slots__ = ("acts", "lane", "next", "stash")
+
+    def __init__(self) -> None:
+        self.lane = Lane()
+        self.next: Lane | None = None
+        self.acts: tuple[Act, ...] = ()
+        self.stash: deque[Event] = deque()
+
+    @property
+    def owes(self) -> bool:
+        """Whether a text waits to become visible, or may."""
+        return self.lane.owes or self.next is not None or bool(self.stash)
+
+
+class DeliveryActor(PooledActor):
+    """Makes the deliveries of one platform account visible. Everything it knows can be lost: the rows are the outbox.
+
+    Told `Opened`, `Filled`, `LiveText`, `PlatformUp`, `PlatformDown`, `Reread`, `WhenFlushed`; asked `ReadStatus`.
+    It dies with StoreRefusedError when the store belongs to somebody else.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        platform: Platform,
+        *,
+        policy: DeliveryPolicy = DeliveryPolicy.EXACTLY_ONCE,
+        limits: OutboxLimits = DEFAULT_LIMITS,
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._platform = platform
+        self._account = OwedOf(platform.name, platform.account)
+        self._ways = Ways.of(platform.traits, policy, store.uid, limits)
+        self._traffic = Traffic(limits.in_flight_max)
+        self._boxes: dict[SessionKey, _Box] = {}
+        self._calls: dict[int, tuple[SessionKey, Job]] = {}
+        self._number = 0
+        self._loop: Loop = self.runtime.loop(LOOP)
+        self._early: list[Opened | Filled | LiveText] | None = []  # None: what was owed at the start is known
+        self._hearsay = Hearsay()
+        self._flushed: list[Callable[[], None]] = []
+
+    def on_start(self) -> None:
+        self._read_owed()
+
+    def on_stop(self) -> None:
+        self._leave()
+
+    def on_failure(self, *_exc_info: Any) -> None:
+        self._leave()
+
+    def on_receive(self, message: Any) -> Any:
+        match message:
+            case Opened() | Filled() | LiveText():
+                self._hear(message)
+            case _Returned(number, outcome):
+                self._end_call(number, outcome)
+            case _Written(session, result):
+                self._written(session, result)
+            case Woke(session):
+                self._feed(session, message)
+            case _PauseOver():
+                pass  # What it held back is granted below.
+            case PlatformUp() | PlatformDown():
+                self._turn(message)
+            case _OwedRead(answer):
+                self._take_up(answer)
+            case Reread():
+                self._read_owed()
+            case WhenFlushed(then):
+                self._flushed.append(then)
+            case ReadStatus():
+                return self._status()
+            case _:
+                msg = f"{self} takes the messages of actors/outbox_words.py, got {message!r:.200}"
+                raise TypeError(msg)
+        self._grant()
+        self._tell_flushed()
+        return None
+
+    # What is owed
+
+    def _hear(self, message: Opened | Filled | LiveText) -> None:
+        if self._early is None:
+            self._feed(message.session, message)
+        else:
+            self._early.append(message)  # What is owed from before comes first.
+
+    def _read_owed(self) -> None:
+        if not self._hearsay.reading:
+            self._hearsay.reading = True
+            self._store.read(self._account, lambda answer: self._tell(_OwedRead(answer)))
+
+    def _take_up(self, answer: ReadAnswer) -> None:
+        if not isinstance(answer, tuple):
+            self._hearsay.reading = False
+            self._arm("read", READ_AGAIN_S, Reread())
+            return
+        for session, deliveries in self._hearsay.found(row for row in answer if isinstance(row, Delivery)):
+            self._feed(session, TakenUp(session, deliveries))
+        early, self._early = self._early, None
+        for message in early or ():
+            self._feed(message.session, message)
+
+    # Lanes: receive, write, adopt, act
+
+    def _feed(self, session: SessionKey, event: Event) -> None:
+        box = self._boxes.get(session)
+        if box is None:
+            box = self._boxes[session] = _Box()
+        box.stash.append(event)
+        self._replay(session, box)
+
+    def _replay(self, session: SessionKey, box: _Box) -> None:
+        while box.stash and box.next is None:
+            event = self._news(box.stash.popleft())
+            if event is None:
+                continue
+            lane, effects = step(self._ways, box.lane, event, self._moment())
+            box.next, box.acts = lane, effects.acts
+            if effects.facts:
+                self._store.write(effects.facts, lambda result: self._tell(_Written(session, result)))
+            else:
+                self._act(session, box)
+        if box.next is None and not box.lane.entries and session in self._boxes:
+            del self._boxes[session]
+            self.runtime.timers.cancel((self.actor_urn, session))
+
+    def _news(self, event: Event) -> Event | None:
+        match event:
+            case TakenUp(session, deliveries):
+                return TakenUp(session, self._hearsay.news(deliveries))
+            case Opened(delivery) | Filled(delivery):
+                return event if self._hearsay.news((delivery,)) else None
+            case _:
+                return event
+
+    def _moment(self) -> Moment:
+        return Moment(self.runtime.clock.monotonic(), self.runtime.clock.now(), self.runtime.random.random())
+
+    def _written(self, session: SessionKey, result: Committed | Refused) -> None:
+        if isinstance(result, Refused):
+            msg = f"the outbox of {session} cannot write: {result.kind}: {result.detail}"
+            raise StoreRefusedError(msg)
+        box = self._boxes[session]
+        self._act(session, box)
+        self._replay(session, box)
+
+    def _act(self, session: SessionKey, box: _Box) -> None:
+        """Adopt the new lane and perform what it asks for."""
+        if box.next is not None:
+            box.lane, box.next = box.next, None
+        acts, box.acts = box.acts, ()
+        for act in acts:
+            match act:
+                case AskSlot():
+                    self._traffic.ask(session)
+                case YieldSlot():
+                    self._traffic.end()
+                case Perform(call):
+                    self._call(session, call)
+                case WakeIn(after_s):
+                    self._arm(session, after_s, Woke(session))
+                case Pause(after_s):
+                    self._traffic.pause(self.runtime.clock.monotonic() + after_s)
+                    self._arm("pause", after_s, _PauseOver())
+                case Conclude(key):
+                    self._hearsay.conclude(key)
+                case _:
+                    assert_never(act)
+
+    # Calls
+
+    def _grant(self) -> None:
+        while (session := self._traffic.grant(self.runtime.clock.monotonic())) is not None:
+            self._feed(session, SlotGranted())
+
+    def _call(self, session: SessionKey, call: Call) -> None:
+        self._number = number = self._number + 1
+        timeout_s = self._ways.limits.call_timeout_s
+        job = self._loop.spawn(perform(self._platform, call), name="delivery", done=partial(self._returned, number))
+        self._calls[number] = (session, job)
+        self._arm(number, timeout_s, _Returned(number, Doubtful(f"no answer in {timeout_s:g} s", raised=False)))
+
+    def _returned(self, number: int, error: BaseException | None, message_id: str | None) -> None:
+        """On the platforms' loop."""
+        self._tell(_Returned(number, read_outcome(error, message_id)))
+
+    def _end_call(self, number: int, outcome: Outcome) -> None:
+        called = self._calls.pop(number, None)
+        if called is None:
+            return  # It was counted as lost when its time was over.
+        session, job = called
+        job.cancel()
+        self.runtime.timers.cancel((self.actor_urn, number))
+        self._traffic.end()
+        self._feed(session, CallEnded(outcome))
+
+    # The world
+
+    def _turn(self, message: PlatformUp | PlatformDown) -> None:
+        came_up = isinstance(message, PlatformUp) and not self._traffic.up
+        self._traffic.up = isinstance(message, PlatformUp)
+        for session in tuple(self._boxes) if came_up else ():
+            self._feed(session, PlatformUp())
+
+    def _tell_flushed(self) -> None:
+        if self._flushed and self._early is None and not any(box.owes for box in self._boxes.values()):
+            flushed, self._flushed = self._flushed, []
+            for then in flushed:
+                then()
+
+    def _status(self) -> OutboxStatus:
+        entries = [entry for box in self._boxes.values() for entry in box.lane.entries]
+        owed = sum(entry.parts is not None for entry in entries)
+        paused_s = max(0.0, self._traffic.paused_until - self.runtime.clock.monotonic())
+        return OutboxStatus(owed, len(entries) - owed, self._traffic.in_flight, self._traffic.up, paused_s)
+
+    def _arm(self, key: Hashable, after_s: float, message: Solicited) -> None:
+        self.runtime.timers.arm((self.actor_urn, key), after_s, lambda: self._tell(message))
+
+    def _tell(self, message: Solicited) -> None:
+        """Tell this actor, from any thread. What comes back to a dead one is found on disk by the next."""
+        with suppress(ActorDeadError):
+            self.actor_ref.tell(message)
+
+    def _leave(self) -> None:
+        """Leave nothing behind that acts: a call that is cut off counts as doubtful for the next actor."""
+        for number, (_, job) in self._calls.items():
+            job.cancel()
+            self.runtime.timers.cancel((self.actor_urn, number))
+        for key in (*self._boxes, "pause", "read"):
+            self.runtime.timers.cancel((self.actor_urn, key))

@@ -1,0 +1,218 @@
+"""One delivery on its way: what is known of its messages, and which call it needs next. Pure.
+
+The delivery classes differ in one thing only: how a post is repeated that may have had its effect.
+NATIVE_KEY repeats it under the same key. RECONCILE looks first. EDIT_ANCHOR posts nothing but placeholders, and the
+words come by edits, which may be repeated. NONE repeats it with a visible mark, and writes down that it will try.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Self
+
+from greenroom.actors.calls import Call, Edit, Look, Post
+from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState
+from greenroom.actors.ports import Outgoing, Traits
+from greenroom.actors.splitting import split
+
+REPEAT_MARK = "(may be a repeat) "
+"""Stands before a text that may be visible already, where nothing better can be done."""
+
+NOTHING_SAID = "(no words)"
+"""Shown for a text of blanks only: platforms take no empty message, and an anchor must not stay a placeholder."""
+
+
+class DeliveryPolicy(StrEnum):
+    """What the host wants of a platform. AT_LEAST_ONCE: no placeholder, possible repeats visibly marked."""
+
+    EXACTLY_ONCE = "exactly_once"
+    AT_LEAST_ONCE = "at_least_once"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxLimits:
+    """The limits of one account. An outage is waited out for `give_up_s`; a call that keeps raising is not."""
+
+    in_flight_max: int = 64
+    call_timeout_s: float = 30.0
+    backoff_first_s: float = 1.0
+    backoff_max_s: float = 900.0
+    attempts_max: int = 12  # in a row, without any progress
+    give_up_s: float = 86_400.0
+    pause_max_s: float = 3_600.0  # longest that a platform's "retry after" is believed
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How one account delivers, worked out once."""
+
+    rule: DeliveryClass
+    text_max: int
+    edits: bool
+    edit_min_s: float
+    placeholder: str
+    uid: str  # names the store: two stores never share a key at one platform
+    limits: OutboxLimits
+
+    @classmethod
+    def of(cls, traits: Traits, policy: DeliveryPolicy, uid: str, limits: OutboxLimits) -> Self:
+        """Read a platform's traits under the host's policy. Who cannot edit has no anchors and no streaming."""
+        rule = traits.delivery
+        if policy is DeliveryPolicy.AT_LEAST_ONCE or (rule is DeliveryClass.EDIT_ANCHOR and not traits.edits):
+            rule = DeliveryClass.NONE
+        marked = rule is DeliveryClass.NONE
+        return cls(
+            rule,
+            max(1, traits.text_max - (len(REPEAT_MARK) if marked else 0)),
+            traits.edits and not marked,
+            traits.edit_min_s,
+            traits.placeholder,
+            uid,
+            limits,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A delivery with what this process knows beyond its row. All but `delivery` may be lost at any moment.
+
+    The current part is number `done`; `says`, `gone`, `doubt` and `looked` are about its message.
+    """
+
+    delivery: Delivery
+    parts: tuple[str, ...] | None = None  # None: the text is not known yet
+    done: int = 0  # so many parts certainly show their text
+    says: str | None = None  # None: not known
+    gone: bool = False  # the message was removed; its id is only what the next one replaces
+    doubt: bool = False  # a post of this part may have had its effect ...
+    doubt_text: str | None = None  # ... and then the message says this; None: not known
+    looked: bool = False  # it was looked for since the last doubtful post, and is absent
+    tried_upto: int = -1  # parts up to this one may have been posted by a process before this one
+    wanted: bool = False  # while there is no text: an anchor is to be posted
+    muted: bool = False  # while there is no text: the platform does not want it
+    live: str | None = None  # words to be shown before the text is known
+    edit_from: float = 0.0  # monotonic; streaming waits until then
+    not_before: float = 0.0  # monotonic; a retry waits until then
+    failures: int = 0  # in a row, of the anchor, while there is no text
+
+    @property
+    def message_id(self) -> str | None:
+        """The current part's message, if it is there."""
+        ids = self.delivery.message_ids
+        return ids[self.done] if self.done < len(ids) and not self.gone else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the text is visible."""
+        return self.parts is not None and self.done >= len(self.parts)
+
+
+def take_up(ways: Ways, delivery: Delivery, *, not_before: float) -> Entry:
+    """Make the entry of a row that a process before this one may have worked on.
+
+    A part's id is stored only when all parts before it are complete.
+    """
+    known = len(delivery.message_ids)
+    certain = ways.rule is DeliveryClass.NONE and delivery.state not in {DeliveryState.SENDING, DeliveryState.UNKNOWN}
+    tried_upto = -1 if certain else known
+    done = max(0, known - 1) if ways.edits else known
+    entry = Entry(delivery, done=done, doubt=done <= tried_upto, tried_upto=tried_upto, not_before=not_before)
+    return entry if delivery.text is None else fill(ways, entry, delivery.text)
+
+
+def fill(ways: Ways, entry: Entry, text: str) -> Entry:
+    """The text is known, and on disk."""
+    parts = split(text, ways.text_max) or (NOTHING_SAID[: ways.text_max],)
+    delivery = replace(entry.delivery, text=text, state=_filled_state(entry.delivery.state))
+    return replace(entry, delivery=delivery, parts=parts, live=None)
+
+
+def _filled_state(state: DeliveryState) -> DeliveryState:
+    return DeliveryState.PENDING if state is DeliveryState.OPEN else state
+
+
+def advance(entry: Entry) -> Entry:
+    """Go on to the first part that does not certainly show its text."""
+    while entry.parts is not None and not entry.complete and entry.says == entry.parts[entry.done]:
+        done = entry.done + 1
+        doubt = done <= entry.tried_upto
+        entry = replace(entry, done=done, says=None, gone=False, doubt=doubt, doubt_text=None, looked=False)
+    return entry
+
+
+def ready_at(ways: Ways, entry: Entry) -> float | None:
+    """When the entry has a call to make, on the monotonic clock; None: it has none."""
+    if entry.parts is not None:
+        return entry.not_before
+    if not ways.edits or entry.muted:
+        return None
+    if entry.message_id is None:
+        return entry.not_before if entry.wanted or entry.live is not None else None
+    return None if entry.live is None else max(entry.not_before, entry.edit_from)
+
+
+def next_call(ways: Ways, entry: Entry) -> Call | None:
+    """The one call that brings the entry forward."""
+    if entry.parts is not None:
+        text = entry.parts[entry.done]
+        return _post(ways, entry, text) if entry.message_id is None else _edit(entry, entry.message_id, text)
+    if entry.message_id is None:
+        return _post(ways, entry, ways.placeholder)
+    shown = split(entry.live or "", ways.text_max)[-1:]
+    return _edit(entry, entry.message_id, shown[0]) if shown and shown[0] != entry.says else None
+
+
+def _edit(entry: Entry, message_id: str, text: str) -> Call:
+    return Edit(entry.delivery.session, message_id, text)
+
+
+def _post(ways: Ways, entry: Entry, text: str) -> Call:
+    if ways.rule is DeliveryClass.EDIT_ANCHOR:
+        text = ways.placeholder
+    elif ways.rule is DeliveryClass.NONE and entry.doubt:
+        text = REPEAT_MARK + text
+    reply_to = entry.delivery.reply_to if entry.done == 0 else None
+    message = Outgoing(entry.delivery.session, outgoing_key(ways.uid, entry), text, reply_to)
+    look = ways.rule is DeliveryClass.RECONCILE and entry.doubt and not entry.looked
+    return Look(message) if look else Post(message)
+
+
+def outgoing_key(uid: str, entry: Entry) -> str:
+    """Name the current part to the platform: from the row alone, never random, so that every process says the same.
+
+    What replaces a removed message has a key of its own, or the platform would answer with the removed one.
+    """
+    key = f"{uid}-{entry.delivery.key}-{entry.done}"
+    if not entry.gone:
+        return key
+    replaced = entry.delivery.message_ids[entry.done]
+    return f"{key}-{blake2b(replaced.encode(errors='surrogatepass'), digest_size=6).hexdigest()}"
+
+
+def posted(ways: Ways, entry: Entry, message_id: str, text: str | None) -> Entry:
+    """The current part's message exists. `text` is what was posted now; None: it was found.
+
+    Under a doubt the platform may have answered with what an earlier try posted.
+    """
+    says = entry.doubt_text if text is None or (entry.doubt and entry.doubt_text != text) else text
+    if entry.parts is not None and not ways.edits:
+        says = entry.parts[entry.done]  # Nothing but the text was ever posted.
+    ids = (*entry.delivery.message_ids[: entry.done], message_id)
+    state = DeliveryState.OPEN if entry.parts is None else DeliveryState.PENDING
+    delivery = replace(entry.delivery, message_ids=ids, state=state, attempts=0, retry_at=None)
+    moved = replace(entry, delivery=delivery, says=says, gone=False, doubt=False, looked=False, wanted=False)
+    return replace(moved, failures=0)
+
+
+def doubted(entry: Entry, text: str) -> Entry:
+    """A post of `text` may have had its effect."""
+    certain = not entry.doubt or entry.doubt_text == text
+    return replace(entry, doubt=True, doubt_text=text if certain else None, looked=False)
+
+
+def removed(entry: Entry) -> Entry:
+    """The current part's message was removed; another will be posted. A process before may have done so already."""
+    doubt = entry.done <= entry.tried_upto
+    return replace(entry, says=None, gone=True, doubt=doubt, doubt_text=None, looked=False)

@@ -1,0 +1,198 @@
+"""Everything that moves a delivery lives here; this file does no I/O.
+
+A lane is what one session has to show, in the order of its rows. It makes one call at a time. What has a text goes
+first and in order; anchors and streamed words wait for it, since they may be lost and it may not. An open anchor
+blocks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import assert_never
+
+from greenroom.actors.calls import Call, Edit, Look, Outcome, Post, Worked
+from greenroom.actors.entry import Entry, Ways, advance, fill, next_call, posted, ready_at, take_up
+from greenroom.actors.facts import DeliveryMoved
+from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState
+from greenroom.actors.outbox_words import (
+    NOTHING,
+    Act,
+    AskSlot,
+    CallEnded,
+    Conclude,
+    Effects,
+    Event,
+    Filled,
+    Lane,
+    LiveText,
+    Moment,
+    Opened,
+    Pause,
+    Perform,
+    PlatformUp,
+    SlotGranted,
+    TakenUp,
+    WakeIn,
+    Woke,
+    YieldSlot,
+)
+from greenroom.actors.setback import decide_setback
+
+
+def step(ways: Ways, lane: Lane, event: Event, moment: Moment) -> tuple[Lane, Effects]:
+    """Move the lane. The state it returns is the lane's once the facts are on disk."""
+    match event:
+        case SlotGranted():
+            return _start_call(ways, lane, moment)
+        case CallEnded(outcome):
+            return _end_call(ways, lane, outcome, moment)
+        case TakenUp(_, deliveries):
+            return _settle(ways, _take_all(ways, lane, deliveries, moment), moment)
+        case Opened(delivery) | Filled(delivery):
+            return _settle(ways, _hear(ways, lane, delivery), moment)
+        case LiveText(_, key, text):
+            streamed = (replace(e, live=text) if _streams(ways, e, key) else e for e in lane.entries)
+            return _settle(ways, replace(lane, entries=tuple(streamed)), moment)
+        case PlatformUp():
+            hurried = (replace(e, not_before=moment.now) for e in lane.entries)
+            return _settle(ways, replace(lane, entries=tuple(hurried)), moment)
+        case Woke():
+            return _settle(ways, lane, moment)
+        case _:
+            assert_never(event)
+
+
+def _streams(ways: Ways, entry: Entry, key: str) -> bool:
+    return ways.edits and entry.delivery.key == key and entry.parts is None and not entry.muted
+
+
+def _hear(ways: Ways, lane: Lane, delivery: Delivery) -> Lane:
+    """A session speaks of a delivery whose row it has just written."""
+    if delivery.key in lane.keys:
+        heard = (_heard(ways, e, delivery) if e.delivery.key == delivery.key else e for e in lane.entries)
+        return replace(lane, entries=tuple(heard))
+    return replace(lane, entries=(*lane.entries, _heard(ways, Entry(delivery), delivery)))
+
+
+def _heard(ways: Ways, entry: Entry, delivery: Delivery) -> Entry:
+    if entry.parts is not None:
+        return entry
+    if delivery.text is None:
+        return replace(entry, wanted=True)
+    return replace(fill(ways, entry, delivery.text), not_before=0.0)  # An anchor's trouble is not the answer's.
+
+
+def _take_all(ways: Ways, lane: Lane, deliveries: Iterable[Delivery], moment: Moment) -> Lane:
+    """Take up rows; those that the lane has are left alone but for a text that it missed."""
+    known = set(lane.keys)
+    entries = list(lane.entries)
+    for delivery in deliveries:
+        if delivery.key not in known:
+            wait_s = 0.0 if delivery.retry_at is None else max(delivery.retry_at - moment.at, 0.0)
+            not_before = moment.now + min(wait_s, ways.limits.backoff_max_s)
+            entries.append(take_up(ways, delivery, not_before=not_before))
+        elif delivery.text is not None:
+            entries = list(_hear(ways, replace(lane, entries=tuple(entries)), delivery).entries)
+    entries.sort(key=lambda entry: entry.delivery.created_at)  # Stable: rows of one moment keep their order.
+    return replace(lane, entries=tuple(entries))
+
+
+def _settle(ways: Ways, lane: Lane, moment: Moment, effects: Effects = NOTHING) -> tuple[Lane, Effects]:
+    """Conclude what is complete, then say when the lane wants to make its next call."""
+    if lane.busy is not None:
+        return lane, effects
+    advanced = [advance(entry) for entry in lane.entries]
+    complete = [entry for entry in advanced if entry.complete]
+    lane = replace(lane, entries=tuple(entry for entry in advanced if not entry.complete))
+    facts = (_moved(entry, DeliveryState.DELIVERED, moment) for entry in complete)
+    acts = (Conclude(entry.delivery.key) for entry in complete)
+    lane, wishes = _wish(ways, lane, moment)
+    written = {fact.delivery.key: fact for fact in (*effects.facts, *facts)}  # The newest fact of a row says all.
+    return lane, Effects(tuple(written.values()), (*effects.acts, *acts, *wishes))
+
+
+def _wish(ways: Ways, lane: Lane, moment: Moment) -> tuple[Lane, tuple[Act, ...]]:
+    focus = None if lane.asked else _focus(ways, lane)
+    if focus is None:
+        return lane, ()
+    wait_s = focus[1] - moment.now
+    return (lane, (WakeIn(wait_s),)) if wait_s > 0 else (replace(lane, asked=True), (AskSlot(),))
+
+
+def _focus(ways: Ways, lane: Lane) -> tuple[Entry, float] | None:
+    """The entry whose turn it is, and from when on."""
+    for entry in lane.entries:
+        if entry.parts is not None:
+            return entry, entry.not_before
+    waiting = [(entry, at) for entry in lane.entries if (at := ready_at(ways, entry)) is not None]
+    return min(waiting, key=lambda pair: pair[1], default=None)
+
+
+def _start_call(ways: Ways, lane: Lane, moment: Moment) -> tuple[Lane, Effects]:
+    lane = replace(lane, asked=False)
+    focus = _focus(ways, lane)
+    if focus is None or focus[1] > moment.now:
+        return _settle(ways, lane, moment, Effects(acts=(YieldSlot(),)))
+    entry, call = focus[0], next_call(ways, focus[0])
+    if call is None:  # The streamed words are what is shown already.
+        return _settle(ways, _with(lane, replace(entry, live=None)), moment, Effects(acts=(YieldSlot(),)))
+    if isinstance(call, Edit):
+        entry = replace(entry, live=None)
+    facts: tuple[DeliveryMoved, ...] = ()
+    if ways.rule is DeliveryClass.NONE:
+        facts = (_moved(entry, DeliveryState.SENDING, moment),)
+        entry = replace(entry, delivery=facts[0].delivery)
+    return replace(_with(lane, entry), busy=(entry.delivery.key, call)), Effects(facts, (Perform(call),))
+
+
+def _end_call(ways: Ways, lane: Lane, outcome: Outcome, moment: Moment) -> tuple[Lane, Effects]:
+    if lane.busy is None:
+        return lane, NOTHING
+    key, call = lane.busy
+    entry = next(e for e in lane.entries if e.delivery.key == key)
+    lane = replace(lane, busy=None)
+    if isinstance(outcome, Worked):
+        return _worked(ways, lane, entry, call, outcome.message_id, moment)
+    setback = decide_setback(ways, entry, call, outcome, moment)
+    facts = () if setback.state is None else (_moved(setback.entry, setback.state, moment, setback.reason),)
+    acts: tuple[Act, ...] = () if setback.pause_s is None else (Pause(setback.pause_s),)
+    if setback.state is DeliveryState.DEAD:
+        lane = replace(lane, entries=tuple(e for e in lane.entries if e.delivery.key != key))
+        return _settle(ways, lane, moment, Effects(facts, (*acts, Conclude(key))))
+    moved = replace(setback.entry, delivery=facts[0].delivery) if facts else setback.entry
+    return _settle(ways, _with(lane, moved), moment, Effects(facts, acts))
+
+
+def _worked(
+    ways: Ways, lane: Lane, entry: Entry, call: Call, message_id: str | None, moment: Moment
+) -> tuple[Lane, Effects]:
+    match call:
+        case Edit():
+            delivery = replace(entry.delivery, attempts=0)
+            edit_from = moment.now + ways.edit_min_s
+            return _settle(
+                ways, _with(lane, replace(entry, delivery=delivery, says=call.text, edit_from=edit_from)), moment
+            )
+        case Look() if message_id is None:
+            return _settle(ways, _with(lane, replace(entry, looked=True)), moment)
+        case Look() | Post():
+            text = call.message.text if isinstance(call, Post) else None
+            there = posted(ways, entry, message_id or "", text)
+            fact = _moved(there, there.delivery.state, moment)
+            return _settle(ways, _with(lane, there), moment, Effects((fact,)))
+        case _:
+            assert_never(call)
+
+
+def _with(lane: Lane, entry: Entry) -> Lane:
+    key = entry.delivery.key
+    return replace(lane, entries=tuple(entry if e.delivery.key == key else e for e in lane.entries))
+
+
+def _moved(entry: Entry, state: DeliveryState, moment: Moment, error: str | None = None) -> DeliveryMoved:
+    delivery = entry.delivery
+    retry_at = delivery.retry_at if state in {DeliveryState.RETRY, DeliveryState.UNKNOWN} else None
+    if delivery.state is not state or delivery.retry_at != retry_at:
+        delivery = replace(delivery, state=state, retry_at=retry_at)
+    return DeliveryMoved(delivery, moment.at, error)

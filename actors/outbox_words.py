@@ -1,0 +1,191 @@
+"""The words of the outbox: what its actor is told, what its steps ask for, and what a lane is. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from greenroom.actors.calls import Call, Outcome
+from greenroom.actors.entry import Entry
+from greenroom.actors.facts import DeliveryMoved
+from greenroom.actors.model import Delivery, SessionKey
+from greenroom.actors.runtime import Solicited
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Solicited):
+    """A delivery's row is on disk, its text is not known yet: post the anchor."""
+
+    delivery: Delivery
+
+    @property
+    def session(self) -> SessionKey:
+        return self.delivery.session
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(Solicited):
+    """A delivery's text is on disk: make it visible. Its row may have been opened before, or be new."""
+
+    delivery: Delivery
+
+    @property
+    def session(self) -> SessionKey:
+        return self.delivery.session
+
+
+@dataclass(frozen=True, slots=True)
+class LiveText:
+    """Let an open delivery's anchor say this for now: all words so far, or a notice. May be lost."""
+
+    session: SessionKey
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformUp(Solicited):
+    """The platform can be reached: what waits for a retry is tried now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformDown(Solicited):
+    """The platform cannot be reached: nothing is tried until it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reread(Solicited):
+    """Look again for what is owed: somebody revived a dead letter, or died before it could tell of its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhenFlushed(Solicited):
+    """Call `then` once, on the actor's thread, when no text waits to become visible. It must be short."""
+
+    then: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStatus:
+    """Ask (with a timeout, from outside) how the outbox is. Answer: OutboxStatus."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """One platform account's outbox at a glance."""
+
+    owed: int  # texts that wait to become visible
+    open: int  # anchors of runs that have not concluded
+    in_flight: int  # calls under way
+    up: bool
+    paused_s: float  # how long the platform asked us to stay away, from now
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp(Solicited):
+    """Rows that the store says are owed, of one session, oldest first."""
+
+    session: SessionKey
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Woke(Solicited):
+    """The time came that the lane asked to be woken at."""
+
+    session: SessionKey
+
+
+@dataclass(frozen=True, slots=True)
+class SlotGranted:
+    """The account has room for one call of this lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The lane's call ended."""
+
+    outcome: Outcome
+
+
+Event = Opened | Filled | LiveText | TakenUp | Woke | PlatformUp | SlotGranted | CallEnded
+
+
+@dataclass(frozen=True, slots=True)
+class AskSlot:
+    """Ask the account for room for a call; answered by `SlotGranted`, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class YieldSlot:
+    """Give the granted room back: there is nothing to call any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """Make the call; answered by `CallEnded`, once."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class WakeIn:
+    """Ring for this lane in `after_s` seconds; replaces what was armed."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Let the whole account make no call for so long."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """Remember that this delivery is delivered or dead: a late word of it means nothing."""
+
+    key: str
+
+
+Act = AskSlot | YieldSlot | Perform | WakeIn | Pause | Conclude
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Write all `facts` in one transaction; only then do the `acts`, in order."""
+
+    facts: tuple[DeliveryMoved, ...] = ()
+    acts: tuple[Act, ...] = ()
+
+
+NOTHING = Effects()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a step may know of the world: both clocks, and a number from 0 to 1 drawn by chance."""
+
+    now: float  # monotonic seconds
+    at: float  # UTC epoch seconds
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What one session has to show. `busy` names the entry whose call is under way."""
+
+    entries: tuple[Entry, ...] = ()
+    busy: tuple[str, Call] | None = None
+    asked: bool = False  # for a slot
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every delivery in the lane."""
+        return tuple(entry.delivery.key for entry in self.entries)
+
+    @property
+    def owes(self) -> bool:
+        """Whether a text waits to become visible."""
+        return any(entry.parts is not None for entry in self.entries)
