@@ -17,10 +17,12 @@ CREATE TABLE boots (
     version    TEXT NOT NULL
 ) STRICT;
 
--- Who may write. One shard today; a cluster has more.
+-- Who may write. One shard today; a cluster has more. groups counts committed groups: after a COMMIT whose outcome
+-- is not known, it says whether that group is on disk.
 CREATE TABLE ownership (
-    shard INTEGER PRIMARY KEY,
-    epoch INTEGER NOT NULL
+    shard  INTEGER PRIMARY KEY,
+    epoch  INTEGER NOT NULL,
+    groups INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE sessions (

@@ -1,0 +1,94 @@
+"""Owning a store: each opening is a boot with an epoch of its own, and every older writer is refused from then on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import apsw
+
+from greenroom.actors.model import Epoch
+from greenroom.storage.rows import one_row
+
+READ_MAX = 1_000
+
+
+class BootEnding(StrEnum):
+    CLEAN = "clean"
+    UNCLEAN = "unclean"
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One life of the process. `ending` is None for the one that lives. Times in UTC epoch seconds."""
+
+    epoch: Epoch
+    started_at: float
+    ended_at: float | None
+    ending: BootEnding | None
+    reason: str | None
+    pid: int | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What a writer knows of its store: which one it is, under which epoch it is ours, how many groups it holds."""
+
+    uid: str
+    epoch: Epoch
+    groups: int
+
+
+def take_ownership(db: apsw.Connection, *, uid_if_new: str, at: float, pid: int, version: str) -> Ownership:
+    """Begin a boot, in one transaction. A boot that never ended is unclean from now on."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("INSERT INTO meta (key, value) VALUES ('uid', ?) ON CONFLICT DO NOTHING", (uid_if_new,))
+        db.execute("UPDATE boots SET ending = 'unclean' WHERE ending IS NULL")
+        db.execute(
+            "INSERT INTO ownership (shard, epoch) VALUES (0, 1) ON CONFLICT (shard) DO UPDATE SET epoch = epoch + 1"
+        )
+        owned = read_ownership(db)
+        assert owned is not None  # noqa: S101 - written above
+        db.execute(
+            "INSERT INTO boots (epoch, started_at, pid, version) VALUES (?, ?, ?, ?)", (owned.epoch, at, pid, version)
+        )
+        db.execute("COMMIT")
+    except BaseException:  # Invariant: no transaction stays open, whatever happened.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return owned
+
+
+def read_ownership(db: apsw.Connection) -> Ownership | None:
+    """Whose the store is now; None if the file is no store of ours."""
+    try:
+        row = one_row(
+            db,
+            "SELECT meta.value, ownership.epoch, ownership.groups FROM meta, ownership"
+            " WHERE meta.key = 'uid' AND ownership.shard = 0",
+            (),
+        )
+    except apsw.SQLError:  # An empty file, or another program's.
+        return None
+    return None if row is None else Ownership(row[0], Epoch(row[1]), row[2])
+
+
+def end_boot(db: apsw.Connection, epoch: Epoch, *, at: float, reason: str) -> None:
+    """The boot came to an orderly end. Says nothing about a boot that is not the owner any more."""
+    db.execute(
+        "UPDATE boots SET ended_at = ?, ending = 'clean', reason = ? WHERE epoch = ? AND ending IS NULL",
+        (at, reason, epoch),
+    )
+
+
+def read_boots(db: apsw.Connection, last: int = READ_MAX) -> tuple[Boot, ...]:
+    """The last boots, newest first."""
+    rows = db.execute(
+        "SELECT epoch, started_at, ended_at, ending, reason, pid, version FROM boots ORDER BY epoch DESC LIMIT ?",
+        (last,),
+    )
+    return tuple(
+        Boot(Epoch(epoch), started_at, ended_at, None if ending is None else BootEnding(ending), reason, pid, version)
+        for epoch, started_at, ended_at, ending, reason, pid, version in rows
+    )

@@ -1,0 +1,61 @@
+"""The door's row: an inbound is stored once, in its chat's session, which is made if the chat is new."""
+
+import apsw
+
+from greenroom.actors.facts import InboundStored
+from greenroom.actors.model import InboxId, Receipt, SessionId
+from greenroom.storage.rows import Contradiction, one_row, read_key
+
+
+def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
+    """Store it, or recognise it by (platform, account, update id): then the receipt is the first one's, `repeated`."""
+    inbound, key = fact.inbound, str(fact.inbound.key)
+    session_id = _route(db, key) or _new_session(db, key, fact.at)
+    row = db.execute(
+        "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, sent_at, at, epoch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT epoch FROM ownership WHERE shard = 0))"
+        " ON CONFLICT (platform, account, update_id) DO NOTHING RETURNING id",
+        (
+            session_id,
+            inbound.key.platform,
+            inbound.key.account,
+            inbound.update_id,
+            inbound.text,
+            inbound.author,
+            inbound.reply_to,
+            inbound.sent_at,
+            fact.at,
+        ),
+    ).get
+    if row is None:
+        return _first_receipt(db, fact)
+    return Receipt(InboxId(row), session_id, inbound.key)
+
+
+def _route(db: apsw.Connection, key: str) -> SessionId | None:
+    found = db.execute("SELECT session_id FROM routes WHERE key = ?", (key,)).get
+    return None if found is None else SessionId(found)
+
+
+def _new_session(db: apsw.Connection, key: str, at: float) -> SessionId:
+    db.execute(
+        "INSERT INTO sessions (key, created_at, epoch) VALUES (?, ?, (SELECT epoch FROM ownership WHERE shard = 0))",
+        (key, at),
+    )
+    session_id = SessionId(db.last_insert_rowid())
+    db.execute("INSERT INTO routes (key, session_id) VALUES (?, ?)", (key, session_id))
+    return session_id
+
+
+def _first_receipt(db: apsw.Connection, fact: InboundStored) -> Receipt:
+    inbound = fact.inbound
+    row = one_row(
+        db,
+        "SELECT inbox.id, inbox.session_id, sessions.key, inbox.text FROM inbox"
+        " JOIN sessions ON sessions.id = inbox.session_id"
+        " WHERE inbox.platform = ? AND inbox.account = ? AND inbox.update_id = ?",
+        (inbound.key.platform, inbound.key.account, inbound.update_id),
+    )
+    if row is None or row[2:] != (str(inbound.key), inbound.text):
+        raise Contradiction(f"update {inbound.update_id!r} was stored before with another text, or from another chat")
+    return Receipt(InboxId(row[0]), SessionId(row[1]), read_key(row[2]), repeated=True)

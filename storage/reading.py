@@ -1,0 +1,168 @@
+"""Questions and their answers, on any connection: the reader's in production, the writer's in simulation."""
+
+import json
+from typing import assert_never
+
+import apsw
+
+from greenroom.actors.keys import answer_key
+from greenroom.actors.model import (
+    Delivery,
+    Epoch,
+    Generation,
+    InboxId,
+    OpenRun,
+    Question,
+    SessionId,
+    Snapshot,
+    StoredInbound,
+    ToolCall,
+    ToolPolicy,
+    ToolRecord,
+)
+from greenroom.actors.store import (
+    AnswerTo,
+    Ledger,
+    LedgerOf,
+    OwedOf,
+    Query,
+    ReadAnswer,
+    SnapshotOf,
+    TranscriptOf,
+    UnfinishedOf,
+)
+from greenroom.storage.rows import (
+    DELIVERY_COLUMNS,
+    RUN_COLUMNS,
+    one_row,
+    read_delivery,
+    read_key,
+    read_run,
+)
+from greenroom.storage.transcript import read_answering_row, read_tail_of, read_transcript
+from greenroom.storage.unfinished import read_unfinished
+
+
+def read_answer(db: apsw.Connection, query: Query) -> ReadAnswer:
+    """Answer from one moment of the store: what is committed now. Raises apsw.Error."""
+    db.execute("BEGIN")
+    try:
+        return _answer(db, query)
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:
+    match query:
+        case SnapshotOf(session_id):
+            return read_snapshot(db, session_id)
+        case TranscriptOf(session_id, last):
+            return read_transcript(db, session_id, last)
+        case LedgerOf(session_id, work):
+            return read_ledger(db, session_id, work)
+        case AnswerTo(receipt):
+            return read_answering_row(db, receipt)
+        case UnfinishedOf(session_id):
+            return read_unfinished(db, session_id)
+        case OwedOf(platform, account):
+            return read_owed(db, platform, account)
+        case _:
+            assert_never(query)
+
+
+def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None:
+    """All that a session's actor needs. The cost grows with what is open, never with the transcript."""
+    row = one_row(
+        db,
+        "SELECT key, generation, suspended_at, quarantined_at, (SELECT epoch FROM ownership WHERE shard = 0),"
+        " coalesce((SELECT max(id) FROM inbox), 0) FROM sessions WHERE id = ?",
+        (session_id,),
+    )
+    if row is None:
+        return None
+    key, generation, suspended_at, quarantined_at, epoch, cursor = row
+    run = _open_run(db, session_id)
+    segment = 0 if run is None else _count_questions(db, session_id, run.work)
+    return Snapshot(
+        id=session_id,
+        key=read_key(key),
+        epoch=Epoch(epoch),
+        generation=Generation(generation),
+        tail=read_tail_of(db, session_id),
+        run=run,
+        waiting=_waiting(db, session_id),
+        inbox_cursor=InboxId(cursor),
+        suspended=suspended_at is not None,
+        quarantined=quarantined_at is not None,
+        question=None if run is None else _open_question(db, session_id, run.work),
+        segment=segment,
+        anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),
+    )
+
+
+def read_ledger(db: apsw.Connection, session_id: SessionId, work: Generation) -> Ledger:
+    """Tool calls and questions of a piece of work, in the order of their first start."""
+    tools = db.execute(
+        "SELECT key, name, args, policy, result, failed FROM tool_calls WHERE session_id = ? AND work = ? ORDER BY id",
+        (session_id, work),
+    )
+    questions = db.execute(
+        "SELECT key, prompt, choices, answer FROM questions WHERE session_id = ? AND work = ? ORDER BY id",
+        (session_id, work),
+    )
+    return Ledger(
+        tuple(
+            ToolRecord(ToolCall(key, name, args, ToolPolicy(policy)), result, bool(failed))
+            for key, name, args, policy, result, failed in tools
+        ),
+        tuple(_question(row) for row in questions),
+    )
+
+
+def read_owed(db: apsw.Connection, platform: str, account: str) -> tuple[Delivery, ...]:
+    """The deliveries of an account that are not concluded, oldest first."""
+    rows = db.execute(
+        f"SELECT {DELIVERY_COLUMNS} FROM deliveries INDEXED BY deliveries_owed"  # noqa: S608 - constant
+        " JOIN sessions ON sessions.id = deliveries.session_id WHERE deliveries.platform = ? AND deliveries.account = ?"
+        " AND deliveries.state NOT IN ('delivered', 'dead') ORDER BY deliveries.id",
+        (platform, account),
+    )
+    return tuple(read_delivery(row) for row in rows)
+
+
+def _open_run(db: apsw.Connection, session_id: SessionId) -> OpenRun | None:
+    row = one_row(db, f"SELECT {RUN_COLUMNS} FROM runs WHERE session_id = ? AND open = 1", (session_id,))  # noqa: S608 - constant
+    return None if row is None else read_run(row)
+
+
+def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound, ...]:
+    rows = db.execute(
+        "SELECT id, text, author, at, reply_to FROM inbox WHERE session_id = ? AND generation IS NULL ORDER BY id",
+        (session_id,),
+    )
+    return tuple(StoredInbound(InboxId(inbox_id), text, author, at, to) for inbox_id, text, author, at, to in rows)
+
+
+def _open_question(db: apsw.Connection, session_id: SessionId, work: Generation) -> Question | None:
+    row = one_row(
+        db,
+        "SELECT key, prompt, choices, answer FROM questions"
+        " WHERE session_id = ? AND work = ? AND answer IS NULL ORDER BY id DESC LIMIT 1",
+        (session_id, work),
+    )
+    return None if row is None else _question(row)
+
+
+def _count_questions(db: apsw.Connection, session_id: SessionId, work: Generation) -> int:
+    row = one_row(db, "SELECT count(*) FROM questions WHERE session_id = ? AND work = ?", (session_id, work))
+    return 0 if row is None else int(row[0])
+
+
+def _is_stored(db: apsw.Connection, delivery: str) -> bool:
+    return one_row(db, "SELECT 1 FROM deliveries WHERE key = ?", (delivery,)) is not None
+
+
+def _question(row: tuple[str, str, str, str | None]) -> Question:
+    key, prompt, choices, answer = row
+    return Question(key, prompt, tuple(json.loads(choices)), answer)

@@ -1,0 +1,141 @@
+"""Rows and records: how the shared records lie in columns, for writing and for reading."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from greenroom.actors.model import (
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Ending,
+    Epoch,
+    Generation,
+    Message,
+    MessageKind,
+    OpenRun,
+    Role,
+    RunCause,
+    Seq,
+    SessionId,
+    SessionKey,
+    Tail,
+    TailKind,
+    ToolCall,
+    ToolPolicy,
+)
+
+Row = tuple[Any, ...]
+
+MESSAGE_COLUMNS = "seq, generation, key, role, text, at, kind, finish, answers_upto, author, tool_calls, tool_key"
+RUN_COLUMNS = (
+    "runs.generation, runs.epoch, runs.work, runs.cause, runs.attempt, runs.opened_at, runs.last_progress_at,"
+    " runs.interrupted_by, runs.ending, runs.reply_to"
+)
+RUN_WIDTH = 10
+TAIL_COLUMNS = "runs.tail_kind, runs.tail_at, runs.tail_seq, runs.user_seq, runs.answered_upto"
+TAIL_WIDTH = 5
+DELIVERY_COLUMNS = (
+    "deliveries.key, deliveries.session_id, sessions.key, deliveries.kind, deliveries.text, deliveries.state,"
+    " deliveries.message_ids, deliveries.attempts, deliveries.retry_at, deliveries.reply_to, deliveries.created_at"
+)
+
+_ROLES = {role.value: role for role in Role}
+_KINDS = {kind.value: kind for kind in MessageKind}
+_CAUSES = {cause.value: cause for cause in RunCause}
+_ENDINGS = {None: None} | {ending.value: ending for ending in Ending}
+_TAIL_KINDS = {kind.name: kind for kind in TailKind}
+_NO_CALLS: frozenset[str] = frozenset()
+
+
+class Contradiction(Exception):
+    """A fact disagrees with what is stored under the same key; nothing was written."""
+
+
+def one_row(db: apsw.Connection, sql: str, bindings: Sequence[Any]) -> Row | None:
+    """The first row, or None."""
+    rows = db.execute(sql, bindings).fetchall()
+    return rows[0] if rows else None
+
+
+def read_key(text: str) -> SessionKey:
+    """A stored key; it was valid when it was stored."""
+    if "%" not in text:
+        return SessionKey(*text.split(":"))
+    return SessionKey.parse(text)
+
+
+def read_message(row: Row) -> Message:
+    """From MESSAGE_COLUMNS."""
+    seq, generation, key, role, text, at, kind, finish, answers_upto, author, calls, tool_key = row
+    return Message(
+        seq,
+        generation,
+        key,
+        _ROLES[role],
+        text,
+        at,
+        _KINDS[kind],
+        finish,
+        answers_upto,
+        author,
+        read_calls(calls),
+        tool_key,
+    )
+
+
+def read_run(row: Row) -> OpenRun:
+    """From RUN_COLUMNS."""
+    generation, epoch, work, cause, attempt, opened_at, progress_at, interrupted_by, ending, reply_to = row
+    return OpenRun(
+        Generation(generation),
+        Epoch(epoch),
+        Generation(work),
+        _CAUSES[cause],
+        attempt,
+        opened_at,
+        progress_at,
+        interrupted_by,
+        _ENDINGS[ending],
+        reply_to,
+    )
+
+
+def read_tail(row: Row) -> Tail:
+    """From TAIL_COLUMNS. The calls without results are not kept there; the transcript has them."""
+    kind, at, seq, user_seq, answered_upto = row
+    return Tail(_TAIL_KINDS[kind], at, Seq(seq), Seq(user_seq), Seq(answered_upto), _NO_CALLS)
+
+
+def read_delivery(row: Row) -> Delivery:
+    """From DELIVERY_COLUMNS, which name `deliveries` joined with its `sessions` row."""
+    key, session_id, session, kind, text, state, message_ids, attempts, retry_at, reply_to, created_at = row
+    return Delivery(
+        key,
+        SessionId(session_id),
+        read_key(session),
+        DeliveryKind(kind),
+        text,
+        DeliveryState(state),
+        tuple(json.loads(message_ids)),
+        attempts,
+        retry_at,
+        reply_to,
+        created_at,
+    )
+
+
+def write_calls(calls: tuple[ToolCall, ...]) -> str | None:
+    """A message's tool calls as JSON; None for none."""
+    if not calls:
+        return None
+    return json.dumps([[call.key, call.name, call.args, call.policy] for call in calls], ensure_ascii=False)
+
+
+def read_calls(text: str | None) -> tuple[ToolCall, ...]:
+    """What `write_calls` wrote."""
+    if text is None:
+        return ()
+    return tuple(ToolCall(key, name, args, ToolPolicy(policy)) for key, name, args, policy in json.loads(text))

@@ -1,0 +1,217 @@
+"""Full-text search over transcripts: an index in a file of its own, which can be thrown away and is made again.
+
+A thread feeds it from a watermark, so it is never in the way of a write. It holds words and row numbers, no texts.
+"""
+
+import contextlib
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from greenroom.actors.model import Role, Seq, SessionId, SessionKey
+from greenroom.storage.rows import Row, read_key
+from greenroom.storage.sqlite import CannotOpen, open_reader, open_writer
+from greenroom.storage.trouble import TroubleKind, classify_error
+
+BATCH_ROWS = 2_048
+PAUSE_S = 0.05
+"""Between two batches: the writer comes first."""
+SETTLE_S = 0.2
+"""After it was woken: what is said within this time is indexed together."""
+WORDS_MAX = 32
+
+_SCHEMA = """
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, content = '', contentless_delete = 1);
+CREATE TABLE IF NOT EXISTS indexed (uid TEXT NOT NULL, upto INTEGER NOT NULL) STRICT;
+"""
+
+logger = logging.getLogger("greenroom.storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One message that holds the words."""
+
+    session_id: SessionId
+    session: SessionKey
+    seq: Seq
+    role: Role
+    text: str
+    at: float
+
+
+def index_path(path: str) -> str:
+    """Where the index of a database lies."""
+    return f"{path}.search"
+
+
+def search(path: str, text: str, limit: int) -> tuple[Found, ...]:
+    """Messages that hold all words of `text`, best first; nothing for a text without words. Raises CannotOpen.
+
+    What was said in the last moment may be missing.
+    """
+    query = write_query(text)
+    if not query or not Path(index_path(path)).exists():
+        return ()
+    index = open_reader(index_path(path))
+    try:
+        ids = [
+            row[0]
+            for row in index.execute(
+                "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?", (query, limit)
+            )
+        ]
+    except (apsw.CorruptError, apsw.SQLError) as error:
+        raise CannotOpen(f"{index_path(path)}: the search index is damaged and will be made again ({error})") from error
+    finally:
+        index.close(force=True)
+    db = open_reader(path)
+    try:
+        return tuple(found for number in ids for found in _read_found(db, number))
+    finally:
+        db.close(force=True)
+
+
+def write_query(text: str) -> str:
+    """What a person types as an FTS5 query: every word must occur, the last one may go on. Never a syntax error.
+
+    >>> write_query('say "hello wor')
+    '"say" "hello" "wor"*'
+    """
+    separated = "".join(letter if letter.isalnum() else " " for letter in text)
+    words = [f'"{word}"' for word in separated.split()[:WORDS_MAX]]
+    return " ".join(words) + "*" if words else ""
+
+
+def _read_found(db: apsw.Connection, number: int) -> list[Found]:
+    rows = db.execute(
+        "SELECT messages.session_id, sessions.key, seq, role, text, at FROM messages"
+        " JOIN sessions ON sessions.id = messages.session_id WHERE messages.id = ?",
+        (number,),
+    )
+    return [
+        Found(SessionId(session_id), read_key(key), Seq(seq), Role(role), words, at)
+        for session_id, key, seq, role, words, at in rows
+    ]
+
+
+class Indexer:
+    """The thread that keeps the index of one database. Real disks only."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._upto = 0
+        self._thread = threading.Thread(target=self._work, name="greenroom-indexer", daemon=True)
+
+    def start(self) -> None:
+        """Begin with what was said while nobody looked."""
+        self._woken.set()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something was said. Cheap; called after each group."""
+        self._woken.set()
+
+    def wait_for(self, upto: int, *, timeout_s: float) -> bool:
+        """Wait until the message row `upto` is indexed."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._upto >= upto, timeout_s)
+
+    def stop(self, *, timeout_s: float) -> bool:
+        """End after the batch that is running; whether the thread has ended in time."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            self._woken.wait()
+            self._woken.clear()
+            try:
+                self._catch_up()
+            except Exception as error:  # Invariant: no trouble with the index reaches the store or ends the thread.
+                judged = classify_error(error, path=index_path(self._path))
+                logger.warning("search index: %s", judged.text)
+                if judged.kind in (TroubleKind.CORRUPT, TroubleKind.MISTAKE):
+                    _throw_away(self._path)
+                if not self._stopping.wait(1.0):
+                    self._woken.set()
+
+    def _catch_up(self) -> None:
+        """Index all there is, then whatever comes while the thread is awake."""
+        with contextlib.ExitStack() as stack:
+            db = open_reader(self._path)
+            stack.callback(db.close, force=True)
+            index = open_index(self._path, _read_uid(db))
+            stack.callback(index.close, force=True)
+            while not self._stopping.is_set():
+                upto = index_batch(db, index)
+                with self._changed:
+                    done, self._upto = upto == self._upto, upto
+                    self._changed.notify_all()
+                if done and not self._sleep_until_woken():
+                    return
+                self._stopping.wait(PAUSE_S)
+
+    def _sleep_until_woken(self) -> bool:
+        self._woken.wait()
+        self._woken.clear()
+        return not self._stopping.wait(SETTLE_S)
+
+
+def open_index(path: str, uid: str) -> apsw.Connection:
+    """Open the index of this very store; one that is damaged, of another store or of another form is made anew."""
+    for _ in range(2):
+        try:
+            index = open_writer(index_path(path), synchronous="NORMAL", wal_autocheckpoint_pages=1_000)
+        except (CannotOpen, apsw.Error):
+            _throw_away(path)
+            continue
+        if _is_index_of(index, uid):
+            return index
+        index.close(force=True)
+        _throw_away(path)
+    index = open_writer(index_path(path), synchronous="NORMAL", wal_autocheckpoint_pages=1_000)
+    _is_index_of(index, uid)
+    return index
+
+
+def _is_index_of(index: apsw.Connection, uid: str) -> bool:
+    try:
+        with index:
+            index.execute(_SCHEMA)
+            index.execute("INSERT INTO indexed SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM indexed)", (uid,))
+            index.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 0)")
+        return bool(index.execute("SELECT uid FROM indexed").get == uid)
+    except apsw.Error:
+        return False
+
+
+def index_batch(db: apsw.Connection, index: apsw.Connection) -> int:
+    """Index the next rows, each exactly once; returns the watermark, which is the last row indexed."""
+    upto: int = index.execute("SELECT upto FROM indexed").get
+    sql = "SELECT id, text FROM messages WHERE id > ? ORDER BY id LIMIT ?"
+    rows: list[Row] = db.execute(sql, (upto, BATCH_ROWS)).fetchall()
+    if not rows:
+        return upto
+    with index:
+        index.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", rows)
+        index.execute("UPDATE indexed SET upto = ?", (rows[-1][0],))
+    return int(rows[-1][0])
+
+
+def _read_uid(db: apsw.Connection) -> str:
+    return str(db.execute("SELECT value FROM meta WHERE key = 'uid'").get)
+
+
+def _throw_away(path: str) -> None:
+    for name in (index_path(path), index_path(path) + "-wal", index_path(path) + "-shm"):
+        Path(name).unlink(missing_ok=True)

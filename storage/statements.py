@@ -1,0 +1,381 @@
+"""What each fact does to the tables: one small function a fact, bound parameters only.
+
+Each may be applied again: a repeated fact is recognised by its key and changes nothing. One that contradicts what is
+stored raises `Contradiction`; one of a writer that is no longer current is refused by a trigger.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+
+from greenroom.actors.facts import (
+    AttemptEnded,
+    DecisionStored,
+    DeliveryFilled,
+    DeliveryMoved,
+    DeliveryOpened,
+    Fact,
+    InboundRefused,
+    InboundStored,
+    InboundTaken,
+    MessageAppended,
+    QuestionAnswered,
+    QuestionAsked,
+    RunClosed,
+    RunMarked,
+    RunOpened,
+    RunProgressed,
+    SessionQuarantined,
+    SessionReleased,
+    SessionSuspended,
+    ToolEnded,
+    ToolStarted,
+)
+from greenroom.actors.model import DeliveryState, Receipt
+from greenroom.storage.inbound import store_inbound
+from greenroom.storage.rows import Contradiction, one_row, write_calls
+
+
+def write_fact(db: apsw.Connection, fact: Fact) -> Receipt | None:
+    """Apply one fact inside the caller's transaction. Raises Contradiction, apsw.Error."""
+    return STATEMENTS[type(fact)](db, fact)
+
+
+def _inbound_taken(db: apsw.Connection, fact: InboundTaken) -> None:
+    db.execute(
+        "UPDATE inbox SET generation = ?, seq = ? WHERE id = ? AND session_id = ? AND generation IS NULL",
+        (fact.generation, fact.seq, fact.inbox_id, fact.session_id),
+    )
+    if not db.changes():
+        row = one_row(db, "SELECT session_id, generation, seq FROM inbox WHERE id = ?", (fact.inbox_id,))
+        _must_agree(row, (fact.session_id, fact.generation, fact.seq), f"inbound {fact.inbox_id} was taken otherwise")
+
+
+def _run_opened(db: apsw.Connection, fact: RunOpened) -> None:
+    run, tail, session = fact.run, fact.tail, fact.session_id
+    db.execute(
+        "UPDATE runs SET open = 0, closed_at = ?, ending = 'superseded'"
+        " WHERE session_id = ? AND open = 1 AND generation < ?",
+        (run.opened_at, session, run.generation),
+    )
+    db.execute(
+        "INSERT INTO runs (session_id, generation, epoch, work, cause, attempt, opened_at, last_progress_at,"
+        " interrupted_by, ending, reply_to, tail_kind, tail_at, tail_seq, user_seq, answered_upto)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, generation) DO NOTHING",
+        (
+            session,
+            run.generation,
+            run.epoch,
+            run.work,
+            run.cause,
+            run.attempt,
+            run.opened_at,
+            run.last_progress_at,
+            run.interrupted_by,
+            run.ending,
+            run.reply_to,
+            tail.kind.name,
+            tail.at,
+            tail.seq,
+            tail.user_seq,
+            tail.answered_upto,
+        ),
+    )
+    if not db.changes():
+        row = one_row(
+            db,
+            "SELECT epoch, work, cause, opened_at FROM runs WHERE session_id = ? AND generation = ?",
+            (session, run.generation),
+        )
+        wanted = (run.epoch, run.work, run.cause, run.opened_at)
+        _must_agree(row, wanted, f"run {run.generation} of session {session} was opened otherwise")
+
+
+def _run_progressed(db: apsw.Connection, fact: RunProgressed) -> None:
+    tail = fact.tail
+    db.execute(
+        "UPDATE runs SET last_progress_at = ?, attempt = ?, tail_kind = ?, tail_at = ?, tail_seq = ?, user_seq = ?,"
+        " answered_upto = ? WHERE session_id = ? AND generation = ? AND open = 1",
+        (
+            fact.at,
+            fact.attempt,
+            tail.kind.name,
+            tail.at,
+            tail.seq,
+            tail.user_seq,
+            tail.answered_upto,
+            fact.session_id,
+            fact.generation,
+        ),
+    )
+
+
+def _run_marked(db: apsw.Connection, fact: RunMarked) -> None:
+    db.execute(
+        "UPDATE runs SET interrupted_by = ? WHERE session_id = ? AND generation = ? AND open = 1",
+        (fact.reason, fact.session_id, fact.generation),
+    )
+
+
+def _attempt_ended(db: apsw.Connection, fact: AttemptEnded) -> None:
+    tail = fact.tail
+    db.execute(
+        "UPDATE runs SET ending = ?, tail_kind = ?, tail_at = ?, tail_seq = ?, user_seq = ?, answered_upto = ?"
+        " WHERE session_id = ? AND generation = ? AND open = 1",
+        (
+            fact.ending,
+            tail.kind.name,
+            tail.at,
+            tail.seq,
+            tail.user_seq,
+            tail.answered_upto,
+            fact.session_id,
+            fact.generation,
+        ),
+    )
+
+
+def _run_closed(db: apsw.Connection, fact: RunClosed) -> None:
+    db.execute(
+        "UPDATE runs SET open = 0, ending = ?, closed_at = ? WHERE session_id = ? AND generation = ? AND open = 1",
+        (fact.ending, fact.at, fact.session_id, fact.generation),
+    )
+
+
+def _message_appended(db: apsw.Connection, fact: MessageAppended) -> None:
+    message = fact.message
+    db.execute(
+        "INSERT INTO messages (session_id, seq, epoch, generation, key, role, kind, text, at, finish, answers_upto,"
+        " author, tool_calls, tool_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            fact.session_id,
+            message.seq,
+            fact.epoch,
+            message.generation,
+            message.key,
+            message.role,
+            message.kind,
+            message.text,
+            message.at,
+            message.finish,
+            message.answers_upto,
+            message.author,
+            write_calls(message.tool_calls),
+            message.tool_key,
+        ),
+    )
+    if not db.changes():
+        row = one_row(
+            db,
+            "SELECT seq, role, kind, text FROM messages WHERE session_id = ? AND key = ?",
+            (fact.session_id, message.key),
+        )
+        wanted = (message.seq, message.role, message.kind, message.text)
+        _must_agree(row, wanted, f"message {message.key!r} (seq {message.seq}) of session {fact.session_id} differs")
+
+
+def _tool_started(db: apsw.Connection, fact: ToolStarted) -> None:
+    call = fact.call
+    db.execute(
+        "INSERT INTO tool_calls (session_id, work, epoch, generation, key, name, args, policy, started_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, key) DO UPDATE"
+        " SET attempts = attempts + 1, epoch = excluded.epoch, generation = excluded.generation,"
+        " started_at = excluded.started_at"
+        " WHERE result IS NULL AND name = excluded.name AND args = excluded.args"
+        " AND (generation, started_at) IS NOT (excluded.generation, excluded.started_at)",
+        (
+            fact.session_id,
+            fact.work,
+            fact.epoch,
+            fact.generation,
+            call.key,
+            call.name,
+            call.args,
+            call.policy,
+            fact.at,
+        ),
+    )
+    if not db.changes():
+        sql = "SELECT name, args FROM tool_calls WHERE session_id = ? AND key = ?"
+        row = one_row(db, sql, (fact.session_id, call.key))
+        _must_agree(row, (call.name, call.args), f"tool call {call.key!r} was started with other arguments")
+
+
+def _tool_ended(db: apsw.Connection, fact: ToolEnded) -> None:
+    db.execute(
+        "UPDATE tool_calls SET result = ?, failed = ?, ended_at = ?"
+        " WHERE session_id = ? AND key = ? AND result IS NULL",
+        (fact.result, fact.failed, fact.at, fact.session_id, fact.key),
+    )
+    if not db.changes():
+        sql = "SELECT 1 FROM tool_calls WHERE session_id = ? AND key = ?"
+        _must_agree(one_row(db, sql, (fact.session_id, fact.key)), (1,), f"tool call {fact.key!r} was never started")
+
+
+def _question_asked(db: apsw.Connection, fact: QuestionAsked) -> None:
+    question = fact.question
+    db.execute(
+        "INSERT INTO questions (session_id, work, epoch, generation, key, prompt, choices, asked_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, key) DO NOTHING",
+        (
+            fact.session_id,
+            fact.work,
+            fact.epoch,
+            fact.generation,
+            question.key,
+            question.prompt,
+            json.dumps(question.choices, ensure_ascii=False),
+            fact.at,
+        ),
+    )
+    if not db.changes():
+        sql = "SELECT prompt FROM questions WHERE session_id = ? AND key = ?"
+        row = one_row(db, sql, (fact.session_id, question.key))
+        _must_agree(row, (question.prompt,), f"question {question.key!r} was asked in other words")
+
+
+def _question_answered(db: apsw.Connection, fact: QuestionAnswered) -> None:
+    db.execute(
+        "UPDATE questions SET answer = ?, answered_at = ? WHERE session_id = ? AND key = ? AND answer IS NULL",
+        (fact.answer, fact.at, fact.session_id, fact.key),
+    )
+    if not db.changes():
+        sql = "SELECT answer FROM questions WHERE session_id = ? AND key = ?"
+        row = one_row(db, sql, (fact.session_id, fact.key))
+        _must_agree(row, (fact.answer,), f"question {fact.key!r} was answered otherwise, or never asked")
+
+
+def _delivery_opened(db: apsw.Connection, fact: DeliveryOpened) -> None:
+    delivery = fact.delivery
+    db.execute(
+        "INSERT INTO deliveries (key, session_id, platform, account, kind, epoch, generation, text, state,"
+        " message_ids, attempts, retry_at, reply_to, created_at, filled_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        (
+            delivery.key,
+            delivery.session_id,
+            delivery.session.platform,
+            delivery.session.account,
+            delivery.kind,
+            fact.epoch,
+            fact.generation,
+            delivery.text,
+            delivery.state,
+            json.dumps(delivery.message_ids),
+            delivery.attempts,
+            delivery.retry_at,
+            delivery.reply_to,
+            delivery.created_at,
+            None if delivery.text is None else delivery.created_at,
+        ),
+    )
+    if not db.changes():
+        row = one_row(db, "SELECT session_id, kind FROM deliveries WHERE key = ?", (delivery.key,))
+        _must_agree(row, (delivery.session_id, delivery.kind), f"delivery {delivery.key!r} belongs to something else")
+
+
+def _delivery_filled(db: apsw.Connection, fact: DeliveryFilled) -> None:
+    db.execute(
+        "UPDATE deliveries SET text = ?, filled_at = ?, state = iif(state = 'open', 'pending', state)"
+        " WHERE key = ? AND text IS NULL",
+        (fact.text, fact.at, fact.key),
+    )
+    if not db.changes():
+        row = one_row(db, "SELECT text FROM deliveries WHERE key = ?", (fact.key,))
+        _must_agree(row, (fact.text,), f"delivery {fact.key!r} holds another text, or was never opened")
+
+
+def _delivery_moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
+    """The text is not touched, and what is delivered stays so: the mover may not have seen either yet."""
+    delivery, dead = fact.delivery, fact.delivery.state is DeliveryState.DEAD
+    db.execute(
+        "UPDATE deliveries SET state = iif(?1 = 'open' AND text IS NOT NULL, 'pending', ?1), message_ids = ?2,"
+        " attempts = ?3, retry_at = ?4, error = ?5, delivered_at = iif(?1 = 'delivered', ?6, NULL)"
+        " WHERE key = ?7 AND state <> 'delivered'",
+        (
+            delivery.state,
+            json.dumps(delivery.message_ids),
+            delivery.attempts,
+            delivery.retry_at,
+            fact.error,
+            fact.at,
+            delivery.key,
+        ),
+    )
+    if not db.changes():
+        row = one_row(db, "SELECT 1 FROM deliveries WHERE key = ?", (delivery.key,))
+        _must_agree(row, (1,), f"delivery {delivery.key!r} was never opened")
+    elif dead:
+        db.execute(
+            "INSERT INTO dead_letters (delivery, session_id, reason, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (delivery.key, delivery.session_id, fact.error or "", fact.at),
+        )
+    else:
+        db.execute("DELETE FROM dead_letters WHERE delivery = ?", (delivery.key,))  # An operator revived it.
+
+
+def _decision_stored(db: apsw.Connection, fact: DecisionStored) -> None:
+    db.execute(
+        "INSERT INTO decisions (session_id, epoch, generation, rule, outcome, inputs, at)"
+        " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM decisions"
+        " WHERE session_id = ?1 AND epoch = ?2 AND generation = ?3 AND rule = ?4 AND inputs = ?6 AND at = ?7)",
+        (fact.session_id, fact.epoch, fact.generation, fact.rule, fact.outcome, fact.inputs, fact.at),
+    )
+
+
+def _session_quarantined(db: apsw.Connection, fact: SessionQuarantined) -> None:
+    db.execute(
+        "UPDATE sessions SET quarantined_at = ?, quarantine_reason = ? WHERE id = ? AND quarantined_at IS NULL",
+        (fact.at, fact.reason, fact.session_id),
+    )
+
+
+def _session_released(db: apsw.Connection, fact: SessionReleased) -> None:
+    db.execute(
+        "UPDATE sessions SET quarantined_at = NULL, quarantine_reason = NULL, suspended_at = NULL WHERE id = ?",
+        (fact.session_id,),
+    )
+
+
+def _session_suspended(db: apsw.Connection, fact: SessionSuspended) -> None:
+    db.execute("UPDATE sessions SET suspended_at = ? WHERE id = ? AND suspended_at IS NULL", (fact.at, fact.session_id))
+
+
+def _inbound_refused(db: apsw.Connection, fact: InboundRefused) -> None:
+    db.execute(
+        "INSERT INTO refusals (platform, account, count, last_at) VALUES (?, ?, 1, ?)"
+        " ON CONFLICT (platform, account) DO UPDATE SET count = count + 1, last_at = excluded.last_at",
+        (fact.key.platform, fact.key.account, fact.at),
+    )
+
+
+def _must_agree(row: tuple[Any, ...] | None, wanted: tuple[Any, ...], what: str) -> None:
+    if row != wanted:
+        raise Contradiction(what)
+
+
+STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
+    InboundStored: store_inbound,
+    InboundTaken: _inbound_taken,
+    RunOpened: _run_opened,
+    RunProgressed: _run_progressed,
+    RunMarked: _run_marked,
+    AttemptEnded: _attempt_ended,
+    RunClosed: _run_closed,
+    MessageAppended: _message_appended,
+    ToolStarted: _tool_started,
+    ToolEnded: _tool_ended,
+    QuestionAsked: _question_asked,
+    QuestionAnswered: _question_answered,
+    DeliveryOpened: _delivery_opened,
+    DeliveryFilled: _delivery_filled,
+    DeliveryMoved: _delivery_moved,
+    DecisionStored: _decision_stored,
+    SessionQuarantined: _session_quarantined,
+    SessionReleased: _session_released,
+    SessionSuspended: _session_suspended,
+    InboundRefused: _inbound_refused,
+}
+"""Total over `Fact`; a test says so."""

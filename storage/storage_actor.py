@@ -1,0 +1,191 @@
+"""The one writer's shell: takes everything that waits, lets it be written as one group, and answers everyone.
+
+It decides nothing: the transaction is `storage.group`, the connection `storage.writer`, the waiting `storage.patience`.
+What waits stays here while the disk will not, and no one is answered meanwhile.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from pykka import ActorDeadError
+
+from greenroom.actors.pooled import Letter, PooledActor
+from greenroom.actors.store import ReadFailed, RefusalKind, Refused
+from greenroom.storage.group import Fenced
+from greenroom.storage.patience import Crash, RefuseAll, TryAgain, decide_after_trouble
+from greenroom.storage.reading import read_answer
+from greenroom.storage.requests import Finish, Read, Retry, Write
+from greenroom.storage.trouble import Trouble, TroubleKind
+from greenroom.storage.writer import Troubled, Writer
+
+GROUP_MAX = 4_096
+"""How many requests share one transaction; more wait for the next."""
+
+CLOSED = Refused(RefusalKind.CLOSED, "the store is closed; offer it again when greenroom runs again")
+
+logger = logging.getLogger("greenroom.storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Who is told of what, on the storage thread: tell somebody and return."""
+
+    on_trouble: Callable[[Trouble | None], None]
+    on_fenced: Callable[[], None]
+    on_written: Callable[[], None]
+
+
+class StorageActor(PooledActor):
+    dedicated_thread = True
+
+    def __init__(self, writer: Writer, callbacks: Callbacks) -> None:
+        super().__init__()
+        self._writer = writer
+        self._callbacks = callbacks
+        self._waiting: deque[Write] = deque()
+        self._group: list[Write] = []  # Offered to the disk and not answered; offered again exactly as it is.
+        self._refusal: Refused | None = None  # The answer to everything from now on.
+        self._resting = False
+        self._failures = 0
+        self._failing_since = 0.0
+        self._announced: TroubleKind | None = None
+
+    def on_receive_many(self, letters: list[Letter]) -> None:
+        others: list[Letter] = []
+        for letter in letters:
+            if type(letter.message) is Write:
+                self._waiting.append(letter.message)
+            elif type(letter.message) is Retry:
+                self._resting = False
+            else:
+                others.append(letter)
+        if not self._resting:
+            self._write_all()
+        for letter in others:
+            self._take(letter)
+
+    def on_stop(self) -> None:
+        self._end(CLOSED)
+
+    def on_failure(self, *_: object) -> None:
+        self._end(CLOSED)
+
+    def _take(self, letter: Letter) -> None:
+        match letter.message:
+            case Read(query, then):
+                try:
+                    answer = self._writer.read(lambda db: read_answer(db, query))
+                except (Troubled, Fenced) as error:
+                    answer = ReadFailed(str(error))
+                _call(then, answer)
+            case Finish(reason):
+                letter.answer(self._finish(reason))
+            case other:
+                raise TypeError(f"the storage actor takes Write, Read, Retry and Finish, not {other!r}")
+
+    def _write_all(self) -> None:
+        while self._group or self._waiting:
+            if self._refusal is not None:
+                self._refuse_what_waits(self._refusal)
+                return
+            while self._waiting and len(self._group) < GROUP_MAX and not self._failures:
+                self._group.append(self._waiting.popleft())
+            try:
+                answers = self._writer.commit([write.facts for write in self._group])
+            except Troubled as error:
+                self._after_trouble(error.trouble)
+                return
+            except Fenced as error:
+                self._lose_ownership(error)
+                return
+            self._written(answers)
+
+    def _written(self, answers: list[Any]) -> None:
+        group, self._group = self._group, []
+        self._failures = 0
+        if self._announced is not None:
+            self._announced = None
+            _call(self._callbacks.on_trouble, None)
+        for write, answer in zip(group, answers, strict=True):
+            _call(write.then, answer)
+        self._callbacks.on_written()
+        try:
+            self._writer.after_group()
+        except (Troubled, Fenced) as error:
+            logger.warning("checkpoint put off: %s", error)  # The next commit meets the same disk, and judges it.
+
+    def _after_trouble(self, trouble: Trouble) -> None:
+        clock = self.runtime.clock.monotonic()
+        self._failures += 1
+        if self._failures == 1:
+            self._failing_since = clock
+        waited_s, chance = clock - self._failing_since, self.runtime.random.random()
+        decision = decide_after_trouble(trouble, attempt=self._failures, waited_s=waited_s, chance=chance)
+        match decision:
+            case TryAgain(after_s, announce):
+                if announce:
+                    self._announce(trouble)
+                self._resting = True
+                self.runtime.timers.arm((self.actor_urn, "retry"), after_s, self._wake)
+            case RefuseAll(words):
+                self._announce(trouble)
+                self._refuse_from_now_on(Refused(RefusalKind.CLOSED, words))
+            case Crash():
+                raise Troubled(trouble)
+            case _:
+                assert_never(decision)
+
+    def _announce(self, trouble: Trouble) -> None:
+        if self._announced is not trouble.kind:
+            self._announced = trouble.kind
+            _call(self._callbacks.on_trouble, trouble)
+
+    def _wake(self) -> None:
+        try:
+            self.actor_ref.tell(Retry())
+        except ActorDeadError:
+            return  # It ended while the timer rang.
+
+    def _lose_ownership(self, error: Fenced) -> None:
+        self._refuse_from_now_on(Refused(RefusalKind.STALE_WRITER, str(error)))
+        self._callbacks.on_fenced()
+
+    def _refuse_from_now_on(self, refusal: Refused) -> None:
+        self._refusal = refusal
+        self._refuse_what_waits(refusal)
+
+    def _refuse_what_waits(self, refusal: Refused) -> None:
+        refused = [*self._group, *self._waiting]
+        self._group.clear()
+        self._waiting.clear()
+        for write in refused:
+            _call(write.then, refusal)
+
+    def _finish(self, reason: str) -> bool:
+        """One more attempt at what waits; then the boot ends, as clean if nothing had to be left."""
+        self._resting = False
+        self._write_all()
+        clean = self._refusal is None and not self._group
+        if clean:
+            try:
+                self._writer.end(at=self.runtime.clock.now(), reason=reason)
+            except (Troubled, Fenced) as error:
+                logger.warning("the boot could not be ended in order: %s", error)
+                clean = False
+        self._end(CLOSED)
+        return clean
+
+    def _end(self, refusal: Refused) -> None:
+        self.runtime.timers.cancel((self.actor_urn, "retry"))
+        self._writer.close()
+        self._refuse_from_now_on(self._refusal or refusal)
+
+
+def _call(then: Callable[[Any], None], answer: Any) -> None:
+    try:
+        then(answer)
+    except Exception:  # Invariant: one listener's error leaves none of its neighbours without an answer.
+        logger.exception("a listener of the store failed")

@@ -1,0 +1,222 @@
+"""The `Store` port on SQLite: opens a database as its one owner, and closes it in order."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import apsw
+from pykka import ActorDeadError
+
+from greenroom.actors.facts import Fact, InboundStored
+from greenroom.actors.model import Epoch, Inbound
+from greenroom.actors.ref import Ref
+from greenroom.actors.runtime import MailboxFull, Runtime
+from greenroom.actors.store import Committed, Query, ReadAnswer, ReadFailed, Refused
+from greenroom.storage.boots import Boot, Ownership, read_boots, take_ownership
+from greenroom.storage.checkpointer import Checkpointer
+from greenroom.storage.lock import WriterLock
+from greenroom.storage.migrate import migrate
+from greenroom.storage.reading_actor import ReadingActor
+from greenroom.storage.requests import Finish, Read, Write
+from greenroom.storage.search import Found, Indexer, search
+from greenroom.storage.sqlite import CannotOpen, quick_check
+from greenroom.storage.storage_actor import CLOSED, Callbacks, StorageActor
+from greenroom.storage.trouble import Trouble, classify_error
+from greenroom.storage.writer import Place, Writer
+
+ACCEPTS_MAX = 4_096
+"""How many inbound wait to be stored; more are refused, and their platforms send them again."""
+
+UID_BYTES = 4
+STOP_S = 5.0
+"""How long one thread of the store may take to end."""
+
+
+@dataclass(slots=True)
+class _Room:
+    """Counts who waits at the door, on any thread."""
+
+    limit: int
+    inside: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self) -> None:
+        with self.lock:
+            if self.inside >= self.limit:
+                raise MailboxFull(f"{self.inside} inbound wait to be stored, the limit is {self.limit} (accepts_max)")
+            self.inside += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+
+
+@dataclass(slots=True)
+class _Aides:
+    """What works beside the writer on a real disk; nothing in simulation."""
+
+    checkpointer: Checkpointer | None = None
+    reader: Ref[ReadingActor] | None = None
+    indexer: Indexer | None = None
+
+    def stop(self) -> None:
+        """Stop them; idempotent."""
+        if self.indexer is not None:
+            self.indexer.stop(timeout_s=STOP_S)
+        if self.reader is not None:
+            self.reader.stop(timeout=STOP_S)
+        if self.checkpointer is not None:
+            self.checkpointer.stop(timeout_s=STOP_S)
+
+
+class SqliteStore:
+    """`actors.store.Store` on one SQLite file. Made by `open`; close it once, with `close` or `abandon`."""
+
+    def __init__(
+        self,
+        path: str,
+        owned: Ownership,
+        actor: Ref[StorageActor],
+        aides: _Aides,
+        lock: WriterLock | None,
+        boots: tuple[Boot, ...],
+    ) -> None:
+        """Not to be called from outside: see `open`."""
+        self._path = path
+        self._owned = owned
+        self._actor = actor
+        self._aides = aides
+        self._lock = lock
+        self._boots = boots
+        self._room = _Room(ACCEPTS_MAX)
+
+    @classmethod
+    def open(
+        cls,
+        place: Place,
+        runtime: Runtime,
+        *,
+        version: str,
+        on_trouble: Callable[[Trouble | None], None] = lambda _trouble: None,
+        on_fenced: Callable[[], None] = lambda: None,
+    ) -> "SqliteStore":
+        """Lock, check, migrate and own the database; it is made if there is none. Blocks while it does.
+
+        `on_trouble` is called on a storage thread when the disk begins to refuse, when it refuses for another reason,
+        and with None when it is over. `on_fenced` is called once, when another process has become the owner: end.
+        Raises CannotOpen (also Malformed, NewerSchema), Held.
+        """
+        lock = WriterLock(Path(place.path)) if place.vfs is None else None
+        aides = _Aides()
+        try:
+            owned, db, boots = _own(place, runtime, version)
+            if place.vfs is None:
+                aides.checkpointer = Checkpointer(place.path, report=lambda _trouble: None)
+                aides.checkpointer.start()
+                aides.indexer = Indexer(place.path)
+                aides.indexer.start()
+                aides.reader = runtime.start(ReadingActor, place.path)
+            writer = Writer(place, owned, db, beside=aides.checkpointer)
+            wake = aides.indexer.wake if aides.indexer is not None else _nobody
+            actor = runtime.start(StorageActor, writer, Callbacks(on_trouble, on_fenced, wake))
+        except BaseException:  # Invariant: what could not be opened is not held.
+            aides.stop()
+            if lock is not None:
+                lock.release()
+            raise
+        return cls(place.path, owned, actor, aides, lock, boots)
+
+    @property
+    def epoch(self) -> Epoch:
+        """See `Store.epoch`."""
+        return self._owned.epoch
+
+    @property
+    def uid(self) -> str:
+        """See `Store.uid`."""
+        return self._owned.uid
+
+    @property
+    def boots(self) -> tuple[Boot, ...]:
+        """The boots as they were when this one began, itself included, newest first."""
+        return self._boots
+
+    @property
+    def lock(self) -> WriterLock | None:
+        """The lock that this process holds; its note may be told an address. None in simulation."""
+        return self._lock
+
+    def accept(self, inbound: Inbound, at: float, then: Callable[[Committed | Refused], None]) -> None:
+        """See `Store.accept`. Raises MailboxFull."""
+        self._room.enter()
+
+        def leave(answer: Committed | Refused) -> None:
+            self._room.leave()
+            then(answer)
+
+        self.write((InboundStored(inbound, at),), leave)
+
+    def write(self, facts: Sequence[Fact], then: Callable[[Committed | Refused], None]) -> None:
+        """See `Store.write`. After the end, `then` is called at once, by the caller's own thread."""
+        try:
+            self._actor.tell(Write(tuple(facts), then))
+        except ActorDeadError:
+            then(CLOSED)
+
+    def read(self, query: Query, then: Callable[[ReadAnswer], None]) -> None:
+        """See `Store.read`. After the end, `then` is called at once, by the caller's own thread."""
+        try:
+            (self._aides.reader or self._actor).tell(Read(query, then))
+        except ActorDeadError:
+            then(ReadFailed(CLOSED.detail))
+
+    def search(self, text: str, limit: int = 20) -> tuple[Found, ...]:
+        """Messages that hold all these words, best first. Blocks for a moment; on a real disk only."""
+        return search(self._path, text, limit)
+
+    def close(self, reason: str, *, timeout_s: float = 10.0) -> bool:
+        """Write what waits, end the boot as clean, release the lock; True if the boot ended clean.
+
+        Offers that come later, or that the disk would not take in `timeout_s`, are refused as CLOSED.
+        """
+        self._aides.stop()  # The writer is the last to close, so that it is SQLite's turn to tidy the WAL away.
+        try:
+            clean: bool = self._actor.ask(Finish(reason), timeout=timeout_s)
+        except ActorDeadError:
+            clean = False
+        finally:
+            self.abandon()
+        return clean
+
+    def abandon(self) -> None:
+        """Let go of everything without a word to the disk: as a killed process does, or one that was fenced off."""
+        self._actor.stop(block=False)
+        self._aides.stop()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _own(place: Place, runtime: Runtime, version: str) -> tuple[Ownership, apsw.Connection, tuple[Boot, ...]]:
+    """Open the file as its owner from now on."""
+    try:
+        db = place.open("create")
+    except apsw.Error as error:
+        raise CannotOpen(classify_error(error, path=place.path).text) from error
+    try:
+        quick_check(db, clock=runtime.clock.monotonic)
+        migrate(db, vfs=place.vfs)
+        uid = runtime.random.randbytes(UID_BYTES).hex()
+        owned = take_ownership(db, uid_if_new=uid, at=runtime.clock.now(), pid=os.getpid(), version=version)
+        return owned, db, read_boots(db)
+    except apsw.Error as error:
+        db.close(force=True)
+        raise CannotOpen(classify_error(error, path=place.path).text) from error
+    except BaseException:  # Invariant: what could not be opened is not held.
+        db.close(force=True)
+        raise
+
+
+def _nobody() -> None:
+    """Nobody is to be woken."""

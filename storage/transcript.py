@@ -1,0 +1,43 @@
+"""Reading transcripts: their end, their last rows, and the row that answered something."""
+
+import apsw
+
+from greenroom.actors.model import Message, Receipt, Seq, SessionId, Tail
+from greenroom.actors.tail import classify_tail
+from greenroom.storage.rows import MESSAGE_COLUMNS, one_row, read_message
+
+
+def read_tail_of(db: apsw.Connection, session_id: SessionId) -> Tail:
+    """How the transcript ends, folded over the rows after the last message that a concluding row covers."""
+    covered = db.execute(
+        "SELECT answers_upto FROM messages INDEXED BY messages_concluding"
+        " WHERE session_id = ? AND answers_upto IS NOT NULL ORDER BY seq DESC LIMIT 1",
+        (session_id,),
+    ).get
+    upto = Seq(covered or 0)
+    rows = db.execute(
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq",  # noqa: S608 - constant
+        (session_id, upto),
+    )
+    return classify_tail(map(read_message, rows), Tail(user_seq=upto, answered_upto=upto))
+
+
+def read_transcript(db: apsw.Connection, session_id: SessionId, last: int) -> tuple[Message, ...]:
+    """The last rows, oldest first."""
+    rows = db.execute(
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 - constant
+        (session_id, max(last, 0)),
+    ).fetchall()
+    return tuple(read_message(row) for row in reversed(rows))
+
+
+def read_answering_row(db: apsw.Connection, receipt: Receipt) -> Message | None:
+    """The row that concluded the work for which an inbound was taken; None as long as there is none."""
+    row = one_row(
+        db,
+        f"SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_concluding WHERE session_id = ?1"  # noqa: S608 - constant
+        " AND seq > (SELECT seq FROM inbox WHERE id = ?2) AND answers_upto IS NOT NULL"
+        " AND answers_upto >= (SELECT seq FROM inbox WHERE id = ?2) ORDER BY seq LIMIT 1",
+        (receipt.session_id, receipt.inbox_id),
+    )
+    return None if row is None else read_message(row)

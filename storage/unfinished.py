@@ -1,0 +1,107 @@
+"""What is open: the one question of a boot. Its cost grows with the open work, never with what is stored."""
+
+import apsw
+
+from greenroom.actors.model import Generation, SessionId
+from greenroom.actors.store import Unfinished
+from greenroom.storage.rows import RUN_COLUMNS, RUN_WIDTH, TAIL_COLUMNS, TAIL_WIDTH, Row, read_key, read_run, read_tail
+from greenroom.storage.transcript import read_tail_of
+
+_RUN_AND_TAIL = RUN_WIDTH + TAIL_WIDTH
+_NONE_WAITS = (0, 0.0)
+
+# The delivery's key is written as `actors.keys.answer_key` does; a test compares the two.
+_OPEN_RUNS = f"""
+SELECT *, EXISTS (SELECT 1 FROM deliveries
+    WHERE deliveries.key = id || '.' || work || '.answer' || iif(segment, '.' || segment, ''))
+FROM (SELECT {RUN_COLUMNS}, {TAIL_COLUMNS}, sessions.id, sessions.key, sessions.generation AS newest,
+    EXISTS (SELECT 1 FROM routes WHERE routes.key = sessions.key AND routes.session_id = sessions.id),
+    sessions.suspended_at IS NOT NULL, sessions.quarantined_at IS NOT NULL,
+    (SELECT count(*) FROM questions WHERE questions.session_id = runs.session_id AND questions.work = runs.work)
+        AS segment
+FROM runs INDEXED BY runs_open CROSS JOIN sessions ON sessions.id = runs.session_id
+WHERE runs.open = 1
+"""  # noqa: S608 - constants
+
+_WAITING = "SELECT session_id, count(*), max(at) FROM inbox INDEXED BY inbox_waiting WHERE generation IS NULL"
+
+_SESSION = """
+SELECT sessions.key, sessions.generation,
+    EXISTS (SELECT 1 FROM routes WHERE routes.key = sessions.key AND routes.session_id = sessions.id),
+    sessions.suspended_at IS NOT NULL, sessions.quarantined_at IS NOT NULL
+FROM sessions WHERE sessions.id = ?
+"""
+
+
+def read_unfinished(db: apsw.Connection, session_id: SessionId | None) -> tuple[Unfinished, ...]:
+    """Sessions with an open run or waiting inbound, the most recently active first; of one session, or of all."""
+    waiting = _read_waiting(db, session_id)
+    found = [
+        *_with_open_run(db, session_id, waiting),
+        *(_without_run(db, session, count, at) for session, (count, at) in waiting.items()),
+    ]
+    found.sort(key=lambda pair: pair[0], reverse=True)
+    return tuple([unfinished for _, unfinished in found])
+
+
+def _read_waiting(db: apsw.Connection, session_id: SessionId | None) -> dict[SessionId, tuple[int, float]]:
+    only, bindings = ("", ()) if session_id is None else (" AND session_id = ?", (session_id,))
+    rows = db.execute(f"{_WAITING}{only} GROUP BY session_id", bindings)
+    return {session: (count, at) for session, count, at in rows}
+
+
+def _with_open_run(
+    db: apsw.Connection, session_id: SessionId | None, waiting: dict[SessionId, tuple[int, float]]
+) -> list[tuple[float, Unfinished]]:
+    """Takes the sessions that it finds out of `waiting`."""
+    only, bindings = ("", ()) if session_id is None else (" AND runs.session_id = ?", (session_id,))
+    rows: list[Row] = db.execute(f"{_OPEN_RUNS}{only})", bindings).fetchall()
+    ended_clean = {epoch: _ended_clean(db, epoch) for epoch in {row[1] for row in rows}}
+    return [_read_open(row, waiting, ended_clean) for row in rows]
+
+
+def _read_open(
+    row: Row, waiting: dict[SessionId, tuple[int, float]], ended_clean: dict[int, bool]
+) -> tuple[float, Unfinished]:
+    run, tail = read_run(row[:RUN_WIDTH]), read_tail(row[RUN_WIDTH:_RUN_AND_TAIL])
+    session_id, key, generation, routed, suspended, quarantined, segment, anchored = row[_RUN_AND_TAIL:]
+    count, last_at = waiting.pop(session_id, _NONE_WAITS)
+    return max(run.last_progress_at, tail.at, last_at), Unfinished(
+        session_id=session_id,
+        key=read_key(key),
+        generation=generation,
+        run=run,
+        tail=tail,
+        waiting=count,
+        routed=bool(routed),
+        suspended=bool(suspended),
+        quarantined=bool(quarantined),
+        boot_clean=ended_clean[run.epoch],
+        segment=segment,
+        anchored=bool(anchored),
+    )
+
+
+def _without_run(db: apsw.Connection, session_id: SessionId, count: int, last_at: float) -> tuple[float, Unfinished]:
+    key, generation, routed, suspended, quarantined = _read_session(db, session_id)
+    tail = read_tail_of(db, session_id)
+    return max(tail.at, last_at), Unfinished(
+        session_id=session_id,
+        key=read_key(key),
+        generation=Generation(generation),
+        run=None,
+        tail=tail,
+        waiting=count,
+        routed=bool(routed),
+        suspended=bool(suspended),
+        quarantined=bool(quarantined),
+    )
+
+
+def _read_session(db: apsw.Connection, session_id: SessionId) -> Row:
+    rows: list[Row] = db.execute(_SESSION, (session_id,)).fetchall()
+    return rows[0]
+
+
+def _ended_clean(db: apsw.Connection, epoch: int) -> bool:
+    return db.execute("SELECT 1 FROM boots WHERE epoch = ? AND ending = 'clean'", (epoch,)).get is not None
