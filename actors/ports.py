@@ -127,7 +127,12 @@ class History(Protocol):
     """What is visible in a chat, for platforms that have no server of their own to remember it (web, terminal)."""
 
     async def shown(self, session: SessionKey, last: int) -> Sequence[Shown]:
-        """Read the last messages, oldest first. An own message's id is its update id, an answer's its delivery key."""
+        """Read the last messages, oldest first.
+
+        An own message's id is its update id. A delivery is shown from when its first message exists, under that
+        message's platform id (`Delivery.message_ids[0]`, what `Platform.send` returned), so that what is edited live and
+        what is read here are one; it is final once its text is stored, and empty before.
+        """
 
     async def settled(self, session: SessionKey) -> bool:
         """Whether nothing more will appear in this chat until the person speaks.
