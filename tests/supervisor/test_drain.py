@@ -1,0 +1,126 @@
+"""The orderly end: who is marked, when it is over, and what the next boot finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenroom.actors.model import InterruptReason, SessionId
+from greenroom.supervisor.drain import (
+    FLUSH_S,
+    INTERRUPT_S,
+    CloseBoot,
+    Drain,
+    Intent,
+    InterruptRuns,
+    MarkRuns,
+    WaitUntil,
+    decide_drain,
+    forced_end_at,
+    reason_of,
+)
+from greenroom.supervisor.policy import Policy
+
+POLICY = Policy(drain_s=30)
+A, B = SessionId(1), SessionId(2)
+BEGUN = Drain(Intent.RESTART, began_at=100.0, running=frozenset({A, B}))
+MARKED = replace(BEGUN, marked=BEGUN.running)
+CUT = replace(MARKED, interrupted=MARKED.running)
+
+
+def test_s015_runs_are_marked_before_anything_is_waited_for() -> None:
+    assert decide_drain(BEGUN, now=100.0, policy=POLICY) == MarkRuns(frozenset({A, B}), InterruptReason.RESTART_TIMEOUT)
+    assert decide_drain(MARKED, now=100.0, policy=POLICY) == WaitUntil(130.0)
+
+
+def test_a_run_that_was_just_starting_is_marked_late_but_marked() -> None:
+    late = replace(MARKED, running=frozenset({A, B, SessionId(3)}))
+    assert decide_drain(late, now=120.0, policy=POLICY) == MarkRuns(
+        frozenset({SessionId(3)}), InterruptReason.RESTART_TIMEOUT
+    )
+
+
+def test_s014_one_finishes_in_time_and_only_the_other_is_interrupted() -> None:
+    rest = replace(MARKED, running=frozenset({B}))
+    assert decide_drain(rest, now=120.0, policy=POLICY) == WaitUntil(130.0)
+    assert decide_drain(rest, now=130.0, policy=POLICY) == InterruptRuns(frozenset({B}))
+
+
+@pytest.mark.parametrize(
+    "intent, reason",
+    [(Intent.RESTART, InterruptReason.RESTART_TIMEOUT), (Intent.SHUTDOWN, InterruptReason.SHUTDOWN_TIMEOUT)],
+)
+def test_s016_the_mark_says_what_the_drain_was_for(intent: Intent, reason: InterruptReason) -> None:
+    assert reason_of(intent) is reason
+    assert decide_drain(replace(BEGUN, intent=intent), now=100.0, policy=POLICY) == MarkRuns(BEGUN.running, reason)
+
+
+def test_s017_without_a_running_agent_nothing_is_marked() -> None:
+    idle = Drain(Intent.SHUTDOWN, began_at=100.0)
+    assert decide_drain(idle, now=100.0, policy=POLICY) == CloseBoot(clean=True, left=frozenset())
+
+
+def test_interrupted_runs_get_a_moment_to_be_over_then_are_left_behind() -> None:
+    assert decide_drain(CUT, now=130.0, policy=POLICY) == WaitUntil(130.0 + INTERRUPT_S)
+    assert decide_drain(CUT, now=130.0 + INTERRUPT_S, policy=POLICY) == CloseBoot(clean=True, left=frozenset({A, B}))
+
+
+def test_what_was_interrupted_and_is_over_is_left_for_the_next_boot() -> None:
+    over = replace(CUT, running=frozenset(), interrupted=frozenset({B}))
+    assert decide_drain(over, now=131.0, policy=POLICY) == CloseBoot(clean=True, left=frozenset({B}))
+
+
+def test_owed_deliveries_are_flushed_but_not_for_ever() -> None:
+    owing = Drain(Intent.RESTART, began_at=100.0, owed=2)
+    end = 130.0 + INTERRUPT_S + FLUSH_S
+    assert decide_drain(owing, now=101.0, policy=POLICY) == WaitUntil(end)
+    assert decide_drain(replace(owing, owed=0), now=101.0, policy=POLICY) == CloseBoot(clean=True, left=frozenset())
+    assert decide_drain(owing, now=end, policy=POLICY) == CloseBoot(clean=True, left=frozenset())
+
+
+@pytest.mark.parametrize("drain", [BEGUN, MARKED, CUT], ids=["begun", "marked", "cut"])
+def test_a_second_signal_ends_at_once_and_not_clean(drain: Drain) -> None:
+    told = replace(drain, told_again=True)
+    assert decide_drain(told, now=100.0, policy=POLICY) == CloseBoot(clean=False, left=frozenset({A, B}))
+
+
+def test_a_drain_without_patience_interrupts_at_once() -> None:
+    assert decide_drain(MARKED, now=100.0, policy=Policy(drain_s=0)) == InterruptRuns(frozenset({A, B}))
+
+
+def test_s176_a_watchdog_outlasts_every_limit_of_the_drain() -> None:
+    assert forced_end_at(BEGUN, POLICY) == 190.0
+    assert forced_end_at(BEGUN, POLICY) > BEGUN.began_at + POLICY.drain_s + INTERRUPT_S + FLUSH_S
+
+
+@given(
+    running=st.frozensets(st.integers(1, 6).map(SessionId)),
+    owed=st.integers(0, 3),
+    drain_s=st.integers(0, 60),
+    over=st.lists(st.integers(1, 6).map(SessionId), max_size=6),
+)
+def test_every_drain_ends_and_leaves_no_run_without_its_mark(
+    running: frozenset[SessionId], owed: int, drain_s: int, over: list[SessionId]
+) -> None:
+    policy = Policy(drain_s=drain_s)
+    drain, now = Drain(Intent.SHUTDOWN, began_at=0.0, running=running, owed=owed), 0.0
+    for _ in range(20):
+        act = decide_drain(drain, now=now, policy=policy)
+        match act:
+            case MarkRuns(session_ids):
+                drain = replace(drain, marked=drain.marked | session_ids)
+            case InterruptRuns(session_ids):
+                assert now >= drain_s
+                drain = replace(drain, interrupted=drain.interrupted | session_ids)
+            case WaitUntil(at):
+                assert at > now
+                drain = replace(drain, running=drain.running - {over.pop()}) if over else drain
+                now = now if over else at
+            case CloseBoot(clean, left):
+                assert clean
+                assert left <= drain.marked
+                return
+    pytest.fail("the drain never ends")

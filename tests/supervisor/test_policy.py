@@ -1,0 +1,132 @@
+"""The embedder's knobs: defaults, one clear message each, and who may write."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from greenroom.actors.model import InterruptReason, SessionKey
+from greenroom.actors.rules import Rules
+from greenroom.supervisor.policy import ABOVE_ZERO, ANY_SIGN, InvalidPolicyError, Policy
+
+CHAT = SessionKey("telegram", "me", "42")
+TOPIC = SessionKey("telegram", "me", "42", "7")
+NUMBERS = [knob for knob in fields(Policy) if knob.name not in {"allow", "auto_resume"}]
+
+
+def make(**knobs: Any) -> Policy:
+    return Policy(**knobs)
+
+
+def test_the_defaults_are_the_designs() -> None:
+    policy = Policy()
+    assert (policy.fresh_s, policy.attempts_max, policy.resume_concurrency, policy.drain_s) == (3600, 3, 8, 30)
+    assert (policy.unclean_boots_max, policy.unclean_window_s) == (3, 300)
+    assert (policy.restarts_max, policy.restarts_window_s) == (5, 60)
+    assert policy.auto_resume == frozenset(InterruptReason)
+
+
+def test_a_session_gets_its_own_limits_out_of_the_flat_set() -> None:
+    assert Policy().rules() == Rules()
+    rules = Policy(notice_first_s=5, answer_max=10, fresh_s=1).rules()
+    assert (type(rules), rules.notice_first_s, rules.answer_max) == (Rules, 5, 10)
+
+
+def test_a_wrong_type_is_told_with_what_to_write() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        make(fresh_s="soon")
+    assert (
+        str(refused.value)
+        == "policy.fresh_s: must be a number of seconds, got 'soon'; remove it to use the default 3600"
+    )
+
+
+@pytest.mark.parametrize("knob", NUMBERS, ids=lambda knob: knob.name)
+@pytest.mark.parametrize("value", ["5", None, True, float("nan"), float("inf"), [], 10**400, object()])
+def test_what_is_no_number_is_refused_by_name(knob: Any, value: object) -> None:
+    if isinstance(knob.default, int) and value == 10**400:
+        return  # A count without bounds means: no limit.
+    with pytest.raises(InvalidPolicyError, match=rf"^policy\.{knob.name}: must be .*; remove it to use the default "):
+        make(**{knob.name: value})
+
+
+@pytest.mark.parametrize("knob", NUMBERS, ids=lambda knob: knob.name)
+def test_each_number_has_its_lower_end(knob: Any) -> None:
+    if knob.name in ANY_SIGN:
+        assert getattr(make(**{knob.name: -1}), knob.name) == -1
+        return
+    with pytest.raises(InvalidPolicyError, match=knob.name):
+        make(**{knob.name: -1})
+    if isinstance(knob.default, int) or knob.name in ABOVE_ZERO:
+        with pytest.raises(InvalidPolicyError, match=knob.name):
+            make(**{knob.name: 0})
+
+
+def test_a_first_back_off_above_the_longest_is_refused() -> None:
+    with pytest.raises(
+        InvalidPolicyError, match=r"restart_backoff_s: must be at most restart_backoff_max_s \(30\), got 31"
+    ):
+        Policy(restart_backoff_s=31)
+
+
+def test_reasons_may_be_given_by_name() -> None:
+    assert make(auto_resume=["actor_crashed"]).auto_resume == frozenset({InterruptReason.ACTOR_CRASHED})
+    assert make(auto_resume=[]).auto_resume == frozenset()
+
+
+@pytest.mark.parametrize("value", ["", "actor_crashed", ["moon_phase"], None, 3, [[]]])
+def test_unknown_reasons_are_refused_with_the_known_ones(value: object) -> None:
+    with pytest.raises(
+        InvalidPolicyError, match="restart_timeout, shutdown_timeout, restart_interrupted, actor_crashed"
+    ):
+        make(auto_resume=value)
+
+
+@pytest.mark.parametrize(
+    "patterns, chat, topic",
+    [
+        ((), False, False),
+        (("*",), True, True),
+        (("telegram:*",), True, True),
+        (("telegram:me:*",), True, True),
+        (("telegram:me:42",), True, True),
+        (("telegram:me:42:7",), False, True),
+        (("telegram:me:42:*",), False, True),
+        (("telegram:me:4",), False, False),
+        (("telegram:me:4?",), False, False),
+        (("telegram:me:[0-9]*",), False, False),
+        (("TELEGRAM:me:42",), False, False),
+        (("discord:*", "telegram:me:42"), True, True),
+    ],
+)
+def test_patterns_say_who_may_write(patterns: tuple[str, ...], chat: bool, topic: bool) -> None:
+    policy = Policy(allow=patterns)
+    assert (policy.allows(CHAT), policy.allows(TOPIC)) == (chat, topic)
+
+
+def test_chats_with_odd_names_are_named_as_they_are_written() -> None:
+    room = SessionKey("matrix", "bot", "!a[b]?:example.org")
+    assert Policy(allow=(str(room),)).allows(room)
+    assert not Policy(allow=(str(room),)).allows(SessionKey("matrix", "bot", "!ab?:example.org"))
+
+
+def test_without_a_rule_the_host_decides() -> None:
+    assert Policy().allows(CHAT)
+
+
+def test_s032_a_check_that_raises_opens_no_door() -> None:
+    def check(key: SessionKey) -> bool:
+        return {"41": True}[key.chat]
+
+    assert not Policy(allow=check).allows(CHAT)
+    assert Policy(allow=check).allows(SessionKey("telegram", "me", "41"))
+
+
+@pytest.mark.parametrize("value", ["telegram:me:*", [""], [3], 3, ["a\nb"]])
+def test_a_rule_that_is_no_list_of_keys_is_refused(value: object) -> None:
+    with pytest.raises(
+        InvalidPolicyError, match=r"policy\.allow: must be a list of session keys such as 'telegram:me:\*'"
+    ):
+        make(allow=value)
