@@ -1,0 +1,92 @@
+"""A decision's record and sentence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenroom.actors.model import Epoch, Generation, InterruptReason, OpenRun, RunCause, Seq, Tail, TailKind
+from greenroom.supervisor.decisions import ADVICE, ROW_NUMBERS, describe, explain, outcome_of, rule_of
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.resume import (
+    TABLE,
+    Decision,
+    Quarantine,
+    Resume,
+    ResumeInputs,
+    Skip,
+    Wait,
+    Why,
+    decide_resume,
+)
+
+NOW = 1_800_000_000.0
+RUN = OpenRun(Generation(4), Epoch(1), Generation(3), RunCause.RESUME, 2, NOW - 20, NOW - 10)
+INPUTS = ResumeInputs(NOW, Tail(TailKind.PARTIAL, NOW - 10, Seq(7), Seq(5)), RUN, InterruptReason.RESTART_INTERRUPTED)
+DECISIONS: list[Decision] = [Resume(INPUTS.reason), Wait(), Quarantine(3), *(Skip(why) for why in Why)]
+
+
+def test_every_decision_has_a_row_an_outcome_and_advice() -> None:
+    rules = {rule_of(decision) for decision in DECISIONS}
+    assert rules == {row.rule for row in TABLE} == set(ROW_NUMBERS) == set(ADVICE)
+    assert {outcome_of(decision) for decision in DECISIONS} == {"resume", "wait", "quarantine", "skip"}
+
+
+def test_the_named_rule_is_the_row_that_answered() -> None:
+    for row in TABLE:
+        assert rule_of(row.decision(INPUTS)) == row.rule
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=rule_of)
+def test_a_decision_is_told_in_one_sentence_with_row_rule_and_advice(decision: Decision) -> None:
+    sentence = describe(decision, INPUTS)
+    rule = rule_of(decision)
+    assert f"(row {ROW_NUMBERS[rule]}, {rule}); {ADVICE[rule]}." in sentence
+    assert "\n" not in sentence
+
+
+def test_a_stale_session_is_told_with_its_age() -> None:
+    old = replace(INPUTS, tail=Tail(TailKind.USER, NOW - 7200), run=None)
+    assert "the last progress was 7200 s ago" in describe(Skip(Why.STALE), old)
+
+
+def test_an_explanation_holds_all_inputs() -> None:
+    told = explain(INPUTS, decide_resume(INPUTS, Policy()))
+    assert (told["row"], told["rule"], told["outcome"]) == (15, "RESUME", "resume")
+    assert told["inputs"]["tail"] == {
+        "kind": "PARTIAL",
+        "at": NOW - 10,
+        "seq": 7,
+        "user_seq": 5,
+        "answered_upto": 0,
+        "open_calls": [],
+    }
+    assert told["inputs"]["run"] == {
+        "generation": 4,
+        "epoch": 1,
+        "work": 3,
+        "cause": "resume",
+        "attempt": 2,
+        "opened_at": NOW - 20,
+        "last_progress_at": NOW - 10,
+        "interrupted_by": None,
+        "ending": None,
+    }
+    assert told["inputs"]["age_s"] == 10
+    fields = set(ResumeInputs.__dataclass_fields__)
+    assert fields <= set(told["inputs"])
+
+
+@given(
+    now=st.floats(), at=st.floats(), reason=st.text() | st.sampled_from(InterruptReason), run=st.none() | st.just(RUN)
+)
+def test_an_explanation_is_json_whatever_the_inputs(now: float, at: float, reason: str, run: OpenRun | None) -> None:
+    inputs = ResumeInputs(now, Tail(TailKind.USER, at, open_calls=frozenset({"b", "a"})), run, reason)
+    decision = decide_resume(inputs, Policy())
+    told = explain(inputs, decision)
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert describe(decision, inputs)
