@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 from asyncio.events import _get_running_loop
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pykka
@@ -106,7 +107,11 @@ class Answer(pykka.Future[T]):
             if not settled.done():
                 settled.set_result(None)
 
-        self.on_done(lambda: loop.call_soon_threadsafe(settle))
+        def ring() -> None:
+            with suppress(RuntimeError):  # The loop has closed: nobody awaits this any more.
+                loop.call_soon_threadsafe(settle)
+
+        self.on_done(ring)
         yield from settled.__await__()
         value: T = self.get(timeout=0)
         return value

@@ -8,6 +8,7 @@ simulated one.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, TypeVarTuple
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+logger = logging.getLogger("greenroom.actors")
 
 DRAIN_MAX = 1_024
 """How many posted calls run before the loop's other work gets its turn."""
@@ -51,7 +54,6 @@ class BridgedJob(Generic[T]):
 
     def begin(self) -> None:
         """Make the task; runs on the loop."""
-        self._bridge.jobs.add(self)
         self.task = self._bridge.asyncio_loop.create_task(self._run(), name=self._name)
 
     def cancel_here(self) -> None:
@@ -59,6 +61,15 @@ class BridgedJob(Generic[T]):
         self._cancelled = True
         if self._begun and self.task is not None:
             self.task.cancel()
+
+    def discard(self) -> None:
+        """Forget it as a killed process does: nobody is told. The coroutine's `finally` blocks do run."""
+        self._done = _unheard
+        self._bridge.jobs.pop(self, None)
+        try:
+            self._coroutine.close()
+        except BaseException:  # A dead process's last words are heard by nobody.
+            logger.debug("%s did not end cleanly at a simulated crash", self._name, exc_info=True)
 
     async def _run(self) -> None:
         error: BaseException | None = None
@@ -74,7 +85,7 @@ class BridgedJob(Generic[T]):
             raise
         except BaseException as raised:
             error = raised
-        self._bridge.jobs.discard(self)
+        self._bridge.jobs.pop(self, None)
         self._tell(error, result)
 
     def _tell(self, error: BaseException | None, result: T | None) -> None:
@@ -97,7 +108,8 @@ class Bridge:
     def __init__(self, asyncio_loop: asyncio.AbstractEventLoop, report: Callable[[BaseException], None]) -> None:
         self.asyncio_loop = asyncio_loop
         self.report = report
-        self.jobs: set[BridgedJob[Any]] = set()
+        self.jobs: dict[BridgedJob[Any], None] = {}
+        """What was spawned and has not ended, in that order."""
         self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._awake = False
         self.closing = False
@@ -124,10 +136,11 @@ class Bridge:
     ) -> BridgedJob[T]:
         """See `Loop.spawn`."""
         job = BridgedJob(self, coroutine, name, done)
+        self.jobs[job] = None
         try:
             self.post(job.begin)
         except RuntimeClosed:
-            coroutine.close()
+            job.discard()
             raise
         return job
 
@@ -144,14 +157,21 @@ class Bridge:
             self._awake = True
             self.asyncio_loop.call_soon(self._drain)
 
+    def discard(self) -> None:
+        """Lose everything that was posted or spawned."""
+        self.closing = True
+        self._posted.clear()
+        for job in tuple(self.jobs):
+            job.discard()
+
     async def end_all(self, timeout_s: float) -> None:
         """Cancel every job and task on the loop, and wait for them; reports what goes on regardless."""
         self.closing = True
         while self._posted:
             self._drain()
-        for job in self.jobs:
+        for job in tuple(self.jobs):
             job.cancel_here()
-        jobs = {job.task for job in self.jobs}
+        jobs = {job.task for job in tuple(self.jobs)}
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for stray in others - jobs:
             stray.cancel()
@@ -161,6 +181,10 @@ class Bridge:
         for task in still:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - it is reported here
             self.report(TimeoutError(f"task {task.get_name()!r} went on {timeout_s} s after it was cancelled"))
+
+
+def _unheard(_error: BaseException | None, _result: object) -> None:
+    """Stands for a listener that died."""
 
 
 def _refuse_post(cause: BaseException | None = None) -> NoReturn:

@@ -50,8 +50,8 @@ class HostingRuntime(Runtime):
         if mailbox_max < 1:
             msg = f"mailbox_max: must be at least 1, got {mailbox_max}; remove it to use the default {MAILBOX_MAX}"
             raise ValueError(msg)
-        self._refuse_if_closed(f"start {actor_class.__name__}")
         with self.scheduling:
+            self._refuse_if_closed(f"start {actor_class.__name__}")
             self._started = number = self._started + 1
         actor = actor_class.__new__(actor_class)
         mailbox = Mailbox(self, number=number, limit=mailbox_max)

@@ -115,6 +115,7 @@ class Pool:
             del mailbox
             if len(self.threads) - self._blocked > self._target and self._retire():
                 return
+        ready.put(None)  # Closed: the next thread is to hear it too.
 
     def _retire(self) -> bool:
         with self._counting:
@@ -141,8 +142,7 @@ class Pool:
 
     def begin_close(self) -> None:
         """Let every thread end after the slice it is in."""
-        for _ in tuple(self.threads):
-            self._ready.put(None)
+        self._ready.put(None)
 
 
 class PoolRuntime(HostingRuntime):
@@ -202,7 +202,8 @@ class PoolRuntime(HostingRuntime):
         for ending in endings:
             wait_on_thread(ending, ends_at - time.monotonic())
         for loop in self._loops.values():
-            loop.begin_close(max(0.0, ends_at - time.monotonic()))
+            # A quarter of the time is left for threads to end in after their stubborn tasks were given up.
+            loop.begin_close(max(0.0, (ends_at - time.monotonic()) * 0.75))
         self._pool.begin_close()
         threads = self._all_threads()
         self._threads.shutdown()

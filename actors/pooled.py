@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+from contextlib import suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import pykka
@@ -41,13 +44,15 @@ class Letter:
         """Give the asker its answer; for a told message, and a second time, it does nothing."""
         reply_to, self._reply_to = self._reply_to, None
         if reply_to is not None:
-            reply_to.set(value)
+            with suppress(queue.Full):  # The asker holds the future and has set it itself.
+                reply_to.set(value)
 
     def fail(self, error: BaseException) -> None:
         """Raise `error` at the asker."""
         reply_to, self._reply_to = self._reply_to, None
         if reply_to is not None:
-            reply_to.set_exception((type(error), error, error.__traceback__))
+            with suppress(queue.Full):
+                reply_to.set_exception((type(error), error, error.__traceback__))
 
 
 class PooledActor(pykka.Actor):
@@ -108,6 +113,11 @@ class PooledActor(pykka.Actor):
         """The one ref of this actor."""
         return self._actor_ref
 
+    def hear(self, message: object) -> None:
+        """Tell this actor something, from any thread. A dead one hears nothing: only rows count."""
+        with suppress(ActorDeadError):
+            self._actor_ref.tell(message)
+
     @property
     def actor_urn(self) -> str:  # type: ignore[override]
         return self._actor_ref.actor_urn
@@ -160,14 +170,14 @@ class PooledActor(pykka.Actor):
             if reply_to is None:
                 self._die(Where.TELL, error)
             elif isinstance(error, Exception):
-                reply_to.set_exception((type(error), error, error.__traceback__))
+                Letter(message, reply_to).fail(error)
                 self._report(Where.ASK, error)
             else:
-                reply_to.set_exception((ActorDeadError, self._dead_of(error), None))
+                Letter(message, reply_to).fail(self._dead_of(error))
                 self._die(Where.ASK, error)
         else:
             if reply_to is not None:
-                reply_to.set(answer)
+                Letter(message, reply_to).answer(answer)
 
     def _receive_many(self, most: int) -> None:
         """Handle up to `most` messages, each run of ordinary ones as one batch; pykka's own messages part the runs."""

@@ -153,7 +153,7 @@ class SimRuntime(HostingRuntime):
         again = chosen.turn(self._share(chosen)) if type(chosen) is Mailbox else chosen.turn()  # type: ignore[call-arg]
         self._depth -= 1
         if self._dead and not self._depth:
-            self._dead = False
+            self._bury()
         if again and self._crashes == crashes:
             ready.append(chosen)
         return True
@@ -224,14 +224,23 @@ class SimRuntime(HostingRuntime):
         self._callbacks.clear()
         for mailbox in tuple(self.living.values()):
             mailbox.discard()
+        for bridge in self._loops.values():
+            bridge.discard()
         for virtual in self._virtual:
             virtual.discard()
-        self._virtual.clear()
         self._loops.clear()
         self.timers.discard()
         self._ready.clear()
-        self._dead = self._depth > 0
         self._closed = False
+        if not self._depth:
+            self._bury()
+
+    def _bury(self) -> None:
+        """The last frame of the dead process has returned; a coroutine that was running then can be closed now."""
+        for virtual in self._virtual:
+            virtual.discard()
+        self._virtual.clear()
+        self._dead = False
 
     def report(self, failure: Any) -> None:
         """See `HostingRuntime.report`; a dead process reports nothing."""

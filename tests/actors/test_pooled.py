@@ -1,0 +1,365 @@
+"""What our actors promise beyond pykka: contained failures, bounded mailboxes, kill, batches. In both worlds."""
+
+import threading
+from typing import Any
+
+import pykka
+import pytest
+from pykka._envelope import Envelope
+
+from greenroom.actors.pool import PoolRuntime
+from greenroom.actors.pooled import Letter, PooledActor
+from greenroom.actors.runtime import Failure, MailboxFull, Solicited, Where
+from greenroom.actors.simulation import SimRuntime
+
+Runtimes = PoolRuntime | SimRuntime
+
+
+class Fragile(PooledActor):
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, BaseException):
+            raise message
+        return message
+
+
+class StillBorn(PooledActor):
+    def on_start(self) -> None:
+        raise OSError("no ground")
+
+
+class Unquiet(PooledActor):
+    """Fails while it ends, in every way there is."""
+
+    def on_stop(self) -> None:
+        raise OSError("at the end")
+
+    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
+        raise OSError("after the failure")
+
+    def on_receive(self, message: Any) -> Any:
+        raise ValueError(message)
+
+
+class Loaded(Solicited):
+    pass
+
+
+class Choked(PooledActor):
+    """Fills its own mailbox, so that nothing can drain it meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Any] = []
+
+    def on_receive(self, message: Any) -> Any:
+        self.heard.append(message)
+        if message == "choke":
+            for n in range(3):
+                self.actor_ref.tell(n)
+            self.actor_ref.tell("one too many")
+        if message == "solicit":
+            for n in range(3):
+                self.actor_ref.tell(n)
+            self.actor_ref.tell(Loaded())
+            self.stop()
+        return message
+
+
+class Hoarder(PooledActor):
+    """Takes all that waits at once, as the storage actor does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[Any]] = []
+
+    def on_receive_many(self, letters: list[Letter]) -> None:
+        self.batches.append([letter.message for letter in letters])
+        for letter in letters:
+            match letter.message:
+                case ValueError():
+                    letter.fail(letter.message)
+                case BaseException():
+                    raise letter.message
+                case "again", int(more):
+                    for n in range(more):
+                        self.actor_ref.tell(n)
+                case str() as text if letter.asked:
+                    letter.answer(text.upper())
+                    letter.answer("a second answer is ignored")
+
+
+def gone(ref: Any) -> bool:
+    """Wait until the actor has ended."""
+    with pytest.raises(pykka.ActorDeadError):
+        ref.ask("anyone?", timeout=10)
+    return not ref.is_alive()
+
+
+def seen(failures: list[Failure]) -> list[tuple[Where, str, type[BaseException], bool]]:
+    return [(failure.where, failure.actor, type(failure.error), failure.stopped) for failure in failures]
+
+
+def test_an_error_in_an_ask_is_reported_too(runtime: Runtimes, failures: list[Failure]) -> None:
+    ref = runtime.start(Fragile)
+    with pytest.raises(KeyError):
+        ref.ask(KeyError("x"), timeout=10)
+    ref.ask("settled", timeout=10)
+    assert seen(failures) == [(Where.ASK, "Fragile", KeyError, False)]
+    assert failures[0].ref == ref
+    assert failures[0].urn == ref.actor_urn
+
+
+def test_an_error_in_a_tell_ends_the_actor_and_is_reported(runtime: Runtimes, failures: list[Failure]) -> None:
+    ref = runtime.start(Fragile)
+    ref.tell(KeyError("x"))
+    assert gone(ref)
+    assert seen(failures) == [(Where.TELL, "Fragile", KeyError, True)]
+
+
+def test_an_error_in_on_start_ends_the_actor_and_is_reported(runtime: Runtimes, failures: list[Failure]) -> None:
+    ref = runtime.start(StillBorn)
+    assert gone(ref)
+    assert seen(failures) == [(Where.ON_START, "StillBorn", OSError, True)]
+
+
+def test_an_error_in_on_stop_is_reported_and_the_stop_is_answered(runtime: Runtimes, failures: list[Failure]) -> None:
+    assert runtime.start(Unquiet).stop(timeout=10) is True
+    assert seen(failures) == [(Where.ON_STOP, "Unquiet", OSError, True)]
+
+
+def test_an_error_in_on_failure_hides_neither_itself_nor_the_first(runtime: Runtimes, failures: list[Failure]) -> None:
+    ref = runtime.start(Unquiet)
+    ref.tell("x")
+    assert gone(ref)
+    assert seen(failures) == [
+        (Where.ON_FAILURE, "Unquiet", OSError, True),
+        (Where.TELL, "Unquiet", ValueError, True),
+    ]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_a_base_exception_ends_one_actor_and_no_other(
+    runtime: Runtimes, failures: list[Failure], error: BaseException
+) -> None:
+    guest = pykka.ThreadingActor.start()
+    neighbours = [runtime.start(Fragile) for _ in range(20)]
+    told, asked = runtime.start(Fragile), runtime.start(Fragile)
+    told.tell(error)
+    assert gone(told)
+    with pytest.raises(pykka.ActorDeadError, match="died of") as raised:
+        asked.ask(error, timeout=10)
+    assert raised.value.__cause__ is error
+    assert gone(asked)
+    assert [neighbour.ask("well", timeout=10) for neighbour in neighbours] == ["well"] * 20
+    assert guest.is_alive(), "pykka itself would have stopped every actor of the process"
+    guest.stop(timeout=10)
+    assert [failure.where for failure in failures] == [Where.TELL, Where.ASK]
+    assert all(failure.stopped for failure in failures)
+
+
+def test_nothing_of_ours_is_ever_in_pykkas_registry(runtime: Runtimes, failures: list[Failure]) -> None:
+    ref, failing = runtime.start(Fragile), runtime.start(Fragile)
+    assert ref.ask("up", timeout=10) == "up"
+    assert not pykka.ActorRegistry.get_by_class(Fragile)
+    ref.stop(timeout=10)
+    failing.tell(ValueError())
+    assert gone(failing)
+    assert not pykka.ActorRegistry.get_by_class(Fragile)
+
+
+def test_a_failing_failure_callback_does_not_silence_the_others(runtime: Runtimes) -> None:
+    heard: list[Failure] = []
+
+    def broken(_failure: Failure) -> None:
+        raise SystemExit
+
+    runtime.on_failure(broken)
+    runtime.on_failure(heard.append)
+    ref = runtime.start(Fragile)
+    ref.tell(ValueError())
+    assert gone(ref)
+    assert len(heard) == 1
+    assert runtime.start(Fragile).ask("on", timeout=10) == "on"
+
+
+def test_a_full_mailbox_refuses_and_names_the_limit(runtime: Runtimes, failures: list[Failure]) -> None:
+    ref = runtime.start(Choked, mailbox_max=3)
+    heard = ref.proxy().heard.get(timeout=10)
+    with pytest.raises(MailboxFull, match=r"Choked .* has 3 messages waiting, the limit is 3 \(mailbox_max\)"):
+        ref.ask("choke", timeout=10)
+    ref.stop(timeout=10)
+    assert heard == ["choke", 0, 1, 2], "what was accepted is handled"
+
+
+def test_what_was_asked_for_and_stop_enter_a_full_mailbox(runtime: Runtimes) -> None:
+    ref = runtime.start(Choked, mailbox_max=3)
+    heard = ref.proxy().heard.get(timeout=10)
+    assert ref.ask("solicit", timeout=10) == "solicit"
+    ref.stop(timeout=10)
+    assert heard[:4] == ["solicit", 0, 1, 2]
+    assert isinstance(heard[4], Loaded)
+
+
+def test_a_mailbox_without_room_is_refused(runtime: Runtimes) -> None:
+    with pytest.raises(ValueError, match="mailbox_max: must be at least 1, got 0"):
+        runtime.start(Fragile, mailbox_max=0)
+
+
+def test_refused_messages_never_come_back_as_handled_ones(pool: PoolRuntime) -> None:
+    """Many senders against a small mailbox: handled is exactly accepted."""
+
+    class Counter(PooledActor):
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = 0
+
+        def on_receive(self, message: Any) -> Any:
+            self.count += 1
+            return self.count
+
+    ref = pool.start(Counter, mailbox_max=10)
+    accepted = [0] * 4
+
+    def send(who: int) -> None:
+        for n in range(5_000):
+            try:
+                ref.tell(n)
+            except MailboxFull:
+                continue
+            accepted[who] += 1
+
+    senders = [threading.Thread(target=send, args=(who,)) for who in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    final = 0
+    while not final:
+        try:
+            final = ref.ask("count", timeout=10)
+        except MailboxFull:
+            continue
+    assert final == sum(accepted) + 1
+
+
+class Killed(PooledActor):
+    """Is killed in the middle of its own message, with more waiting."""
+
+    def __init__(self, diary: list[Any]) -> None:
+        super().__init__()
+        self.diary = diary
+
+    def on_stop(self) -> None:
+        self.diary.append("stopped")
+
+    def on_receive(self, message: Any) -> Any:
+        self.diary.append(message)
+        waiting = self.actor_ref.ask("never", block=False)
+        killed = self.actor_ref.kill()
+        self.diary.append(self.actor_ref.is_alive())
+        return waiting, killed
+
+
+def test_a_kill_skips_the_queue_and_answers_it_with_actor_dead_error(runtime: Runtimes) -> None:
+    diary: list[Any] = []
+    ref = runtime.start(Killed, diary)
+    waiting, killed = ref.ask("last", timeout=10)
+    killed.get(timeout=10)
+    assert diary == ["last", False, "stopped"], "the message under way is finished, and on_stop runs once"
+    with pytest.raises(pykka.ActorDeadError):
+        waiting.get(timeout=10)
+    ref.kill().get(timeout=10)
+    assert diary.count("stopped") == 1
+    assert not runtime.living
+
+
+def test_an_idle_actor_can_be_killed(runtime: Runtimes) -> None:
+    diary: list[Any] = []
+    runtime.start(Killed, diary).kill().get(timeout=10)
+    assert diary == ["stopped"]
+
+
+def test_each_letter_of_a_batch_is_answered_by_itself(runtime: Runtimes, failures: list[Failure]) -> None:
+    ref = runtime.start(Hoarder)
+    asked = [ref.ask(word, block=False) for word in ("a", "b", ValueError("c"), 4)]
+    assert asked[0].get(timeout=10) == "A"
+    assert asked[1].get(timeout=10) == "B"
+    with pytest.raises(ValueError, match="c"):
+        asked[2].get(timeout=10)
+    assert asked[3].get(timeout=10) is None, "unanswered is answered with None"
+    assert not failures, "refusing a letter is an answer, not a failure"
+
+
+def test_a_batch_that_raises_ends_the_actor_and_its_askers_hear_why(runtime: Runtimes, failures: list[Failure]) -> None:
+    ref = runtime.start(Hoarder)
+    with pytest.raises(OSError, match="disk"):
+        ref.ask(OSError("disk"), timeout=10)
+    assert gone(ref)
+    assert seen(failures) == [(Where.TELL, "Hoarder", OSError, True)]
+
+
+def test_a_stop_inside_a_batch_parts_it(runtime: Runtimes) -> None:
+    ref = runtime.start(Hoarder)
+    batches = ref.proxy().batches.get(timeout=10)
+    ref.tell("before")
+    assert ref.stop(timeout=10) is True
+    assert [message for batch in batches for message in batch] == ["before"]
+
+
+def test_a_batch_is_all_that_waits_on_threads(pool: PoolRuntime) -> None:
+    ref = pool.start(Hoarder)
+    ref.tell(("again", 300))
+    ref.ask("barrier", timeout=10)
+    batches = ref.proxy().batches.get(timeout=10)
+    assert [message for batch in batches for message in batch if isinstance(message, int)] == list(range(300))
+    assert max(map(len, batches)) >= 300, "what waited during one batch is the next one"
+
+
+def test_a_simulation_tries_batches_of_many_sizes() -> None:
+    sizes = set()
+    for seed in range(30):
+        simulation = SimRuntime(seed)
+        ref = simulation.start(Hoarder)
+        for n in range(4):
+            ref.tell(n)
+        simulation.run()
+        batches = ref.proxy().batches.get(timeout=10)
+        assert [message for batch in batches for message in batch] == [0, 1, 2, 3]
+        sizes.add(tuple(map(len, batches)))
+        simulation.close(10)
+    assert len(sizes) >= 6, "of the eight ways to part four messages"
+    assert (4,) in sizes
+
+
+def test_a_dedicated_actor_is_an_ordinary_one_with_a_thread(runtime: Runtimes) -> None:
+    class Slow(Hoarder):
+        dedicated_thread = True
+
+        def on_receive_many(self, letters: list[Letter]) -> None:
+            for letter in letters:
+                letter.answer(threading.current_thread().name)
+
+    ref = runtime.start(Slow)
+    names = {ref.ask(n, timeout=10) for n in range(3)}
+    if isinstance(runtime, PoolRuntime):
+        assert names == {f"greenroom-Slow-{ref.actor_inbox.number}"}
+    else:
+        assert names == {threading.current_thread().name}
+
+
+def test_runtimes_know_nothing_of_each_other(runtime: Runtimes) -> None:
+    other = SimRuntime(seed=7)
+    ref = runtime.start(Fragile)
+    stranger = other.start(Fragile)
+    assert stranger.ask("hi", timeout=10) == ref.ask("hi", timeout=10)
+    assert ref.proxy().runtime.get(timeout=10) is runtime
+    other.close(10)
+    assert not stranger.is_alive()
+    assert ref.is_alive()
+
+
+def test_an_envelope_sent_as_a_message_is_a_message(runtime: Runtimes) -> None:
+    ref = runtime.start(Choked)
+    letter = Envelope("inner", pykka.ThreadingFuture())
+    ref.tell(letter)
+    assert ref.proxy().heard.get(timeout=10) == [letter]
