@@ -130,8 +130,8 @@ class History(Protocol):
         """Read the last messages, oldest first.
 
         An own message's id is its update id. A delivery is shown from when its first message exists, under that
-        message's platform id (`Delivery.message_ids[0]`, what `Platform.send` returned), so that what is edited live and
-        what is read here are one; it is final once its text is stored, and empty before.
+        message's platform id (`Delivery.message_ids[0]`, what `Platform.send` returned), so that what is edited live
+        and what is read here are one; it is final once its text is stored, and empty before.
         """
 
     async def settled(self, session: SessionKey) -> bool:
