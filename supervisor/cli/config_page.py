@@ -1,0 +1,39 @@
+"""What `config check` prints: every value in force and where it comes from."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from greenroom.supervisor.cli.paper import as_plain, print_json, print_table
+from greenroom.supervisor.daemon.config import Config
+
+
+def print_config(config: Config, *, as_json: bool) -> None:
+    """Print the configuration in force. Values of platforms may be secret: only their names are printed."""
+    if as_json:
+        effective: dict[str, dict[str, object]] = {}
+        for section, key, value, origin in _read_values(config):
+            effective.setdefault(section, {})[key] = {"value": as_plain(value), "origin": origin}
+        print_json({"file": config.file, "config": effective})
+        return
+    print(f"configuration: {config.file or 'no file; everything is at its default unless an origin says otherwise'}\n")
+    rows = [(f"{section}.{key}", _say_value(value), origin) for section, key, value, origin in _read_values(config)]
+    print_table(("KEY", "VALUE", "FROM"), rows)
+
+
+def _read_values(config: Config) -> Iterator[tuple[str, str, object, str]]:
+    yield "store", "path", config.database, config.origin("store", "path")
+    for section, model in (("web", config.web), ("agent", config.agent), ("log", config.log)):
+        for key in type(model).model_fields:
+            yield section, key, getattr(model, key), config.origin(section, key)
+    for knob in dataclasses.fields(config.policy):
+        yield "policy", knob.name, getattr(config.policy, knob.name), config.origin("policy", knob.name)
+    for name in config.platforms:
+        yield "platforms", name, "(set)", config.origin("platforms", name)
+
+
+def _say_value(value: object) -> str:
+    if isinstance(value, frozenset | tuple):
+        return ", ".join(sorted(map(str, value))) or "(none)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else "-" if value is None else str(value)

@@ -1,0 +1,55 @@
+"""Commands that start and end the living thing: up, chat, stop."""
+
+from typing import Annotated
+
+import typer
+
+from greenroom.supervisor.cli.options import ConfigOption, DatabaseOption, JsonOption, choose_database
+
+STOP_TIMEOUT_S = 120.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands on the command line."""
+    app.command(epilog="Examples: greenroom up; greenroom up --config ./greenroom.toml --db /srv/bot.db")(up)
+    app.command(epilog="Examples: greenroom chat; echo 'count to 3' | greenroom chat --name errands")(chat)
+    app.command(epilog="Exit code 3 when nothing runs. Examples: greenroom stop; greenroom stop --now")(stop)
+
+
+def up(config: ConfigOption = None, db: DatabaseOption = None) -> None:
+    """Serve until told to stop: the web chat, the agent, and what the last life left unfinished.
+
+    SIGTERM or ctrl-C drains: running work gets policy.drain_s to finish. A second one ends at once, and that is
+    safe. SIGHUP reads the configuration again. SIGUSR1 prints what every thread and session is doing.
+    """
+    from greenroom.supervisor.daemon.config import load_config  # noqa: PLC0415 - pydantic takes its time
+    from greenroom.supervisor.daemon.daemon import serve  # noqa: PLC0415
+
+    raise typer.Exit(serve(load_config(config, database=db), named=config))
+
+
+def chat(
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Which conversation; each name has its own.")] = (
+        "main"
+    ),
+    config: ConfigOption = None,
+    db: DatabaseOption = None,
+) -> None:
+    """Talk to the agent in this terminal. What is said is kept, and goes on with the next start."""
+    from greenroom.supervisor.cli.chatting import chat_here  # noqa: PLC0415
+    from greenroom.supervisor.daemon.config import load_config  # noqa: PLC0415
+
+    raise typer.Exit(chat_here(load_config(config, database=db), name))
+
+
+def stop(
+    now: Annotated[bool, typer.Option("--now", help="Do not let running work finish. Nothing is lost.")] = False,
+    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Give up waiting after.")] = STOP_TIMEOUT_S,
+    config: ConfigOption = None,
+    db: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End the greenroom that runs on this database: running work may finish, what is owed is sent."""
+    from greenroom.supervisor.cli.stopping import stop_holder  # noqa: PLC0415
+
+    stop_holder(choose_database(config, db), now=now, timeout_s=timeout, as_json=json)

@@ -1,0 +1,147 @@
+"""What `show` and `explain` print about one session."""
+
+from greenroom.actors.model import Message, Seq
+from greenroom.storage.session_view import (
+    DecisionRow,
+    DeliveryRow,
+    QuestionRow,
+    RunRow,
+    SessionView,
+    ToolRow,
+    read_decisions,
+    read_session_view,
+)
+from greenroom.storage.views import read_session
+from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.cli.pages import Views, say_length
+from greenroom.supervisor.cli.paper import as_plain, clean, print_json, print_table, say_age, say_time, shorten
+from greenroom.supervisor.decisions import ADVICE, ROW_NUMBERS
+
+CELL_MAX = 60
+
+
+def print_session(views: Views, name: str, *, last: int, before: int | None, as_json: bool) -> None:
+    """Print a session and the last rows of all that belongs to it."""
+    start = None if before is None else Seq(before)
+    page = read_session_view(views.db, views.find(name), live=views.live, last=last, before=start)
+    if page is None:
+        raise CommandFailed(f"session {name!r} was just removed")
+    if as_json:
+        print_json(page)
+        return
+    _print_head(page)
+    _print_transcript(page)
+    _print_rest(page)
+
+
+def _print_head(page: SessionView) -> None:
+    row = page.session
+    reason = f" ({row.reason})" if row.reason else ""
+    print(clean(f"session {row.id}  {row.key}  {row.state.value}{reason}"))
+    print(f"  made {say_time(row.created_at)}, last moved {say_age(row.last_at)}, generation {row.generation}")
+    if row.waiting:
+        print(f"  waiting: {row.waiting} not yet handed to a run")
+
+
+def _print_transcript(page: SessionView) -> None:
+    shown, total = len(page.messages), page.session.messages
+    print(f"\ntranscript ({shown} of {total})" if shown != total else f"\ntranscript ({total})")
+    for message in page.messages:
+        print(f"  {message.seq:>4}  {say_time(message.at)}  {_say_speaker(message)}")
+        for line in clean(message.text).splitlines() or [""]:
+            print(f"        {line}")
+        for call in message.tool_calls:
+            print(clean(f"        -> {call.name}({call.args}) [{call.policy.value}]"))
+
+
+def _say_speaker(message: Message) -> str:
+    kind = "" if message.kind == "text" else f" {message.kind.value.replace('_', ' ')}"
+    author = f" {message.author}" if message.author else ""
+    upto = "" if message.answers_upto is None else f", answers up to {message.answers_upto}"
+    return clean(f"{message.role.value}{kind}{author}  (run {message.generation}{upto})")
+
+
+def _print_rest(page: SessionView) -> None:
+    run_headings = ("RUN", "BOOT", "CAUSE", "ATTEMPT", "OPENED", "TOOK", "ENDING")
+    _print_part("runs", run_headings, [_run_cells(run) for run in page.runs])
+    tool_headings = ("RUN", "TOOL", "ARGUMENTS", "POLICY", "CALLED", "RESULT")
+    _print_part("tool calls", tool_headings, [_tool_cells(tool) for tool in page.tools])
+    _print_part("questions", ("RUN", "ASKED", "ANSWER"), [_question_cells(each) for each in page.questions])
+    delivery_headings = ("RUN", "KIND", "STATE", "TRIES", "AT", "TEXT")
+    _print_part("deliveries", delivery_headings, [_delivery_cells(each) for each in page.deliveries])
+
+
+def _print_part(title: str, headings: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    if rows:
+        print(f"\n{title}")
+        print_table(headings, rows)
+
+
+def _question_cells(each: QuestionRow) -> tuple[object, ...]:
+    return (each.generation, shorten(each.prompt, CELL_MAX), "(open)" if each.answer is None else each.answer)
+
+
+def _run_cells(run: RunRow) -> tuple[object, ...]:
+    ending = run.ending or ("open" if run.open else "-")
+    if run.interrupted_by:
+        ending += f" (interrupted: {run.interrupted_by})"
+    took = say_length(run.opened_at, run.closed_at)
+    return (run.generation, run.epoch, run.cause, run.attempt, say_time(run.opened_at), took, ending)
+
+
+def _tool_cells(tool: ToolRow) -> tuple[object, ...]:
+    if tool.result is None:
+        result = "(not known)"
+    else:
+        result = ("failed: " if tool.failed else "") + shorten(tool.result, CELL_MAX)
+    called = "once" if tool.attempts == 1 else f"{tool.attempts} times"
+    return (tool.generation, tool.name, shorten(tool.args, CELL_MAX), tool.policy, called, result)
+
+
+def _delivery_cells(each: DeliveryRow) -> tuple[object, ...]:
+    text = "(not written yet)" if each.text is None else shorten(each.text, CELL_MAX)
+    state = each.state if each.error is None else f"{each.state}: {shorten(each.error, CELL_MAX)}"
+    return (each.generation, each.kind, state, each.attempts, say_time(each.delivered_at or each.created_at), text)
+
+
+def print_decisions(views: Views, name: str, *, last: int, as_json: bool) -> None:
+    """Print why a session was resumed, or was not: each decision's rule and all that it was decided from."""
+    session_id = views.find(name)
+    session, decisions = (
+        read_session(views.db, session_id, live=views.live),
+        read_decisions(views.db, session_id, last=last),
+    )
+    if as_json:
+        print_json({"session": session, "decisions": [_explain(each) for each in decisions]})
+        return
+    if session is not None:
+        print(clean(f"session {session.id}  {session.key}  {session.state.value}"))
+    if not decisions:
+        print("  no resume decision was ever needed: no run of this session was interrupted")
+    for each in decisions:
+        _print_decision(each)
+
+
+def _explain(each: DecisionRow) -> dict[str, object]:
+    return {**as_plain(each), "row": ROW_NUMBERS.get(each.rule), "advice": ADVICE.get(each.rule)}
+
+
+def _print_decision(each: DecisionRow) -> None:
+    row = ROW_NUMBERS.get(each.rule)
+    numbered = f"row {row}, " if row is not None else ""
+    print(f"\n{say_time(each.at)}  boot {each.epoch}, run {each.generation}")
+    print(clean(f"  {each.outcome}: {numbered}{each.rule}"))
+    if advice := ADVICE.get(each.rule):
+        print(f"  {advice}")
+    for key, value in each.inputs.items():
+        print(clean(f"    {key:<14} {_say_input(key, value)}"))
+
+
+def _say_input(key: str, value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_say_input(name, part)}" for name, part in value.items() if part is not None)
+    if isinstance(value, int | float) and not isinstance(value, bool) and (key.endswith("at") or key == "now"):
+        return say_time(value)
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return "-" if value is None else str(value)

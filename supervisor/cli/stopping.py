@@ -1,0 +1,94 @@
+"""`greenroom stop`: signal the process that holds the database, and wait for its end while saying what it waits for."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from greenroom.storage.lock import Holder, read_holder
+from greenroom.storage.sqlite import CannotOpen
+from greenroom.storage.views import Only, SessionState, open_views, read_sessions
+from greenroom.supervisor.cli.outcome import NOT_RUNNING, CommandFailed
+from greenroom.supervisor.cli.paper import clean, count, print_json, say_duration
+
+LOOK_S = 0.1
+SAY_EVERY_S = 3.0
+NAMED_MAX = 3
+
+
+def stop_holder(path: Path, *, now: bool, timeout_s: float, as_json: bool) -> None:
+    """End whoever holds the database. Raises CommandFailed when nobody does, or it does not end in time."""
+    holder = read_holder(path)
+    if holder is None:
+        raise CommandFailed(f"nothing runs on {path}", NOT_RUNNING)
+    began = time.monotonic()
+    _signal(holder, signal.SIGTERM)
+    if now:
+        _signal(holder, signal.SIGINT)  # Another number: two equal signals may arrive as one.
+    if not as_json:
+        print(clean(f"stopping pid {holder.pid} ({holder.command}) ..."), flush=True)
+    _wait(path, holder, began=began, timeout_s=timeout_s, quiet=as_json)
+    took = time.monotonic() - began
+    if as_json:
+        print_json({"stopped": True, "pid": holder.pid, "took_s": round(took, 3)})
+    else:
+        print(f"stopped after {say_duration(took)}")
+
+
+def _signal(holder: Holder, number: signal.Signals) -> None:
+    try:
+        os.kill(holder.pid, number)
+    except ProcessLookupError:
+        return  # It ended by itself in this moment: what was asked for.
+    except PermissionError as error:
+        raise CommandFailed(f"pid {holder.pid} belongs to another user; stop it as that user or as root") from error
+
+
+def _wait(path: Path, holder: Holder, *, began: float, timeout_s: float, quiet: bool) -> None:
+    said_at = began
+    while _still_holds(path, holder):
+        at = time.monotonic()
+        if at - began > timeout_s:
+            raise CommandFailed(
+                f"pid {holder.pid} has not ended after {say_duration(timeout_s)}; "
+                f"`greenroom stop --now` ends it at once, `kill -USR1 {holder.pid}` makes it say what it does"
+            )
+        if at - said_at >= SAY_EVERY_S and not quiet:
+            said_at = at
+            print(clean(f"  {_describe_waiting(path)}"), flush=True)
+        time.sleep(LOOK_S)
+
+
+def _still_holds(path: Path, holder: Holder) -> bool:
+    current = read_holder(path)
+    if current is not None:
+        return current.pid == holder.pid and current.started_at == holder.started_at
+    return _is_alive(holder)
+
+
+def _is_alive(holder: Holder) -> bool:
+    """Whether the process is still there after it let the database go."""
+    try:
+        state = Path(f"/proc/{holder.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return False
+    return state[0] not in {"Z", "X"} and state[19] == holder.born
+
+
+def _describe_waiting(path: Path) -> str:
+    try:
+        db = open_views(path)
+    except CannotOpen as error:
+        return f"waiting ({error})"
+    try:
+        rows = [row for row in read_sessions(db, live=True, only=Only.OPEN) if row.state is SessionState.RUNNING]
+        owing = read_sessions(db, live=True, only=Only.OWING)
+    finally:
+        db.close()
+    if rows:
+        named = ", ".join(row.key for row in rows[:NAMED_MAX])
+        more = f" and {len(rows) - NAMED_MAX} more" if len(rows) > NAMED_MAX else ""
+        return f"waiting for {count(len(rows), 'run')}: {named}{more}"
+    if owing:
+        return f"sending what is owed to {count(len(owing), 'chat')}"
+    return "waiting for it to close"
