@@ -1,0 +1,194 @@
+"""The web chat as a platform: the server is ours, so what is visible is what the store says plus what streams."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from greenroom.actors.model import DeliveryClass, Inbound, Receipt, SessionKey
+from greenroom.actors.ports import BusyError, Door, History, Outgoing, Shown, Traits
+from greenroom.platforms.chats.web.board import Board, Stream
+from greenroom.platforms.chats.web.codec import (
+    BEAT_FRAME,
+    Said,
+    as_seen,
+    overlay,
+    snapshot_frame,
+    update_id,
+    upsert_frame,
+)
+from greenroom.platforms.chats.web.guard import AllowedHosts, Guard
+from greenroom.platforms.chats.web.routes import build_app
+from greenroom.platforms.chats.web.server import listen, serving
+
+SHOWN_MAX = 200
+"""Messages that a page shows, from the newest back."""
+
+RECENT_MAX = 50
+"""How far back a message is looked for to learn whether its text is final."""
+
+BEAT_S = 15.0
+"""Seconds of silence after which a stream shows that it lives."""
+
+TRAITS = Traits(
+    # Our page takes the same id twice without harm, so a native key would do. The anchor is chosen because a person
+    # who waits wants to see the words come, and only the anchor is edited while a run lasts.
+    delivery=DeliveryClass.EDIT_ANCHOR,
+    text_max=1_000_000,
+    edits=True,
+    edit_min_s=0.1,
+)
+
+
+class WebChat:
+    """Serves the page and its events. Implements `Platform`; everything runs on the loop that runs `run`.
+
+    There is no login: who reaches the address may chat, so it listens on this machine alone unless told otherwise.
+    `hosts` are further names by which browsers may address it, such as that of a proxy in front of it.
+    A message's id is its outgoing key: sending twice shows once, and editing works after any restart.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        account: str = "local",
+        host: str = "127.0.0.1",
+        port: int = 8765,
+        hosts: Sequence[str] = (),
+        beat_s: float = BEAT_S,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare; nothing is opened before `bind` or `run`."""
+        self._history, self._account = history, account
+        self._host, self._port, self._beat_s, self._now = host, port, beat_s, now
+        self._board = Board()
+        self._door: Door | None = None
+        self._listening: socket.socket | None = None
+        self._app = Guard(build_app(self), AllowedHosts(host, hosts))
+
+    @property
+    def name(self) -> str:
+        return "web"
+
+    @property
+    def account(self) -> str:
+        return self._account
+
+    @property
+    def traits(self) -> Traits:
+        return TRAITS
+
+    @property
+    def address(self) -> str:
+        """Where the page is; the port is the real one once bound."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}/"
+
+    def bind(self) -> str:
+        """Open the listening socket, if it is not open yet, and return the address. Raises ListenError.
+
+        A host that wants to refuse to start when the port is taken calls this before it attaches the platform.
+        """
+        self._bound()
+        return self.address
+
+    def _bound(self) -> socket.socket:
+        if self._listening is None:
+            self._listening = listen(self._host, self._port)
+            self._port = self._listening.getsockname()[1]
+        return self._listening
+
+    def close(self) -> None:
+        """Close the socket of a `bind` that no `run` followed. Harmless when repeated."""
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+    def watched(self, chat: str) -> int:
+        """Count the browsers that look at a chat now."""
+        return self._board.watched(chat)
+
+    async def run(self, door: Door) -> None:
+        """Serve until cancelled; streams end at once then, requests get two seconds. Raises ListenError.
+
+        Run again after a crash it takes the same port, so that pages find it.
+        """
+        listening, self._listening = self._bound(), None
+        self._door = door
+        self._board.open()
+        async with serving(self._app, listening) as server:
+            door.connected()
+            try:
+                await asyncio.wait({server})
+                server.result()
+                raise RuntimeError("the web server ended by itself")
+            finally:
+                self._board.close()
+                door.disconnected("the web server stopped")
+
+    async def send(self, message: Outgoing) -> str:
+        await self._show(message.session, message.key, message.text)
+        return message.key
+
+    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+        await self._show(session, message_id, text)
+
+    async def find(self, message: Outgoing) -> str | None:
+        """Look in the store: what is stored there is what browsers see."""
+        return message.key if await self._stored(message.session, message.key, mine=False) else None
+
+    async def say(self, chat: str, said: Said) -> Receipt:
+        """Take a person's message to the door, and show it to everyone who looks at the chat."""
+        if self._door is None:
+            raise BusyError("the server is starting")
+        session = self._session(chat)
+        known_as = update_id(chat, said.id)
+        receipt = await self._door.accept(Inbound(session, known_as, said.text))
+        row: Shown | None = Shown(known_as, mine=True, text=said.text, at=self._now())
+        if receipt.repeated:  # The first text stands, whatever came now.
+            row = await self._stored(session, known_as, mine=True)
+        if row is not None:
+            self._board.publish(chat, as_seen(session, row))
+        return receipt
+
+    async def look(self, chat: str) -> tuple[Stream, AsyncIterator[bytes]]:
+        """Join first, then read: what happens in between is told after the snapshot, never lost."""
+        session = self._session(chat)
+        stream = self._board.join(chat)
+        try:
+            rows = await self._history.shown(session, SHOWN_MAX)
+        except BaseException:  # Invariant: a stream on the board has a reader.
+            stream.leave()
+            raise
+        seen = overlay([as_seen(session, row) for row in rows], self._board.live(chat))
+        return stream, self._frames(stream, seen)
+
+    async def _frames(self, stream: Stream, seen: Sequence[Shown]) -> AsyncIterator[bytes]:
+        yield snapshot_frame(seen)
+        while True:
+            rows = await stream.take(self._beat_s)
+            if rows:
+                yield b"".join(map(upsert_frame, rows))
+            elif stream.ended.is_set():
+                return
+            else:
+                yield BEAT_FRAME
+
+    async def _show(self, session: SessionKey, message_id: str, text: str) -> None:
+        """Show words at once; if the store has the message concluded, show what the store says."""
+        self._board.publish(session.chat, Shown(message_id, mine=False, text=text, at=self._now(), final=False))
+        if not self._board.watched(session.chat) or text == TRAITS.placeholder:
+            return
+        stored = await self._stored(session, message_id, mine=False)
+        if stored is not None and stored.final:
+            self._board.publish(session.chat, stored)
+
+    async def _stored(self, session: SessionKey, message_id: str, *, mine: bool) -> Shown | None:
+        rows = await self._history.shown(session, RECENT_MAX)
+        return next((row for row in rows if row.id == message_id and row.mine is mine), None)
+
+    def _session(self, chat: str) -> SessionKey:
+        return SessionKey(self.name, self._account, chat)

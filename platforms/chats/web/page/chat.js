@@ -1,0 +1,127 @@
+// The page: wires the log, the outbox and the stream to what the person sees and does.
+import { chatId, freshId, kept } from "./ids.js";
+import { Log } from "./log.js";
+import { Outbox } from "./outbox.js";
+import { Stream } from "./stream.js";
+
+const TEXT_MAX_BYTES = 64 * 1024;
+const NEAR_END_PX = 80;
+const byId = (id) => document.getElementById(id);
+const [root, scroll, text, form, send, down, trouble] = ["log", "scroll", "text", "form", "send", "down", "trouble"].map(byId);
+
+const chat = chatId();
+const draft = `greenroom.draft.${chat}`;
+const log = new Log(root);
+let atEnd = true;
+let connected = false;
+
+const outbox = new Outbox(chat, {
+  changed: (id, state, why) => {
+    const row = log.shown.get(`mine/${id}`)?.row;
+    if (row) log.upsert({ ...row, state, why });
+  },
+  trouble: (why) => {
+    trouble.hidden = why === null || !connected; // While the link is lost, that line says it all.
+    trouble.textContent = why === null ? "" : `Not saved yet: ${why} Trying again by itself; ${whereKept()}.`;
+    if (why !== null && !connected) sayLost();
+  },
+});
+
+const asUnsent = (message) => ({ ...message, mine: true, final: true, state: "sending" });
+const whereKept = () => (kept.durable ? "your message is kept in this browser" : "keep this page open until then");
+
+function sayLost() {
+  trouble.hidden = false;
+  trouble.textContent =
+    "The server does not answer. This page reconnects by itself; what you write meanwhile is kept" +
+    (kept.durable ? " in this browser and sent then." : " as long as this page is open, and sent then.");
+}
+
+const stream = new Stream(chat, {
+  snapshot: (rows) => {
+    for (const row of rows) if (row.mine) outbox.settle(row.id); // Saved, though the answer to it was lost.
+    log.replace(rows, outbox.waiting().map(asUnsent));
+    byId("empty").hidden = !log.empty;
+    outbox.poke();
+  },
+  upsert: (row) => {
+    if (row.mine) outbox.settle(row.id);
+    log.upsert(row);
+    byId("empty").hidden = true;
+    if (document.hidden && !row.mine && row.final) document.title = "● greenroom";
+  },
+  state: (state) => {
+    connected = state === "open";
+    byId("link").dataset.state = state;
+    const words = { open: "connected", connecting: "connecting…", lost: "reconnecting…" };
+    byId("link-text").textContent = words[state];
+    if (state === "lost") sayLost();
+    else trouble.hidden = true;
+  },
+  idle: () => !log.busy && outbox.waiting().length === 0,
+});
+
+function grow() {
+  text.style.height = "auto";
+  text.style.height = `${text.scrollHeight}px`;
+  send.disabled = !text.value.trim();
+}
+
+function toEnd() {
+  scroll.scrollTop = scroll.scrollHeight;
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const words = text.value.trimEnd();
+  if (!words.trim()) return;
+  if (new TextEncoder().encode(words).length > TEXT_MAX_BYTES) {
+    trouble.hidden = false;
+    trouble.textContent = "That is longer than 64 KB: split it, or send a link.";
+    return;
+  }
+  trouble.hidden = connected;
+  text.value = "";
+  kept.drop(draft);
+  log.upsert(asUnsent(outbox.add(words)));
+  byId("empty").hidden = true;
+  atEnd = true;
+  grow();
+  text.focus();
+});
+
+text.addEventListener("keydown", (event) => {
+  const phone = matchMedia("(hover: none) and (pointer: coarse)").matches; // There, Enter makes a line.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || phone) return;
+  event.preventDefault();
+  form.requestSubmit();
+});
+text.addEventListener("input", () => {
+  kept.set(draft, text.value);
+  grow();
+});
+scroll.addEventListener("scroll", () => {
+  atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END_PX;
+  if (atEnd) down.hidden = true;
+});
+root.addEventListener("painted", () => {
+  if (atEnd) toEnd();
+  else down.hidden = false;
+});
+down.addEventListener("click", () => {
+  toEnd();
+  text.focus();
+});
+byId("new").addEventListener("click", (event) => {
+  event.preventDefault();
+  location.hash = freshId(8);
+});
+addEventListener("resize", () => atEnd && toEnd());
+addEventListener("hashchange", () => location.reload());
+document.addEventListener("visibilitychange", () => !document.hidden && (document.title = "greenroom"));
+
+text.value = kept.get(draft) ?? "";
+log.replace([], outbox.waiting().map(asUnsent));
+grow();
+stream.open();
+outbox.send();

@@ -1,0 +1,116 @@
+// The conversation as the page shows it: one article a message, found by its id, so that nothing shows twice.
+import { rich } from "./rich.js";
+
+const PLACEHOLDER = "...";
+const DAY = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const HOUR = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+
+function when(at) {
+  const date = new Date(at * 1000);
+  return (date.toDateString() === new Date().toDateString() ? HOUR : DAY).format(date);
+}
+
+const nameOf = (row) => `${row.mine ? "mine" : "theirs"}/${row.id}`;
+
+export class Log {
+  constructor(root) {
+    this.root = root;
+    this.shown = new Map();
+    this.dirty = new Set();
+  }
+
+  get empty() {
+    return this.shown.size === 0;
+  }
+
+  // Whether an answer is still being written.
+  get busy() {
+    return [...this.shown.values()].some(({ row }) => !row.mine && !row.final);
+  }
+
+  has(id) {
+    return this.shown.get(`mine/${id}`)?.row.state === "saved";
+  }
+
+  // Everything the server knows, then what it does not know yet.
+  replace(rows, unsent) {
+    const old = this.shown;
+    this.shown = new Map();
+    for (const row of rows) this.put(row, old.get(nameOf(row)));
+    for (const [name, entry] of old) if (entry.row.state === "refused") this.shown.set(name, entry);
+    for (const row of unsent) this.upsert(row);
+    this.root.replaceChildren(...[...this.shown.values()].map(({ article }) => article));
+  }
+
+  upsert(row) {
+    const known = this.shown.get(nameOf(row));
+    if (known?.row.final && !row.final) return; // A late word of an answer that is concluded.
+    if (known?.row.state === "saved" && row.state) return; // Never from saved back to sending.
+    this.put({ ...row, at: known?.row.at ?? row.at }, known);
+  }
+
+  put(row, known) {
+    const entry = known ?? this.make(row);
+    const full = { ...row, state: row.state ?? (row.mine ? "saved" : undefined) };
+    const same = known && ["text", "final", "state", "why"].every((field) => known.row[field] === full[field]);
+    entry.row = full;
+    this.shown.set(nameOf(row), entry);
+    if (entry.article.parentNode !== this.root) this.root.append(entry.article);
+    if (!same) this.paintSoon(entry);
+  }
+
+  make(row) {
+    const article = document.createElement("article");
+    article.className = row.mine ? "mine" : "theirs";
+    article.dataset.id = row.id;
+    const body = document.createElement("div");
+    body.className = "body";
+    const foot = document.createElement("div");
+    foot.className = "foot";
+    const state = document.createElement("span");
+    state.className = "state";
+    const time = document.createElement("time");
+    foot.append(time, state);
+    article.append(body, foot);
+    return { row, article, body, state, time };
+  }
+
+  // Many words of one answer between two frames are painted once.
+  paintSoon(entry) {
+    if (this.dirty.size === 0) {
+      const paint = () => {
+        const entries = [...this.dirty];
+        this.dirty.clear();
+        entries.forEach((each) => this.paint(each));
+        this.root.dispatchEvent(new Event("painted", { bubbles: true }));
+      };
+      if (document.hidden) queueMicrotask(paint);
+      else requestAnimationFrame(paint);
+    }
+    this.dirty.add(entry);
+  }
+
+  paint({ row, article, body, state, time }) {
+    const waiting = !row.mine && !row.final && (row.text === PLACEHOLDER || !row.text.trim());
+    article.setAttribute("aria-busy", String(!row.mine && !row.final));
+    article.classList.toggle("unsent", row.state === "sending");
+    article.classList.toggle("refused", row.state === "refused");
+    body.classList.toggle("waiting", waiting);
+    if (waiting) body.replaceChildren(this.dots());
+    else if (row.mine) body.textContent = row.text;
+    else body.replaceChildren(...rich(row.text));
+    time.textContent = when(row.at);
+    time.dateTime = new Date(row.at * 1000).toISOString();
+    const words = { sending: "sending…", saved: "✓ saved", refused: `not sent: ${row.why}` };
+    state.textContent = row.mine ? words[row.state] : "";
+  }
+
+  dots() {
+    const dots = document.createElement("span");
+    dots.className = "dots";
+    dots.setAttribute("role", "img");
+    dots.setAttribute("aria-label", "working");
+    dots.append(...[1, 2, 3].map(() => document.createElement("i")));
+    return dots;
+  }
+}

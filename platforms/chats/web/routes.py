@@ -1,0 +1,163 @@
+"""The web chat's HTTP, a thin shell.
+
+    GET  /                        the page; its parts are under /page/
+    GET  /livez                   200 while the server serves
+    GET  /chats/{chat}/events     server-sent events: first `snapshot` {"messages": [row, ...]}, all that is visible,
+                                  oldest first; then `upsert` row for each new or changed message; `beat` when quiet.
+                                  A row is {"id", "mine", "text", "at", "final"}; a message keeps its id, so that what
+                                  is told twice shows once. 503 with Retry-After when too many look.
+    POST /chats/{chat}/messages   {"id", "text"}, application/json. 202 {"id", "inbox_id", "repeated"} once it is on
+                                  disk: 200 and repeated = true when it had been there before. 400 not a message,
+                                  403 not allowed, 413 too large, 415 not JSON; each will never be taken.
+                                  503 with Retry-After: send the same id again.
+
+Every error is {"error": text}. 421 answers a foreign Host, 403 a page of another site.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from importlib.resources import files
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ExceptionHandler, Receive, Scope, Send
+
+from greenroom.actors.model import InvalidKeyError, Receipt
+from greenroom.actors.ports import BusyError, RefusedError
+from greenroom.platforms.chats.web.board import CrowdedError, Stream
+from greenroom.platforms.chats.web.codec import BODY_MAX_BYTES, BadMessageError, Said, TooLargeError, parse_said
+
+BODY_S_MAX = 30.0
+"""Seconds that a request body may take to arrive."""
+
+RETRY_AFTER_S = 1
+
+MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+class Room(Protocol):
+    """What the routes need of the chat behind them."""
+
+    async def say(self, chat: str, said: Said) -> Receipt:
+        """Return when a person's message is on disk. Raises as `Door.accept` does, and InvalidKeyError."""
+
+    async def look(self, chat: str) -> tuple[Stream, AsyncIterator[bytes]]:
+        """Begin to look at a chat. Raises CrowdedError and InvalidKeyError."""
+
+
+class EventStream(StreamingResponse):
+    """Events until the browser goes, the server ends them, or the browser falls too far behind to be written to."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, stream: Stream, frames: AsyncIterator[bytes]) -> None:
+        """Send `frames`, which belong to `stream`."""
+        super().__init__(frames, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream, and leave the board in any case: a browser may be gone before the first frame."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._stream.leave()
+
+    async def listen_for_disconnect(self, receive: Receive) -> None:
+        """Return when nobody reads any more: what is being written is given up."""
+        gone = asyncio.ensure_future(super().listen_for_disconnect(receive))
+        behind = asyncio.ensure_future(self._stream.overflowed.wait())
+        try:
+            await asyncio.wait({gone, behind}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            behind.cancel()
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a body of at most BODY_MAX_BYTES, never holding more."""
+    body = bytearray()
+    async with asyncio.timeout(BODY_S_MAX):
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_MAX_BYTES:
+                raise TooLargeError(f"the request is larger than {BODY_MAX_BYTES} bytes")
+    return bytes(body)
+
+
+def build_routes(room: Room) -> list[Route]:
+    """Bind the HTTP to a chat."""
+    parts = _page_parts()
+
+    async def page(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
+        if name not in parts:
+            raise HTTPException(404, "no such page")
+        media_type = MEDIA_TYPES[name.rpartition(".")[2]]
+        return Response(parts[name], media_type=media_type, headers={"cache-control": "no-cache"})
+
+    async def events(request: Request) -> Response:
+        return EventStream(*await room.look(request.path_params["chat"]))
+
+    async def messages(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "send application/json")
+        said = parse_said(await read_body(request))
+        receipt = await room.say(request.path_params["chat"], said)
+        answer = {"id": said.id, "inbox_id": receipt.inbox_id, "repeated": receipt.repeated}
+        return JSONResponse(answer, 200 if receipt.repeated else 202)
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    return [
+        Route("/", page),
+        Route("/page/{name}", page),
+        Route("/livez", livez),
+        Route("/chats/{chat}/events", events),
+        Route("/chats/{chat}/messages", messages, methods=["POST"]),
+    ]
+
+
+def _page_parts() -> Mapping[str, bytes]:
+    folder = files(__package__) / "page"
+    return {part.name: part.read_bytes() for part in folder.iterdir() if part.name.rpartition(".")[2] in MEDIA_TYPES}
+
+
+def _errors() -> Mapping[type[Exception], ExceptionHandler]:
+    def answer(status: int, *, again: bool = False, text: str | None = None) -> ExceptionHandler:
+        headers = {"retry-after": str(RETRY_AFTER_S)} if again else {}
+        if status in {408, 413}:  # What is still to come of the request is not read.
+            headers["connection"] = "close"
+
+        async def respond(_: Request, error: Exception) -> Response:
+            return JSONResponse({"error": text or str(error)}, status, headers)
+
+        return respond
+
+    async def http(_: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):  # Starlette promises it; its types do not.
+            raise error
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    return {
+        HTTPException: http,
+        TooLargeError: answer(413),
+        BadMessageError: answer(400),
+        InvalidKeyError: answer(400),
+        RefusedError: answer(403),
+        TimeoutError: answer(408, text="the request took too long to arrive"),
+        ClientDisconnect: answer(400, text="the request broke off"),
+        BusyError: answer(503, again=True),
+        CrowdedError: answer(503, again=True, text="too many browsers look at this server; try again"),
+    }
+
+
+def build_app(room: Room) -> Starlette:
+    """Make the ASGI application of a chat."""
+    return Starlette(routes=build_routes(room), exception_handlers=_errors())

@@ -1,0 +1,84 @@
+"""A stage for chat platforms: a door and a history over one list of rows, as a store would keep them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from greenroom.actors.model import Inbound, InboxId, Receipt, SessionId, SessionKey
+from greenroom.actors.ports import Platform, Shown
+
+WAIT_S = 20.0
+
+
+class Stage:
+    """What a store and its supervisor are to a platform. It outlives the platforms that are put on it."""
+
+    def __init__(self) -> None:
+        self.rows: dict[SessionKey, list[Shown]] = {}
+        self.accepted: list[Inbound] = []
+        self.receipts: dict[str, Receipt] = {}
+        self.open_for_business: Exception | None = None
+        self.links: list[str] = []
+        self.connections: asyncio.Queue[str] = asyncio.Queue()
+        self.arrived = asyncio.Condition()
+        self.owed: set[SessionKey] = set()
+
+    async def accept(self, inbound: Inbound) -> Receipt:
+        if self.open_for_business is not None:
+            raise self.open_for_business
+        if inbound.update_id in self.receipts:
+            return replace(self.receipts[inbound.update_id], repeated=True)
+        self.accepted.append(inbound)
+        receipt = Receipt(InboxId(len(self.accepted)), SessionId(1), inbound.key)
+        self.receipts[inbound.update_id] = receipt
+        self._put(inbound.key, Shown(inbound.update_id, mine=True, text=inbound.text, at=float(receipt.inbox_id)))
+        self.owed.add(inbound.key)
+        async with self.arrived:
+            self.arrived.notify_all()
+        return receipt
+
+    def connected(self) -> None:
+        self.connections.put_nowait("connected")
+
+    def disconnected(self, why: str) -> None:
+        self.connections.put_nowait(why)
+
+    async def shown(self, session: SessionKey, last: int) -> Sequence[Shown]:
+        return self.rows.get(session, [])[-last:]
+
+    async def settled(self, session: SessionKey) -> bool:
+        return session not in self.owed
+
+    def stored(self, session: SessionKey, message_id: str, text: str, *, final: bool = True) -> None:
+        """Store an answer, as the outbox does before it edits."""
+        self._put(session, Shown(message_id, mine=False, text=text, at=100.0, final=final))
+
+    async def until_accepted(self, count: int) -> None:
+        async with asyncio.timeout(WAIT_S), self.arrived:
+            await self.arrived.wait_for(lambda: len(self.accepted) >= count)
+
+    def _put(self, session: SessionKey, row: Shown) -> None:
+        rows = self.rows.setdefault(session, [])
+        places = [place for place, known in enumerate(rows) if (known.id, known.mine) == (row.id, row.mine)]
+        if places:
+            rows[places[0]] = row
+        else:
+            rows.append(row)
+
+
+@contextlib.asynccontextmanager
+async def running(platform: Platform, stage: Stage) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a platform while the block runs, from when it is connected."""
+    task = asyncio.create_task(platform.run(stage))
+    said = asyncio.create_task(stage.connections.get())
+    try:
+        async with asyncio.timeout(WAIT_S):
+            await asyncio.wait({task, said}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            said.cancel()
+            await task
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, said, return_exceptions=True)
