@@ -1,0 +1,128 @@
+"""A chat server in memory: the truth of what a person sees. It outlives the process that talks to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import RLock
+
+from greenroom.actors.model import Inbound, SessionKey
+from greenroom.actors.ports import Outgoing, SendRefusedError, TargetGoneError
+
+
+@dataclass(slots=True)
+class ChatMessage:
+    """One message of the bot. `texts` is its whole history, the newest last; `id` never changes."""
+
+    id: str
+    chat: SessionKey
+    key: str
+    texts: list[str] = field(default_factory=list)
+    reply_to: str | None = None
+    deleted: bool = False
+
+    @property
+    def text(self) -> str:
+        """What a person reads now."""
+        return self.texts[-1]
+
+
+class FakeChatServer:
+    """Chats with the bot's messages, in order, and the persons' updates that the bot has not acknowledged.
+
+    Every method may be called from any thread. `native_keys` makes a second post under one key answer with the first.
+    """
+
+    def __init__(self, *, native_keys: bool = False) -> None:
+        self.native_keys = native_keys
+        self.posts = 0
+        """How many posts took effect, removed ones included."""
+        self.edits = 0
+        """How many edits took effect, also those that changed nothing."""
+        self._mutex = RLock()
+        self._messages: dict[str, ChatMessage] = {}
+        self._updates: dict[tuple[SessionKey, str], Inbound] = {}
+        self._bells: list[Callable[[], object]] = []
+        self._blocked: set[SessionKey] = set()
+
+    # The bot's side
+
+    def post(self, message: Outgoing) -> str:
+        """Show a new message; returns its id. Raises SendRefusedError in a chat that blocked the bot."""
+        with self._mutex:
+            self._refuse_if_blocked(message.session)
+            if self.native_keys and (known := self._by_key(message.session, message.key)) is not None:
+                return known.id
+            self.posts += 1
+            id = f"m{self.posts}"  # noqa: A001 - the field's own word
+            self._messages[id] = ChatMessage(id, message.session, message.key, [message.text], message.reply_to)
+            return id
+
+    def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+        """Change a message. Raises TargetGoneError for one that was removed, or never was."""
+        with self._mutex:
+            self._refuse_if_blocked(session)
+            message = self._messages.get(message_id)
+            if message is None or message.deleted or message.chat != session:
+                raise TargetGoneError(f"message {message_id} is not in {session}")
+            self.edits += 1
+            if message.text != text:
+                message.texts.append(text)
+
+    def find(self, session: SessionKey, key: str) -> str | None:
+        """Search a chat by the key that its messages carry; removed ones are not found."""
+        with self._mutex:
+            found = self._by_key(session, key)
+            return None if found is None or found.deleted else found.id
+
+    def unacknowledged(self) -> list[Inbound]:
+        """What persons said and the bot has not acknowledged, oldest first. It comes again until it is."""
+        with self._mutex:
+            return list(self._updates.values())
+
+    def acknowledge(self, inbound: Inbound) -> None:
+        """Never give this update again."""
+        with self._mutex:
+            self._updates.pop((inbound.key, inbound.update_id), None)
+
+    def on_update(self, bell: Callable[[], object]) -> Callable[[], None]:
+        """Ring whenever a person says something; returns what ends that."""
+        with self._mutex:
+            self._bells.append(bell)
+        return lambda: self._bells.remove(bell)
+
+    # The persons' side
+
+    def say(self, session: SessionKey, update_id: str, text: str, author: str | None = None) -> None:
+        """A person writes. The same update id twice is the same update, delivered again."""
+        with self._mutex:
+            self._updates[session, update_id] = Inbound(session, update_id, text, author, reply_to=update_id)
+            bells = tuple(self._bells)
+        for bell in bells:
+            bell()
+
+    def visible(self, session: SessionKey) -> list[ChatMessage]:
+        """What a person sees of the bot, oldest first."""
+        with self._mutex:
+            return [each for each in self._messages.values() if each.chat == session and not each.deleted]
+
+    def texts(self, session: SessionKey) -> list[str]:
+        """What a person reads of the bot, oldest first."""
+        return [each.text for each in self.visible(session)]
+
+    def delete(self, message_id: str) -> None:
+        """Somebody removes a message of the bot."""
+        with self._mutex:
+            self._messages[message_id].deleted = True
+
+    def block(self, session: SessionKey) -> None:
+        """A person blocks the bot."""
+        with self._mutex:
+            self._blocked.add(session)
+
+    def _refuse_if_blocked(self, session: SessionKey) -> None:
+        if session in self._blocked:
+            raise SendRefusedError("the bot was blocked by the user")
+
+    def _by_key(self, session: SessionKey, key: str) -> ChatMessage | None:
+        return next((m for m in self._messages.values() if m.chat == session and m.key == key), None)

@@ -1,0 +1,511 @@
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import count, product
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenroom.actors.calls import Call, Doubtful, Edit, Forbidden, Gone, Look, Outcome, Post, Postponed, Unsent, Worked
+from greenroom.actors.entry import REPEAT_MARK, DeliveryPolicy, Entry, OutboxLimits, Ways, next_call
+from greenroom.actors.facts import DeliveryMoved
+from greenroom.actors.model import Delivery, DeliveryClass, DeliveryKind, DeliveryState, SessionId, SessionKey
+from greenroom.actors.outbox import step
+from greenroom.actors.outbox_words import (
+    AskSlot,
+    CallEnded,
+    Conclude,
+    Event,
+    Filled,
+    Lane,
+    LiveText,
+    Moment,
+    Opened,
+    Pause,
+    Perform,
+    SlotGranted,
+    TakenUp,
+    WakeIn,
+    Woke,
+    YieldSlot,
+)
+from greenroom.actors.ports import SendRefusedError, TargetGoneError, Traits
+from greenroom.platforms.fakes.chat_server import FakeChatServer
+
+CHAT = SessionKey("fake", "bot", "42")
+LONG = "The first sentence of it. The second one. And the third."
+FAULTS = ("works", "lost before", "lost after", "unsent", "later", "removed")
+OWED = {DeliveryState.DELIVERED, DeliveryState.DEAD}
+LIMITS = OutboxLimits()
+
+
+def row(key: str, text: str | None = None, created_at: float = 0.0) -> Delivery:
+    state = DeliveryState.OPEN if text is None else DeliveryState.PENDING
+    return Delivery(key, SessionId(1), CHAT, DeliveryKind.ANSWER, text, state, created_at=created_at, reply_to="u1")
+
+
+def ways_of(rule: DeliveryClass, policy: DeliveryPolicy = DeliveryPolicy.EXACTLY_ONCE) -> Ways:
+    edits = rule in {DeliveryClass.NATIVE_KEY, DeliveryClass.EDIT_ANCHOR}
+    return Ways.of(Traits(rule, text_max=50, edits=edits), policy, "store001", LIMITS)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing a session does: the row as it writes it (None: nothing durable), then what it tells."""
+
+    delivery: Delivery | None
+    event: Event
+
+
+def opens(key: str, at: float) -> Said:
+    return Said(row(key, created_at=at), Opened(row(key, created_at=at)))
+
+
+def fills(key: str, text: str, at: float) -> Said:
+    return Said(row(key, text, at), Filled(row(key, text, at)))
+
+
+ONE_SHOT = (fills("a", LONG, 1.0), fills("b", "A short line.", 2.0))
+STREAMED = (
+    opens("a", 1.0),
+    Said(None, LiveText(CHAT, "a", "The first")),
+    fills("a", LONG, 1.0),
+    opens("b", 2.0),
+    fills("b", "A short line.", 2.0),
+)
+SCRIPTS = {"one shot": ONE_SHOT, "streamed": STREAMED}
+EXPECTED = ("The first sentence of it. The second one. ", "And the third.", "A short line.")
+EXPECTED_NONE = ("The first sentence of it. ", "The second one. And the third.", "A short line.")
+
+
+class Crash(Exception):
+    pass
+
+
+class World:
+    """The pure machine between rows that survive and a server that survives; the process in between does not."""
+
+    def __init__(self, ways: Ways, script: tuple[Said, ...], faults: tuple[str, ...], crashes: frozenset[int]) -> None:
+        self.ways = ways
+        self.script = deque(script)
+        self.faults = deque(faults)
+        self.crashes = crashes
+        self.rows: dict[str, Delivery] = {}
+        self.server = FakeChatServer(native_keys=ways.rule is DeliveryClass.NATIVE_KEY)
+        self.calls: list[Call] = []
+        self.now = 0.0
+        self.points = 0
+        self.lane = Lane()
+        self.events: deque[Event] = deque()
+
+    def run(self) -> None:
+        for _ in range(len(self.crashes) + 1):
+            try:
+                self.live()
+                return
+            except Crash:
+                self.lane, self.events = Lane(), deque()
+                owed = tuple(each for each in self.rows.values() if each.state not in OWED)
+                self.events.append(TakenUp(CHAT, owed))
+        self.live()
+
+    def live(self) -> None:
+        while self.events or self.script or self.lane.owes or self.lane.busy:
+            if self.script and len(self.events) < 2:  # The session speaks while the outbox works.
+                self.hear(self.script.popleft())
+            elif self.events:
+                self.feed(self.events.popleft())
+            else:
+                self.now += LIMITS.backoff_max_s
+                self.events.append(Woke(CHAT))
+            assert self.points < 2_000, "the lane never comes to rest"
+
+    def hear(self, said: Said) -> None:
+        if said.delivery is not None:
+            known = self.rows.get(said.delivery.key, said.delivery)
+            state = DeliveryState.PENDING if said.delivery.text and known.state is DeliveryState.OPEN else known.state
+            self.rows[said.delivery.key] = replace(known, text=said.delivery.text, state=state)
+        self.point()
+        self.events.append(said.event)
+
+    def feed(self, event: Event) -> None:
+        moment = Moment(self.now, 1_700_000_000.0 + self.now, 0.5)
+        lane, effects = step(self.ways, self.lane, event, moment)
+        self.point()
+        if effects.facts:
+            for fact in effects.facts:
+                self.write(fact)
+            self.point()
+        self.lane = lane
+        for act in effects.acts:
+            match act:
+                case AskSlot():
+                    self.events.append(SlotGranted())
+                case Perform(call):
+                    self.events.append(CallEnded(self.perform(call)))
+                    self.point()
+                case Pause(after_s):
+                    self.now += after_s
+                case WakeIn() | YieldSlot() | Conclude():
+                    pass
+
+    def write(self, fact: DeliveryMoved) -> None:
+        """As the store does: the text is never touched, and an open row whose text came meanwhile is pending."""
+        known, moved = self.rows[fact.delivery.key], fact.delivery
+        state = DeliveryState.PENDING if moved.state is DeliveryState.OPEN and known.text else moved.state
+        self.rows[moved.key] = replace(moved, state=state, text=known.text)
+
+    def perform(self, call: Call) -> Outcome:
+        self.calls.append(call)
+        fault = self.faults.popleft() if self.faults else "works"
+        match fault:
+            case "lost before":
+                return Doubtful("no answer", raised=False)
+            case "unsent":
+                return Unsent("503")
+            case "later":
+                return Postponed(3.0)
+            case "refused":
+                return Forbidden("403")
+            case "removed" if isinstance(call, Edit):
+                self.server.delete(call.message_id)
+        try:
+            worked = Worked(self.effect(call))
+        except TargetGoneError as error:
+            return Gone(str(error))
+        except SendRefusedError as error:
+            return Forbidden(str(error))
+        return Doubtful("no answer", raised=False) if fault == "lost after" else worked
+
+    def effect(self, call: Call) -> str | None:
+        match call:
+            case Post(message):
+                return self.server.post(message)
+            case Look(message):
+                return self.server.find(message.session, message.key)
+            case Edit(session, message_id, text):
+                self.server.edit(session, message_id, text)
+                return None
+
+    def point(self) -> None:
+        self.points += 1
+        if self.points in self.crashes:
+            raise Crash
+
+
+def check(world: World) -> None:
+    """Every text is visible once and in order, and its row says so; what is visible besides is a bare placeholder."""
+    assert all(each.state in OWED for each in world.rows.values() if each.text), world.rows
+    texts = world.server.texts(CHAT)
+    if world.ways.rule is DeliveryClass.EDIT_ANCHOR:
+        texts = [text for text in texts if text != world.ways.placeholder]
+    if world.ways.rule is DeliveryClass.NONE:
+        firsts = [text for text in texts if not text.startswith(REPEAT_MARK)]
+        assert len(set(firsts)) == len(firsts), "an unmarked repeat"
+        texts = list(dict.fromkeys(text.removeprefix(REPEAT_MARK) for text in texts))
+    expected = EXPECTED_NONE if world.ways.rule is DeliveryClass.NONE else EXPECTED
+    assert texts == list(expected)
+
+
+def every_case(rule: DeliveryClass, policy: DeliveryPolicy) -> Iterator[World]:
+    """Each script under each pair of faults, with the process killed at each point, and not at all."""
+    for script, faults in product(SCRIPTS.values(), product(FAULTS, repeat=2)):
+        for crash_at in count():
+            world = World(ways_of(rule, policy), script, faults, frozenset({crash_at} - {0}))
+            world.run()
+            yield world
+            if crash_at > world.points:
+                break
+
+
+CLASSES = [
+    *((rule, DeliveryPolicy.EXACTLY_ONCE) for rule in DeliveryClass),
+    (DeliveryClass.EDIT_ANCHOR, DeliveryPolicy.AT_LEAST_ONCE),
+]
+
+
+@pytest.mark.parametrize("rule, policy", CLASSES)
+def test_under_every_fault_and_crash_each_text_is_visible_once_and_in_order(
+    rule: DeliveryClass, policy: DeliveryPolicy
+) -> None:
+    for world in every_case(rule, policy):
+        check(world)
+
+
+@given(
+    st.sampled_from(CLASSES),
+    st.sampled_from(sorted(SCRIPTS)),
+    st.lists(st.sampled_from(FAULTS), max_size=10),
+    st.frozensets(st.integers(1, 120), max_size=4),
+)
+def test_under_many_faults_and_crashes_too(
+    case: tuple[DeliveryClass, DeliveryPolicy], script: str, faults: list[str], crashes: frozenset[int]
+) -> None:
+    world = World(ways_of(*case), SCRIPTS[script], tuple(faults), crashes)
+
+    world.run()
+
+    check(world)
+
+
+def first_failure(rule: DeliveryClass) -> str:
+    for world in every_case(rule, DeliveryPolicy.EXACTLY_ONCE):
+        try:
+            check(world)
+        except AssertionError as error:
+            return str(error)
+    return ""
+
+
+def test_a_random_key_would_be_caught() -> None:
+    fresh = count()
+    with patch("greenroom.actors.entry.outgoing_key", lambda _uid, _entry: f"random-{next(fresh)}"):
+        assert first_failure(DeliveryClass.NATIVE_KEY)
+
+
+def test_an_anchor_edited_before_its_id_is_stored_would_be_caught() -> None:
+    def forgetful(self: World, fact: DeliveryMoved) -> None:
+        if fact.delivery.state is DeliveryState.DELIVERED:
+            write(self, fact)
+
+    write = World.write
+    with patch.object(World, "write", forgetful):
+        assert first_failure(DeliveryClass.EDIT_ANCHOR)
+
+
+def test_a_second_send_without_a_look_would_be_caught() -> None:
+    def blind(ways: Ways, entry: Entry) -> Call | None:
+        call = next_call(ways, entry)
+        return Post(call.message) if isinstance(call, Look) else call
+
+    with patch("greenroom.actors.outbox.next_call", blind):
+        assert first_failure(DeliveryClass.RECONCILE)
+
+
+# One by one
+
+
+class Account:
+    """One lane, driven by hand. Facts count as written at once."""
+
+    def __init__(self, rule: DeliveryClass, **traits: object) -> None:
+        self.ways = replace(ways_of(rule), **traits)  # type: ignore[arg-type]
+        self.lane = Lane()
+        self.now = 0.0
+        self.facts: list[DeliveryMoved] = []
+
+    def tell(self, event: Event) -> Call | None:
+        """Feed one event, and grant a slot if the lane asks; returns the call it makes then."""
+        self.lane, effects = step(self.ways, self.lane, event, Moment(self.now, self.now, 1.0))
+        self.facts += effects.facts
+        self.acts = effects.acts
+        for act in effects.acts:
+            if isinstance(act, Perform):
+                return act.call
+        return self.tell(SlotGranted()) if AskSlot() in effects.acts else None
+
+    def end(self, outcome: Outcome) -> Call | None:
+        return self.tell(CallEnded(outcome))
+
+    @property
+    def states(self) -> list[str]:
+        return [fact.delivery.state.value for fact in self.facts]
+
+
+def test_an_ordinary_answer_with_a_native_key_costs_one_call_and_one_write() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+
+    call = account.tell(Filled(row("a", "Hello")))
+
+    assert isinstance(call, Post)
+    assert (call.message.key, call.message.text, call.message.reply_to) == ("store001-a-0", "Hello", "u1")
+    assert account.end(Worked("m1")) is None
+    assert account.states == ["delivered"]
+    assert account.facts[0].delivery.message_ids == ("m1",)
+    assert account.lane == Lane()
+
+
+def test_an_anchor_is_stored_before_words_appear_in_it() -> None:
+    account = Account(DeliveryClass.EDIT_ANCHOR)
+
+    call = account.tell(Filled(row("a", "Hello")))
+    assert isinstance(call, Post)
+    assert call.message.text == "..."
+    edit = account.end(Worked("m1"))
+
+    assert edit == Edit(CHAT, "m1", "Hello")
+    assert account.states == ["pending"]
+    assert account.end(Worked(None)) is None
+    assert account.states == ["pending", "delivered"]
+
+
+def test_streamed_words_are_the_latest_ones_and_keep_their_distance() -> None:
+    account = Account(DeliveryClass.EDIT_ANCHOR)
+    account.tell(Opened(row("a")))
+    account.tell(LiveText(CHAT, "a", "one"))
+    account.tell(LiveText(CHAT, "a", "one two"))
+
+    assert account.end(Worked("m1")) == Edit(CHAT, "m1", "one two")
+    account.tell(LiveText(CHAT, "a", "one two three"))
+    assert account.end(Worked(None)) is None
+    assert account.acts == (WakeIn(1.0),)
+    account.now = 1.0
+    assert account.tell(Woke(CHAT)) == Edit(CHAT, "m1", "one two three")
+
+
+def test_streamed_words_that_failed_are_not_sent_again() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Opened(row("a")))
+    account.end(Worked("m1"))
+    account.tell(LiveText(CHAT, "a", "one"))
+
+    assert account.end(Unsent("503")) is None
+    assert account.states == ["open"]
+    account.now = 100.0
+    assert account.tell(Woke(CHAT)) is None
+
+
+def test_long_streamed_words_show_their_end() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Opened(row("a")))
+    account.end(Worked("m1"))
+
+    assert account.tell(LiveText(CHAT, "a", LONG)) == Edit(CHAT, "m1", "And the third.")
+
+
+def test_an_open_anchor_of_an_earlier_process_is_left_as_it_is() -> None:
+    for rule in DeliveryClass:
+        account = Account(rule)
+
+        assert account.tell(TakenUp(CHAT, (row("a"), replace(row("b"), message_ids=("m1",))))) is None
+        assert account.acts == ()
+        assert account.lane.keys == ("a", "b")
+
+
+def test_an_open_anchor_blocks_nothing() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Opened(row("a")))
+
+    call = account.end(Unsent("503")) or account.tell(Filled(row("b", "a question")))
+
+    assert isinstance(call, Post)
+    assert call.message.text == "a question"
+
+
+def test_a_filled_delivery_that_waits_holds_back_what_comes_after_it() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Filled(row("a", "first")))
+    account.end(Unsent("503"))
+
+    assert account.tell(Filled(row("b", "second"))) is None
+    assert account.tell(Opened(row("c"))) is None
+    assert account.states == ["retry"]
+
+
+def test_a_refused_delivery_is_dead_at_once_and_the_next_one_goes_on() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Filled(row("a", "first")))
+    account.tell(Filled(row("b", "second")))
+
+    call = account.end(Forbidden("403 blocked"))
+
+    assert isinstance(call, Post)
+    assert call.message.text == "second"
+    assert (account.states, account.facts[0].error) == (["dead"], "403 blocked")
+
+
+def test_a_refused_anchor_waits_silently_for_its_text() -> None:
+    account = Account(DeliveryClass.EDIT_ANCHOR)
+    account.tell(Opened(row("a")))
+
+    assert account.end(Forbidden("403")) is None
+    assert account.tell(LiveText(CHAT, "a", "words")) is None
+    assert account.facts == []
+    assert isinstance(account.tell(Filled(row("a", "Hello"))), Post)
+    account.end(Forbidden("403"))
+    assert account.states == ["dead"]
+
+
+def fail_until_dead(account: Account, outcome: Outcome) -> int:
+    account.tell(Filled(row("a", "Hello")))
+    for attempt in count(1):
+        account.end(outcome)
+        if account.facts[-1].delivery.state is DeliveryState.DEAD:
+            return attempt
+        assert account.facts[-1].delivery.retry_at is not None
+        account.now = account.facts[-1].delivery.retry_at
+        assert account.tell(Woke(CHAT)) is not None
+    raise AssertionError
+
+
+@pytest.mark.parametrize("outcome", [Unsent("503"), Doubtful("no answer", raised=False)], ids=["an outage", "silence"])
+def test_trouble_of_the_platform_is_waited_out_for_a_day(outcome: Outcome) -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+
+    assert fail_until_dead(account, outcome) > LIMITS.attempts_max
+    assert LIMITS.give_up_s <= account.now < LIMITS.give_up_s + 2 * LIMITS.backoff_max_s
+
+
+def test_a_call_that_keeps_raising_is_given_up_after_its_attempts() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+
+    assert fail_until_dead(account, Doubtful("KeyError", raised=True)) == LIMITS.attempts_max
+    assert account.facts[-1].error == "given up after 12 attempts: KeyError"
+
+
+def test_a_message_to_reply_to_that_is_gone_is_not_replied_to() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Filled(row("a", "Hello")))
+
+    call = account.end(Gone("reply target"))
+
+    assert call is None or isinstance(call, Post)
+    call = call or account.tell(Woke(CHAT))
+    assert isinstance(call, Post)
+    assert call.message.reply_to is None
+
+
+@pytest.mark.parametrize("after_s, pause_s", [(7.0, 7.0), (-1.0, 0.0), (1e9, 3600.0), (float("nan"), 3600.0)])
+def test_a_pause_is_the_accounts_and_is_believed_within_limits(after_s: float, pause_s: float) -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Filled(row("a", "Hello")))
+    account.lane, effects = step(account.ways, account.lane, CallEnded(Postponed(after_s)), Moment(0.0, 0.0, 1.0))
+
+    assert effects.acts == (Pause(pause_s), AskSlot())
+    assert effects.facts == ()
+
+
+def test_words_of_blanks_only_leave_no_placeholder_behind() -> None:
+    account = Account(DeliveryClass.EDIT_ANCHOR)
+    account.tell(Opened(row("a")))
+    account.tell(Filled(row("a", " \n")))
+
+    assert account.end(Worked("m1")) == Edit(CHAT, "m1", "(no words)")
+
+
+def test_what_is_said_twice_is_done_once() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Filled(row("a", "Hello")))
+    account.tell(Filled(row("a", "Hello")))
+    account.tell(Opened(row("a")))
+    account.tell(TakenUp(CHAT, (row("a", "Hello"),)))
+
+    assert account.end(Worked("m1")) is None
+    assert account.lane == Lane()
+
+
+def test_a_call_that_ends_twice_moves_nothing() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+
+    assert account.end(Worked("m1")) is None
+    assert account.lane == Lane()
+
+
+def test_a_text_that_a_session_could_not_tell_of_is_found_by_a_reading() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Opened(row("a")))
+    account.end(Worked("m1"))
+
+    assert account.tell(TakenUp(CHAT, (row("a", "Hello"),))) == Edit(CHAT, "m1", "Hello")
