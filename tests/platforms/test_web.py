@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from tests.platforms.stage import WAIT_S, Stage, running
 
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.ports import BusyError, Outgoing, Platform, RefusedError
 from greenroom.platforms.chats.web import ListenError, PortInUseError, WebChat
 from greenroom.platforms.chats.web.codec import BODY_MAX_BYTES
-from tests.platforms.stage import WAIT_S, Stage, running
 
 KITCHEN = SessionKey("web", "local", "kitchen")
 
@@ -175,7 +175,7 @@ async def test_only_json_is_taken_so_that_no_plain_form_of_another_site_gets_thr
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    "headers, status",
     [
         ({"host": "evil.example"}, 421),
         ({"origin": "http://evil.example"}, 403),
@@ -360,7 +360,7 @@ async def test_a_port_in_use_is_named_with_the_way_out(stage: Stage) -> None:
             await WebChat(stage, port=port).run(stage)
 
 
-@pytest.mark.parametrize(("host", "port"), [("192.0.2.1", 0), ("127.0.0.1", 70_000), ("no such host", 0)])
+@pytest.mark.parametrize("host, port", [("192.0.2.1", 0), ("127.0.0.1", 70_000), ("no such host", 0)])
 def test_an_address_that_cannot_be_had_is_named(stage: Stage, host: str, port: int) -> None:
     with pytest.raises(ListenError, match=str(port)):
         WebChat(stage, host=host, port=port).bind()

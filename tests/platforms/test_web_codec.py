@@ -115,7 +115,7 @@ def test_a_server_for_all_interfaces_takes_addresses_and_the_names_it_was_given(
 
 
 @pytest.mark.parametrize(
-    ("headers", "foreign"),
+    "headers, foreign",
     [
         ({"host": "localhost:1"}, False),
         ({"host": "localhost:1", "origin": "http://localhost:1"}, False),
