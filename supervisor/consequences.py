@@ -106,7 +106,7 @@ def _given_up(
     )
     visible: tuple[Fact, ...] = ()
     if unfinished.anchored:
-        visible = (DeliveryFilled(answer_key(unfinished.session_id, work), line, inputs.now),)
+        visible = (DeliveryFilled(answer_key(unfinished.session_id, work, unfinished.segment), line, inputs.now),)
     elif inputs.allowed:
         visible = (_line(unfinished, ending.value, line, inputs.now, epoch),)
     return (

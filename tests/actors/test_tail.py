@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import pytest
@@ -22,6 +23,7 @@ def row(
     return Message(Seq(seq), Generation(1), f"k{seq}", role, text, at=float(seq), kind=kind, finish=finish)
 
 
+@cache
 def calls(seq: int, finish: str) -> Message:
     call = ToolCall(f"call{seq}", "look", "{}", ToolPolicy.PURE)
     return replace(row(Role.ASSISTANT, seq, finish=finish), tool_calls=(call,))
@@ -32,13 +34,23 @@ def last_seq(before: Sequence[Message], fits: Callable[[Message], bool]) -> int:
 
 
 def result(seq: int, before: Sequence[Message]) -> Message:
-    return replace(row(Role.TOOL, seq), tool_key=f"call{last_seq(before, lambda it: bool(it.tool_calls))}")
+    return result_of(seq, last_seq(before, lambda it: bool(it.tool_calls)))
+
+
+@cache
+def result_of(seq: int, call: int) -> Message:
+    return replace(row(Role.TOOL, seq), tool_key=f"call{call}")
 
 
 def final_but_for_the_last(seq: int, before: Sequence[Message]) -> Message:
     """An answer that covers all user messages except the last: that one landed while the agent worked."""
     last = last_seq(before, lambda it: it.role is Role.USER)
     covered = last_seq(before, lambda it: it.role is Role.USER and it.seq < last)
+    return answer_upto(seq, covered)
+
+
+@cache
+def answer_upto(seq: int, covered: int) -> Message:
     return replace(row(Role.ASSISTANT, seq, finish="stop"), answers_upto=Seq(covered))
 
 
@@ -128,15 +140,21 @@ def grow(
             yield from grow((*names, name), (*rows, message), extend_tail(tail, message))
 
 
-def test_every_transcript_of_up_to_five_rows_ends_in_exactly_one_way() -> None:
+@pytest.mark.parametrize("first", ROWS)
+def test_every_transcript_of_up_to_five_rows_ends_in_exactly_one_way(first: str) -> None:
+    start = ROWS[first](1, ())
     seen = 0
-    for names, rows, tail in grow():
+    for names, rows, tail in grow((first,), (start,), classify_tail([start])):
         seen += 1
         if specified(names, rows) != {tail.kind}:
             pytest.fail(f"{names}: {tail.kind.name}, but by the words of the design {specified(names, rows)}")
         if len(names) < LENGTH_MAX and tail.unanswered != uncovered(names, rows):
             pytest.fail(f"{names}: unanswered is {tail.unanswered}")
-    assert seen == sum(len(ROWS) ** length for length in range(LENGTH_MAX + 1))
+    assert seen == sum(len(ROWS) ** more for more in range(LENGTH_MAX))
+
+
+def test_a_transcript_without_rows_is_empty() -> None:
+    assert classify_tail([]) == Tail(TailKind.EMPTY)
 
 
 def build(names: Sequence[str]) -> list[Message]:

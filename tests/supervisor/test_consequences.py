@@ -136,6 +136,11 @@ def test_an_anchor_that_is_there_becomes_the_line() -> None:
     assert not any(isinstance(fact, DeliveryOpened) for fact in facts)
 
 
+def test_after_a_question_the_line_goes_to_the_anchor_of_the_segment_that_was_cut() -> None:
+    facts = facts_of(Skip(Why.STALE), replace(UNFINISHED, anchored=True, segment=2))
+    assert DeliveryFilled(answer_key(SessionId(12), Generation(3), 2), LINE, NOW) in facts
+
+
 @pytest.mark.parametrize("why", [Why.STALE, Why.ALREADY_TRIED])
 def test_after_giving_up_the_users_next_message_starts_afresh(why: Why) -> None:
     row = facts_of(Skip(why))[1]
