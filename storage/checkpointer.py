@@ -1,8 +1,9 @@
 """Moving committed pages from the WAL into the database, beside the writer, and not letting the WAL grow without end.
 
 A PASSIVE checkpoint waits for nobody and makes nobody wait. It runs on a thread and connection of its own; but a busy
-writer always stays ahead of it, and the WAL starts over only after a moment with nothing left to move. So at the cap
-the writer moves the pages itself, between two groups.
+writer always stays ahead of it, and the WAL starts over only after a moment with nothing left to move. So from the cap
+on the writer moves the pages itself, between two groups. The cap is soft: a reader that stays in an old snapshot, or a
+checkpoint that is under way, is not waited for.
 """
 
 import threading
@@ -51,6 +52,7 @@ class WalWatch:
     """The writer's side: learns the WAL's size from SQLite at each commit, and acts when the group has its answers.
 
     Without `beside` (in simulation) the writer does every checkpoint itself: same decision, one thread.
+    It takes the connection's only WAL hook, which is also SQLite's own automatic checkpoint's: leave that off.
     """
 
     def __init__(
@@ -68,11 +70,14 @@ class WalWatch:
         due = decide_checkpoint(self.wal_pages, seen_pages=self._seen_pages, limits=self._limits)
         if due is Checkpoint.NOT_NOW:
             return due
-        self._seen_pages = self.wal_pages
         if due is Checkpoint.BESIDE and self._beside is not None:
             self._beside.wake()
         else:
-            run_checkpoint(self._connection)
+            try:
+                run_checkpoint(self._connection)
+            except apsw.BusyError:  # The checkpointer is at it this very moment; ask again after the next group.
+                return Checkpoint.NOT_NOW
+        self._seen_pages = self.wal_pages
         return due
 
     def _committed(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
