@@ -13,6 +13,9 @@ CANDIDATES_MAX = 1_000
 
 SHOWN_MAX = 5
 
+ALIKE = 0.85
+"""How alike two whole keys must be: all keys of one platform begin alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class NoSession:
@@ -33,6 +36,7 @@ class NoSession:
 
 def find_session(db: apsw.Connection, name: str) -> SessionId | NoSession:
     """Find a session by number, by key (the chat's current session), or by the only key that begins so."""
+    name = name.encode(errors="replace").decode()  # Bytes of the command line that are no text find nothing.
     if name.isascii() and name.isdecimal() and len(name) <= 18:  # noqa: PLR2004 - digits of SQLite's integers
         row = one_row(db, "SELECT id FROM sessions WHERE id = ?", (int(name),))
         if row is not None:
@@ -62,5 +66,8 @@ def _read_similar(db: apsw.Connection, name: str) -> tuple[str, ...]:
     keys = [key for (key,) in db.execute("SELECT key FROM sessions ORDER BY id DESC LIMIT ?", (CANDIDATES_MAX,))]
     containing = [key for key in keys if name and name.lower() in key.lower()]
     chats = {key.split(":")[2]: key for key in reversed(keys)}
-    close = [*get_close_matches(name, keys, n=SHOWN_MAX), *(chats[c] for c in get_close_matches(name, chats))]
+    close = [
+        *get_close_matches(name, keys, n=SHOWN_MAX, cutoff=ALIKE),
+        *(chats[c] for c in get_close_matches(name, chats)),
+    ]
     return tuple(dict.fromkeys([*containing, *close]))[:SHOWN_MAX]
