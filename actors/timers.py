@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from greenroom.actors.runtime import Clock
 
+_Entry = tuple[float, int, "Hashable", "Callable[[], None]"]
+"""When, then a sequence number that makes every comparison end there, then the key and what to do."""
+
 _COMPACT_MIN = 1_024
 """Below this many entries a heap is not worth compacting."""
 
@@ -27,8 +30,9 @@ class TimerHeap:
     __slots__ = ("_armed", "_heap", "_sequence")
 
     def __init__(self) -> None:
-        self._armed: dict[Hashable, tuple[int, Callable[[], None]]] = {}
-        self._heap: list[tuple[float, int, Hashable]] = []
+        # The heap's entries are the dictionary's values; one that is no longer in there is dead.
+        self._armed: dict[Hashable, _Entry] = {}
+        self._heap: list[_Entry] = []
         self._sequence = 0
 
     def __len__(self) -> int:
@@ -42,8 +46,8 @@ class TimerHeap:
     def arm(self, key: Hashable, at: float, ring: Callable[[], None]) -> None:
         """Ring at the moment `at`; replaces what was armed under this key."""
         self._sequence = sequence = self._sequence + 1
-        self._armed[key] = (sequence, ring)
-        heapq.heappush(self._heap, (at, sequence, key))
+        self._armed[key] = entry = (at, sequence, key, ring)
+        heapq.heappush(self._heap, entry)
         if len(self._heap) > max(_COMPACT_MIN, 2 * len(self._armed)):
             self._compact()
 
@@ -54,11 +58,11 @@ class TimerHeap:
     def next_at(self) -> float:
         """When the earliest timer is due; infinity if there is none."""
         heap = self._heap
+        armed = self._armed
         while heap:
-            at, sequence, key = heap[0]
-            armed = self._armed.get(key)
-            if armed is not None and armed[0] == sequence:
-                return at
+            first = heap[0]
+            if armed.get(first[2]) is first:
+                return first[0]
             heapq.heappop(heap)
         return float("inf")
 
@@ -66,8 +70,9 @@ class TimerHeap:
         """Take out the earliest timer if it is due."""
         if self.next_at() > now:
             return None
-        _, _, key = heapq.heappop(self._heap)
-        return key, self._armed.pop(key)[1]
+        _, _, key, ring = heapq.heappop(self._heap)
+        del self._armed[key]
+        return key, ring
 
     def clear(self) -> None:
         """Forget all."""
@@ -76,7 +81,7 @@ class TimerHeap:
 
     def _compact(self) -> None:
         armed = self._armed
-        self._heap = [entry for entry in self._heap if armed.get(entry[2], (0,))[0] == entry[1]]
+        self._heap = [entry for entry in self._heap if armed.get(entry[2]) is entry]
         heapq.heapify(self._heap)
 
 
@@ -87,7 +92,8 @@ class ThreadTimers:
         self._clock = clock
         self._report = report
         self._heap = TimerHeap()
-        self._changed = threading.Condition(threading.Lock())
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
         self._waits_until = float("-inf")  # The thread sleeps until then; an earlier timer must wake it.
         self.thread: threading.Thread | None = None
         self._closed = False
@@ -95,7 +101,7 @@ class ThreadTimers:
     def arm(self, key: Hashable, after_s: float, ring: Callable[[], None]) -> None:
         """See `Timers.arm`."""
         at = self._clock.monotonic() + after_s
-        with self._changed:
+        with self._mutex:
             if self._closed:
                 msg = f"cannot arm timer {key!r}: the runtime is closed"
                 raise RuntimeClosed(msg)
@@ -109,7 +115,7 @@ class ThreadTimers:
 
     def cancel(self, key: Hashable) -> bool:
         """See `Timers.cancel`."""
-        with self._changed:
+        with self._mutex:
             return self._heap.cancel(key)
 
     def __len__(self) -> int:

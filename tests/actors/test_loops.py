@@ -314,7 +314,9 @@ def test_a_job_that_will_not_be_cancelled_is_reported_and_the_loop_ends() -> Non
     loop = pool.loop("test")
     loop.spawn(stubborn(), name="stubborn", done=None)
     started.wait()
-    pool.close(0.2)
+    loop.begin_close(0.01)
+    loop.thread.join(10)
     assert not loop.thread.is_alive()
+    pool.close(10)
     assert [failure.where for failure in reported] == [Where.LOOP]
     assert "'stubborn' went on" in str(reported[0].error)

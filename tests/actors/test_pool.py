@@ -198,8 +198,10 @@ def test_closing_stops_every_actor_without_handling_its_queue() -> None:
     gate.tell("hold the only thread")
     assert entered.wait(10)
     waiting = [ref.ask("never handled", block=False) for ref in refs]
-    threading.Timer(0.01, opened.set).start()
+    opener = threading.Thread(target=lambda: (gate.actor_stopped.wait(10), opened.set()))  # It is killed last.
+    opener.start()
     pool.close(10)
+    opener.join()
     for answer in waiting:
         with pytest.raises(pykka.ActorDeadError):
             answer.get(timeout=10)

@@ -105,8 +105,7 @@ def test_an_error_in_an_ask_is_reported_too(runtime: Runtimes, failures: list[Fa
         ref.ask(KeyError("x"), timeout=10)
     ref.ask("settled", timeout=10)
     assert seen(failures) == [(Where.ASK, "Fragile", KeyError, False)]
-    assert failures[0].ref == ref
-    assert failures[0].urn == ref.actor_urn
+    assert (failures[0].ref, failures[0].urn) == (ref, f"{ref.actor_urn}")
 
 
 def test_an_error_in_a_tell_ends_the_actor_and_is_reported(runtime: Runtimes, failures: list[Failure]) -> None:
