@@ -24,7 +24,7 @@ from greenroom.storage.search import Found, Indexer, search
 from greenroom.storage.sqlite import CannotOpen, quick_check
 from greenroom.storage.storage_actor import CLOSED, Callbacks, StorageActor
 from greenroom.storage.trouble import Trouble, classify_error
-from greenroom.storage.writer import Place, Writer
+from greenroom.storage.writer import Place, Writer, let_go
 
 ACCEPTS_MAX = 4_096
 """How many inbound wait to be stored; more are refused, and their platforms send them again."""
@@ -55,11 +55,12 @@ class _Room:
 
 @dataclass(slots=True)
 class _Aides:
-    """What works beside the writer on a real disk; nothing in simulation."""
+    """What works beside the storage actor."""
 
     checkpointer: Checkpointer | None = None
     reader: Ref[ReadingActor] | None = None
     indexer: Indexer | None = None
+    simulated: Writer | None = None  # Its actor may vanish without a word, as real ones do not.
 
     def stop(self) -> None:
         """Stop them; idempotent."""
@@ -69,6 +70,11 @@ class _Aides:
             self.reader.stop(timeout=STOP_S)
         if self.checkpointer is not None:
             self.checkpointer.stop(timeout_s=STOP_S)
+
+    def let_go(self) -> None:
+        """Close what nobody else will. Raises PowerCut where that is what killed the process."""
+        if self.simulated is not None:
+            self.simulated.close()
 
 
 class SqliteStore:
@@ -119,6 +125,7 @@ class SqliteStore:
                 aides.indexer.start()
                 aides.reader = runtime.start(ReadingActor, place.path)
             writer = Writer(place, owned, db, beside=aides.checkpointer)
+            aides.simulated = writer if place.vfs is not None else None
             wake = aides.indexer.wake if aides.indexer is not None else _nobody
             actor = runtime.start(StorageActor, writer, Callbacks(on_trouble, on_fenced, wake))
         except BaseException:  # Invariant: what could not be opened is not held.
@@ -191,11 +198,15 @@ class SqliteStore:
         return clean
 
     def abandon(self) -> None:
-        """Let go of everything without a word to the disk: as a killed process does, or one that was fenced off."""
+        """Let go of everything without a word to the disk: as a killed process does, or one that was fenced off.
+
+        A simulator calls it after `runtime.crash()`; on a dead disk it raises PowerCut, which means nothing any more.
+        """
         self._actor.stop(block=False)
         self._aides.stop()
         if self._lock is not None:
             self._lock.release()
+        self._aides.let_go()
 
 
 def _own(place: Place, runtime: Runtime, version: str) -> tuple[Ownership, apsw.Connection, tuple[Boot, ...]]:
@@ -211,10 +222,10 @@ def _own(place: Place, runtime: Runtime, version: str) -> tuple[Ownership, apsw.
         owned = take_ownership(db, uid_if_new=uid, at=runtime.clock.now(), pid=os.getpid(), version=version)
         return owned, db, read_boots(db)
     except apsw.Error as error:
-        db.close(force=True)
+        let_go(db)
         raise CannotOpen(classify_error(error, path=place.path).text) from error
     except BaseException:  # Invariant: what could not be opened is not held.
-        db.close(force=True)
+        let_go(db)
         raise
 
 

@@ -117,8 +117,7 @@ class Writer:
         """Close the connection; what is not committed never was."""
         opened, self._opened = self._opened, None
         if opened is not None:
-            with contextlib.suppress(apsw.Error):  # The journal is settled by whoever opens next.
-                opened.db.close(force=True)
+            let_go(opened.db)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[_Opened]:
@@ -165,8 +164,7 @@ class Writer:
             self._identify(db)
             return _watched(db, self._beside, self._place.checkpoints)
         except BaseException:  # Invariant: whatever happened, no connection is left behind.
-            with contextlib.suppress(apsw.Error):
-                db.close(force=True)
+            let_go(db)
             raise
 
     def _identify(self, db: apsw.Connection) -> None:
@@ -185,6 +183,12 @@ class Writer:
         else:
             detail = f"it holds {found.groups} groups, not the {self._stamp} that were written"
             raise Troubled(trouble(TroubleKind.VANISHED, path=self._place.path, detail=detail))
+
+
+def let_go(db: apsw.Connection) -> None:
+    """Close, whatever the disk says to that: the journal is settled by whoever opens next."""
+    with contextlib.suppress(apsw.Error):
+        db.close(force=True)
 
 
 def _watched(db: apsw.Connection, beside: Checkpointer | None, limits: Limits) -> _Opened:
