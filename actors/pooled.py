@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 from contextlib import suppress
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import pykka

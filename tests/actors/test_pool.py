@@ -198,7 +198,12 @@ def test_closing_stops_every_actor_without_handling_its_queue() -> None:
     gate.tell("hold the only thread")
     assert entered.wait(10)
     waiting = [ref.ask("never handled", block=False) for ref in refs]
-    opener = threading.Thread(target=lambda: (gate.actor_stopped.wait(10), opened.set()))  # It is killed last.
+
+    def open_when_killed() -> None:
+        gate.actor_stopped.wait(10)  # It was started first, so it is killed last.
+        opened.set()
+
+    opener = threading.Thread(target=open_when_killed)
     opener.start()
     pool.close(10)
     opener.join()

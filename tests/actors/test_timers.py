@@ -78,7 +78,14 @@ def test_the_heap_agrees_with_a_plain_dictionary(operations: list[tuple[str, int
 
 def test_a_thread_rings_each_timer_once_and_in_order(pool: PoolRuntime) -> None:
     rung: list[str] = []
-    done = threading.Event()
+    done, held, all_armed = threading.Event(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        held.set()
+        all_armed.wait(10)
+
+    pool.timers.arm("hold the thread until all are armed", 0, hold)
+    assert held.wait(10)
     pool.timers.arm("last", 0.03, done.set)
     pool.timers.arm("second", 0.02, lambda: rung.append("second"))
     pool.timers.arm("first", 0.01, lambda: rung.append("first"))
@@ -86,6 +93,7 @@ def test_a_thread_rings_each_timer_once_and_in_order(pool: PoolRuntime) -> None:
     pool.timers.arm("replaced", 0.025, lambda: rung.append("third"))
     pool.timers.arm("cancelled", 0.015, lambda: rung.append("never"))
     assert pool.timers.cancel("cancelled")
+    all_armed.set()
     assert done.wait(10)
     assert rung == ["first", "second", "third"]
 
