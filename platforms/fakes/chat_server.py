@@ -41,7 +41,9 @@ class FakeChatServer:
         """How many edits took effect, also those that changed nothing."""
         self._mutex = RLock()
         self._messages: dict[str, ChatMessage] = {}
-        self._updates: dict[tuple[SessionKey, str], Inbound] = {}
+        self._chats: dict[SessionKey, list[ChatMessage]] = {}
+        self._keys: dict[tuple[SessionKey, str], ChatMessage] = {}  # the newest of each
+        self._updates: dict[tuple[str, str, str], Inbound] = {}
         self._bells: list[Callable[[], object]] = []
         self._blocked: set[SessionKey] = set()
 
@@ -51,11 +53,13 @@ class FakeChatServer:
         """Show a new message; returns its id. Raises SendRefusedError in a chat that blocked the bot."""
         with self._mutex:
             self._refuse_if_blocked(message.session)
-            if self.native_keys and (known := self._by_key(message.session, message.key)) is not None:
+            if self.native_keys and (known := self._keys.get((message.session, message.key))) is not None:
                 return known.id
             self.posts += 1
             id = f"m{self.posts}"  # noqa: A001 - the field's own word
-            self._messages[id] = ChatMessage(id, message.session, message.key, [message.text], message.reply_to)
+            made = ChatMessage(id, message.session, message.key, [message.text], message.reply_to)
+            self._messages[id] = self._keys[message.session, message.key] = made
+            self._chats.setdefault(message.session, []).append(made)
             return id
 
     def edit(self, session: SessionKey, message_id: str, text: str) -> None:
@@ -72,7 +76,7 @@ class FakeChatServer:
     def find(self, session: SessionKey, key: str) -> str | None:
         """Search a chat by the key that its messages carry; removed ones are not found."""
         with self._mutex:
-            found = self._by_key(session, key)
+            found = self._keys.get((session, key))
             return None if found is None or found.deleted else found.id
 
     def unacknowledged(self) -> list[Inbound]:
@@ -83,7 +87,7 @@ class FakeChatServer:
     def acknowledge(self, inbound: Inbound) -> None:
         """Never give this update again."""
         with self._mutex:
-            self._updates.pop((inbound.key, inbound.update_id), None)
+            self._updates.pop((inbound.key.platform, inbound.key.account, inbound.update_id), None)
 
     def on_update(self, bell: Callable[[], object]) -> Callable[[], None]:
         """Ring whenever a person says something; returns what ends that."""
@@ -94,9 +98,10 @@ class FakeChatServer:
     # The persons' side
 
     def say(self, session: SessionKey, update_id: str, text: str, author: str | None = None) -> None:
-        """A person writes. The same update id twice is the same update, delivered again."""
+        """A person writes. An update id is unique in the account; twice the same is one update, delivered again."""
         with self._mutex:
-            self._updates[session, update_id] = Inbound(session, update_id, text, author, reply_to=update_id)
+            inbound = Inbound(session, update_id, text, author, reply_to=update_id)
+            self._updates[session.platform, session.account, update_id] = inbound
             bells = tuple(self._bells)
         for bell in bells:
             bell()
@@ -104,7 +109,7 @@ class FakeChatServer:
     def visible(self, session: SessionKey) -> list[ChatMessage]:
         """What a person sees of the bot, oldest first."""
         with self._mutex:
-            return [each for each in self._messages.values() if each.chat == session and not each.deleted]
+            return [each for each in self._chats.get(session, ()) if not each.deleted]
 
     def texts(self, session: SessionKey) -> list[str]:
         """What a person reads of the bot, oldest first."""
@@ -123,6 +128,3 @@ class FakeChatServer:
     def _refuse_if_blocked(self, session: SessionKey) -> None:
         if session in self._blocked:
             raise SendRefusedError("the bot was blocked by the user")
-
-    def _by_key(self, session: SessionKey, key: str) -> ChatMessage | None:
-        return next((m for m in self._messages.values() if m.chat == session and m.key == key), None)
