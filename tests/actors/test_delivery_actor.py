@@ -38,7 +38,7 @@ from greenroom.actors.runtime import Failure
 from greenroom.actors.simulation import SimRuntime
 from greenroom.actors.store import Committed, OwedOf, Refused
 from greenroom.platforms.fakes.chat_server import FakeChatServer
-from greenroom.platforms.fakes.platform import FakePlatform, Fault
+from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
 from greenroom.storage.faulty_disk import Disk
 from greenroom.storage.faulty_file import Loss
 from greenroom.storage.store import SqliteStore
