@@ -13,7 +13,8 @@ _NONE_WAITS = (0, 0.0)
 # The delivery's key is written as `actors.keys.answer_key` does; a test compares the two.
 _OPEN_RUNS = f"""
 SELECT *, EXISTS (SELECT 1 FROM deliveries
-    WHERE deliveries.key = id || '.' || work || '.answer' || iif(segment, '.' || segment, ''))
+    WHERE deliveries.key
+    = found.id || '.' || found.work || '.answer' || iif(found.segment, '.' || found.segment, ''))
 FROM (SELECT {RUN_COLUMNS}, {TAIL_COLUMNS}, sessions.id, sessions.key, sessions.generation AS newest,
     EXISTS (SELECT 1 FROM routes WHERE routes.key = sessions.key AND routes.session_id = sessions.id),
     sessions.suspended_at IS NOT NULL, sessions.quarantined_at IS NOT NULL,
@@ -55,7 +56,7 @@ def _with_open_run(
 ) -> list[tuple[float, Unfinished]]:
     """Takes the sessions that it finds out of `waiting`."""
     only, bindings = ("", ()) if session_id is None else (" AND runs.session_id = ?", (session_id,))
-    rows: list[Row] = db.execute(f"{_OPEN_RUNS}{only})", bindings).fetchall()
+    rows: list[Row] = db.execute(f"{_OPEN_RUNS}{only}) AS found", bindings).fetchall()
     ended_clean = {epoch: _ended_clean(db, epoch) for epoch in {row[1] for row in rows}}
     return [_read_open(row, waiting, ended_clean) for row in rows]
 
