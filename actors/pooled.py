@@ -16,7 +16,6 @@ from greenroom.actors.runtime import Failure, Where
 
 if TYPE_CHECKING:
     import threading
-    from types import TracebackType
 
     from greenroom.actors.mailbox import Mailbox
     from greenroom.actors.ref import Ref
@@ -228,14 +227,6 @@ class PooledActor(pykka.Actor):
             except BaseException as second:
                 self._report(Where.ON_FAILURE, second)
         self._report(where, error)
-
-    def _handle_failure(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Pykka's own handling unregisters from the global registry, where we never were; `_die` is ours."""
 
     def _report(self, where: Where, error: BaseException) -> None:
         ref = self._actor_ref
