@@ -106,7 +106,9 @@ class Entry:
     @property
     def complete(self) -> bool:
         """Whether all of the text is visible."""
-        return self.parts is not None and self.done >= len(self.parts)
+        if self.parts is None or self.done < len(self.parts) - 1:
+            return False
+        return self.done >= len(self.parts) or self.says == self.parts[self.done]
 
 
 def take_up(ways: Ways, delivery: Delivery, *, not_before: float) -> Entry:
@@ -124,13 +126,14 @@ def take_up(ways: Ways, delivery: Delivery, *, not_before: float) -> Entry:
 
 def fill(ways: Ways, entry: Entry, text: str) -> Entry:
     """The text is known, and on disk."""
-    parts = split(text, ways.text_max) or (NOTHING_SAID[: ways.text_max],)
-    delivery = replace(entry.delivery, text=text, state=_filled_state(entry.delivery.state))
-    return replace(entry, delivery=delivery, parts=parts, live=None)
+    delivery = entry.delivery
+    state = DeliveryState.PENDING if delivery.state is DeliveryState.OPEN else delivery.state
+    return replace(entry, delivery=replace(delivery, text=text, state=state), parts=parts_of(ways, text), live=None)
 
 
-def _filled_state(state: DeliveryState) -> DeliveryState:
-    return DeliveryState.PENDING if state is DeliveryState.OPEN else state
+def parts_of(ways: Ways, text: str) -> tuple[str, ...]:
+    """The messages that a text becomes; at least one."""
+    return split(text, ways.text_max) or (NOTHING_SAID[: ways.text_max],)
 
 
 def advance(entry: Entry) -> Entry:
@@ -200,10 +203,8 @@ def posted(ways: Ways, entry: Entry, message_id: str, text: str | None) -> Entry
     if entry.parts is not None and not ways.edits:
         says = entry.parts[entry.done]  # Nothing but the text was ever posted.
     ids = (*entry.delivery.message_ids[: entry.done], message_id)
-    state = DeliveryState.OPEN if entry.parts is None else DeliveryState.PENDING
-    delivery = replace(entry.delivery, message_ids=ids, state=state, attempts=0, retry_at=None)
-    moved = replace(entry, delivery=delivery, says=says, gone=False, doubt=False, looked=False, wanted=False)
-    return replace(moved, failures=0)
+    delivery = replace(entry.delivery, message_ids=ids, attempts=0, retry_at=None)
+    return replace(entry, delivery=delivery, says=says, gone=False, doubt=False, looked=False, wanted=False, failures=0)
 
 
 def doubted(entry: Entry, text: str) -> Entry:

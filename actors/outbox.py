@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from greenroom.actors.calls import Call, Edit, Look, Outcome, Post, Worked
-from greenroom.actors.entry import Entry, Ways, advance, fill, next_call, posted, ready_at, take_up
+from greenroom.actors.entry import Entry, Ways, advance, fill, next_call, parts_of, posted, ready_at, take_up
 from greenroom.actors.facts import DeliveryMoved
 from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState
 from greenroom.actors.outbox_words import (
@@ -71,8 +71,9 @@ def _hear(ways: Ways, lane: Lane, delivery: Delivery) -> Lane:
     """A session speaks of a delivery whose row it has just written."""
     if delivery.key in lane.keys:
         heard = (_heard(ways, e, delivery) if e.delivery.key == delivery.key else e for e in lane.entries)
-        return replace(lane, entries=tuple(heard))
-    return replace(lane, entries=(*lane.entries, _heard(ways, Entry(delivery), delivery)))
+        return Lane(tuple(heard), lane.busy, lane.asked)
+    parts = None if delivery.text is None else parts_of(ways, delivery.text)
+    return Lane((*lane.entries, Entry(delivery, parts, wanted=parts is None)), lane.busy, lane.asked)
 
 
 def _heard(ways: Ways, entry: Entry, delivery: Delivery) -> Entry:
@@ -104,12 +105,11 @@ def _settle(ways: Ways, lane: Lane, moment: Moment, effects: Effects = NOTHING) 
         return lane, effects
     advanced = [advance(entry) for entry in lane.entries]
     complete = [entry for entry in advanced if entry.complete]
-    lane = replace(lane, entries=tuple(entry for entry in advanced if not entry.complete))
+    lane = Lane(tuple(entry for entry in advanced if not entry.complete), asked=lane.asked)
     facts = (_moved(entry, DeliveryState.DELIVERED, moment) for entry in complete)
     acts = (Conclude(entry.delivery.key) for entry in complete)
     lane, wishes = _wish(ways, lane, moment)
-    written = {fact.delivery.key: fact for fact in (*effects.facts, *facts)}  # The newest fact of a row says all.
-    return lane, Effects(tuple(written.values()), (*effects.acts, *acts, *wishes))
+    return lane, Effects((*effects.facts, *facts), (*effects.acts, *acts, *wishes))
 
 
 def _wish(ways: Ways, lane: Lane, moment: Moment) -> tuple[Lane, tuple[Act, ...]]:
@@ -117,7 +117,7 @@ def _wish(ways: Ways, lane: Lane, moment: Moment) -> tuple[Lane, tuple[Act, ...]
     if focus is None:
         return lane, ()
     wait_s = focus[1] - moment.now
-    return (lane, (WakeIn(wait_s),)) if wait_s > 0 else (replace(lane, asked=True), (AskSlot(),))
+    return (lane, (WakeIn(wait_s),)) if wait_s > 0 else (Lane(lane.entries, asked=True), (AskSlot(),))
 
 
 def _focus(ways: Ways, lane: Lane) -> tuple[Entry, float] | None:
@@ -130,20 +130,21 @@ def _focus(ways: Ways, lane: Lane) -> tuple[Entry, float] | None:
 
 
 def _start_call(ways: Ways, lane: Lane, moment: Moment) -> tuple[Lane, Effects]:
-    lane = replace(lane, asked=False)
+    lane = Lane(lane.entries)
     focus = _focus(ways, lane)
     if focus is None or focus[1] > moment.now:
         return _settle(ways, lane, moment, Effects(acts=(YieldSlot(),)))
     entry, call = focus[0], next_call(ways, focus[0])
     if call is None:  # The streamed words are what is shown already.
         return _settle(ways, _with(lane, replace(entry, live=None)), moment, Effects(acts=(YieldSlot(),)))
-    if isinstance(call, Edit):
+    if entry.live is not None and isinstance(call, Edit):
         entry = replace(entry, live=None)
     facts: tuple[DeliveryMoved, ...] = ()
     if ways.rule is DeliveryClass.NONE:
         facts = (_moved(entry, DeliveryState.SENDING, moment),)
         entry = replace(entry, delivery=facts[0].delivery)
-    return replace(_with(lane, entry), busy=(entry.delivery.key, call)), Effects(facts, (Perform(call),))
+    lane = _with(lane, entry)
+    return Lane(lane.entries, (entry.delivery.key, call)), Effects(facts, (Perform(call),))
 
 
 def _end_call(ways: Ways, lane: Lane, outcome: Outcome, moment: Moment) -> tuple[Lane, Effects]:
@@ -151,14 +152,14 @@ def _end_call(ways: Ways, lane: Lane, outcome: Outcome, moment: Moment) -> tuple
         return lane, NOTHING
     key, call = lane.busy
     entry = next(e for e in lane.entries if e.delivery.key == key)
-    lane = replace(lane, busy=None)
+    lane = Lane(lane.entries, asked=lane.asked)
     if isinstance(outcome, Worked):
         return _worked(ways, lane, entry, call, outcome.message_id, moment)
     setback = decide_setback(ways, entry, call, outcome, moment)
     facts = () if setback.state is None else (_moved(setback.entry, setback.state, moment, setback.reason),)
     acts: tuple[Act, ...] = () if setback.pause_s is None else (Pause(setback.pause_s),)
     if setback.state is DeliveryState.DEAD:
-        lane = replace(lane, entries=tuple(e for e in lane.entries if e.delivery.key != key))
+        lane = Lane(tuple(e for e in lane.entries if e.delivery.key != key))
         return _settle(ways, lane, moment, Effects(facts, (*acts, Conclude(key))))
     moved = replace(setback.entry, delivery=facts[0].delivery) if facts else setback.entry
     return _settle(ways, _with(lane, moved), moment, Effects(facts, acts))
@@ -179,15 +180,18 @@ def _worked(
         case Look() | Post():
             text = call.message.text if isinstance(call, Post) else None
             there = posted(ways, entry, message_id or "", text)
-            fact = _moved(there, there.delivery.state, moment)
-            return _settle(ways, _with(lane, there), moment, Effects((fact,)))
+            if there.complete:
+                return _settle(ways, _with(lane, there), moment)
+            state = DeliveryState.OPEN if there.parts is None else DeliveryState.PENDING
+            fact = _moved(there, state, moment)  # Stored before any edit.
+            return _settle(ways, _with(lane, replace(there, delivery=fact.delivery)), moment, Effects((fact,)))
         case _:
             assert_never(call)
 
 
 def _with(lane: Lane, entry: Entry) -> Lane:
     key = entry.delivery.key
-    return replace(lane, entries=tuple(entry if e.delivery.key == key else e for e in lane.entries))
+    return Lane(tuple(entry if e.delivery.key == key else e for e in lane.entries), lane.busy, lane.asked)
 
 
 def _moved(entry: Entry, state: DeliveryState, moment: Moment, error: str | None = None) -> DeliveryMoved:
