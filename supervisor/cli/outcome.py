@@ -31,6 +31,7 @@ def describe_refusal(error: BaseException) -> CommandFailed | None:
 def _describe(error: BaseException) -> str | None:
     import apsw  # noqa: PLC0415 - a failing command may take the time
 
+    from greenroom.platforms.agents.function import NotAnAgentError  # noqa: PLC0415
     from greenroom.storage.lock import Held  # noqa: PLC0415
     from greenroom.storage.sqlite import CannotOpen  # noqa: PLC0415
     from greenroom.storage.trouble import TroubleKind, classify_error  # noqa: PLC0415
@@ -39,13 +40,15 @@ def _describe(error: BaseException) -> str | None:
     match error:
         case ConfigError():
             return "\n  ".join(("the configuration cannot be used:", *error.problems))
-        case CannotOpen():
+        case CannotOpen() | NotAnAgentError():
             return str(error)
         case Held():
             return describe_held(error)
         case apsw.Error():
             judged = classify_error(error, path="the database")
             return None if judged.kind is TroubleKind.MISTAKE else judged.text
+        case Exception() if type(error).__module__ == "greenroom.platforms.chats.web.server":
+            return str(error)  # ListenError, named without importing the extra.
         case OSError(errno=code) if code is not None:
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or errno.errorcode.get(code, str(code))}"

@@ -6,14 +6,12 @@ import time
 from pathlib import Path
 
 from greenroom.storage.lock import Holder, read_holder
-from greenroom.storage.sqlite import CannotOpen
-from greenroom.storage.views import Only, SessionState, open_views, read_sessions
 from greenroom.supervisor.cli.outcome import NOT_RUNNING, CommandFailed
-from greenroom.supervisor.cli.paper import clean, count, print_json, say_duration
+from greenroom.supervisor.cli.paper import clean, print_json, say_duration
+from greenroom.supervisor.daemon.waiting import describe_waiting
 
 LOOK_S = 0.1
 SAY_EVERY_S = 3.0
-NAMED_MAX = 3
 
 
 def stop_holder(path: Path, *, now: bool, timeout_s: float, as_json: bool) -> None:
@@ -55,7 +53,7 @@ def _wait(path: Path, holder: Holder, *, began: float, timeout_s: float, quiet: 
             )
         if at - said_at >= SAY_EVERY_S and not quiet:
             said_at = at
-            print(clean(f"  {_describe_waiting(path)}"), flush=True)
+            print(clean(f"  {describe_waiting(path)}"), flush=True)
         time.sleep(LOOK_S)
 
 
@@ -73,22 +71,3 @@ def _is_alive(holder: Holder) -> bool:
     except OSError:
         return False
     return state[0] not in {"Z", "X"} and state[19] == holder.born
-
-
-def _describe_waiting(path: Path) -> str:
-    try:
-        db = open_views(path)
-    except CannotOpen as error:
-        return f"waiting ({error})"
-    try:
-        rows = [row for row in read_sessions(db, live=True, only=Only.OPEN) if row.state is SessionState.RUNNING]
-        owing = read_sessions(db, live=True, only=Only.OWING)
-    finally:
-        db.close()
-    if rows:
-        named = ", ".join(row.key for row in rows[:NAMED_MAX])
-        more = f" and {len(rows) - NAMED_MAX} more" if len(rows) > NAMED_MAX else ""
-        return f"waiting for {count(len(rows), 'run')}: {named}{more}"
-    if owing:
-        return f"sending what is owed to {count(len(owing), 'chat')}"
-    return "waiting for it to close"

@@ -69,6 +69,7 @@ _TYPES = {
     "bool": "true or false",
     "string": "a text in quotes",
     "path": "a path in quotes",
+    "tuple": "a list, such as ['one', 'two']",
 }
 
 

@@ -14,7 +14,7 @@ from pydantic_settings import (
 from greenroom.supervisor.daemon.paths import default_database
 
 ENVIRONMENT_PREFIX = "GREENROOM_"
-DEFAULT_PORT = 8770
+DEFAULT_PORT = 8765
 PORT_MAX = 65535
 
 
@@ -31,11 +31,12 @@ class StoreSection(Section):
 
 
 class WebSection(Section):
-    """The web chat. Port 0 takes any free one."""
+    """The web chat. Port 0 takes any free one; `hosts` are further names by which browsers may address it."""
 
     enabled: bool = True
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=DEFAULT_PORT, ge=0, le=PORT_MAX)
+    hosts: tuple[str, ...] = ()
 
 
 class AgentSection(Section):

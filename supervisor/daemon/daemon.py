@@ -1,0 +1,177 @@
+"""`greenroom up`: one life of the daemon, from the configuration to an exit code.
+
+The main thread only waits: for signals, for the supervisor's failure, for the drain. Sessions, storage and platforms
+live on the supervisor's own threads, so that a hung agent never keeps this thread from hearing the second signal.
+"""
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from greenroom.actors.ports import Platform
+from greenroom.storage.lock import Held, read_holder
+from greenroom.storage.trouble import Trouble
+from greenroom.supervisor.daemon.boot_report import describe_recovery
+from greenroom.supervisor.daemon.composing import load_agent, load_platforms, make_web
+from greenroom.supervisor.daemon.config import Config
+from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
+from greenroom.supervisor.daemon.logs import set_up_logs
+from greenroom.supervisor.daemon.orders import Orders
+from greenroom.supervisor.daemon.reloading import Reloader
+from greenroom.supervisor.daemon.waiting import describe_waiting
+from greenroom.supervisor.drain import FORCED_S
+from greenroom.supervisor.history import StoreHistory
+from greenroom.supervisor.recovery import Decided
+from greenroom.supervisor.supervisor import AsyncRoom, Supervisor
+from greenroom.supervisor.version import VERSION
+
+DONE, FAILED = 0, 1
+
+DECIDE_S = 30.0
+"""How long the report waits for the decisions about interrupted work; serving does not wait for it."""
+
+SAY_EVERY_S = 3.0
+HURRY_S = 5.0
+"""After a second signal the process ends within this, whatever is stuck. That is safe: all acknowledged is on disk."""
+
+logger = logging.getLogger("greenroom.daemon")
+
+
+def say(text: str) -> None:
+    """Tell the operator on stdout; one who has closed it is told nothing, and the daemon lives on."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(f"greenroom: {text}\n")
+        sys.stdout.flush()
+
+
+def serve(config: Config, *, named: Path | None = None) -> int:
+    """Serve until told to stop, and return the exit code. `named` is the file that SIGHUP reads again.
+
+    Raises ConfigError, Held, CannotOpen, ListenError before anything is served.
+    """
+    set_up_logs(config.log)
+    faulthandler.enable()
+    if holder := read_holder(config.database):
+        raise Held(config.database, holder)
+    agent, platforms = load_agent(config), load_platforms(config)
+    return asyncio.run(_Life(config, agent, platforms, named).live())
+
+
+class _Life:
+    """What one life of the daemon holds together. Everything here runs on the main thread's loop."""
+
+    def __init__(
+        self, config: Config, agent: Callable[..., Any], platforms: list[Platform], named: Path | None
+    ) -> None:
+        self._config = config
+        self._platforms = platforms
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._decided: asyncio.Future[tuple[Decided, ...]] | None = None
+        self._orders = Orders()
+        self._reloader = Reloader(config, named)
+        self._supervisor = Supervisor(
+            config.database, agent=agent, policy=config.policy, on_began=self._hear_began, on_trouble=_hear_trouble
+        )
+        self._web = make_web(config, StoreHistory(lambda: self._supervisor.store))
+
+    async def live(self) -> int:
+        self._loop = asyncio.get_running_loop()
+        self._decided = self._loop.create_future()
+        backlog = read_backlog(self._config.database)
+        address = None if self._web is None else self._web.bind()
+        try:
+            with self._orders.taken(on_reload=self._reload, on_dump=self._dump):
+                async with self._supervisor as room:
+                    code = await self._serve(room, address, backlog)
+                    began = time.monotonic()
+                    hurrying = asyncio.create_task(self._hurry_if_told())
+                    telling = asyncio.create_task(self._tell_waiting())
+                for task in (hurrying, telling):
+                    task.cancel()
+        finally:
+            if self._web is not None:
+                self._web.close()
+        if code == DONE:
+            say(f"stopped after {time.monotonic() - began:.1f} s; nothing is lost, the next start goes on from here")
+        return code
+
+    async def _serve(self, room: AsyncRoom, address: str | None, backlog: Backlog) -> int:
+        """Attach, report, and wait for the end; the drain follows when the caller leaves the room."""
+        for platform in (*self._platforms, *([] if self._web is None else [self._web])):
+            room.attach(platform)
+        store = self._supervisor.store
+        if store is not None and store.lock is not None:
+            store.lock.serve_at(address)
+        gc.freeze()
+        say(f"{VERSION}, pid {os.getpid()}, database {self._config.database}")
+        for line in await self._report(backlog):
+            say(line)
+        say(f"serving at {address}" if address else "serving; the web chat is switched off")
+        stop = asyncio.create_task(self._orders.stop.wait())
+        failure = asyncio.create_task(room.failure())
+        await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        # The C thread of faulthandler ends the process even if no Python runs any more.
+        faulthandler.dump_traceback_later(self._config.policy.drain_s + FORCED_S, exit=True, file=sys.stderr)
+        if failure.done():
+            say(f"cannot go on: {failure.result()}")
+            return FAILED
+        failure.cancel()
+        say(f"stopping: running work gets {self._config.policy.drain_s:g} s to finish; again to end at once")
+        return DONE
+
+    async def _report(self, backlog: Backlog) -> list[str]:
+        assert self._decided is not None  # noqa: S101 - made when the life began
+        try:
+            decided = await asyncio.wait_for(asyncio.shield(self._decided), DECIDE_S)
+        except TimeoutError:
+            return ["what was interrupted is still being decided; see `greenroom explain SESSION`"]
+        store = self._supervisor.store
+        return describe_recovery(read_found(() if store is None else store.boots, decided, backlog))
+
+    def _hear_began(self, decided: tuple[Decided, ...]) -> None:
+        """Called on an inner thread, again whenever the store was opened anew."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # The loop is closed: there is nobody to tell.
+                self._loop.call_soon_threadsafe(self._note_began, decided)
+
+    def _note_began(self, decided: tuple[Decided, ...]) -> None:
+        if self._decided is not None and not self._decided.done():
+            self._decided.set_result(decided)
+
+    async def _tell_waiting(self) -> None:
+        """While the drain lasts, say what it waits for."""
+        while True:
+            await asyncio.sleep(SAY_EVERY_S)
+            say(await asyncio.to_thread(describe_waiting, self._config.database))
+
+    async def _hurry_if_told(self) -> None:
+        """A second signal: let go of what runs, and end within HURRY_S."""
+        await self._orders.hurry.wait()
+        say(f"told again: ending at once, exit code {FAILED}; what runs is marked and goes on at the next start")
+        self._supervisor.hurry()
+        await asyncio.sleep(HURRY_S)
+        os._exit(FAILED)
+
+    def _reload(self) -> None:
+        for line in self._reloader.reload():
+            say(line)
+
+    def _dump(self) -> None:
+        """The threads' stacks are on stderr already; say what the sessions do."""
+        say(f"dump: {describe_waiting(self._config.database)}; the stacks of all threads are on stderr")
+
+
+def _hear_trouble(trouble: Trouble | None) -> None:
+    if trouble is None:
+        logger.warning("the disk takes writes again; everything that waited is being stored")
+    else:
+        logger.error(trouble.text)

@@ -1,0 +1,50 @@
+"""SIGHUP: read the configuration again, put in force what can be changed while running, and say what cannot."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+from greenroom.supervisor.daemon.config import Config, load_config
+from greenroom.supervisor.daemon.config_problems import ConfigError
+from greenroom.supervisor.daemon.logs import set_level
+
+
+class Reloader:
+    """Knows the configuration in force."""
+
+    def __init__(self, config: Config, named: Path | None) -> None:
+        """`named` is the file that was named when the daemon was started, if any."""
+        self._config = config
+        self._named = named
+
+    def reload(self) -> list[str]:
+        """Read again and say in lines what became of it. A wrong configuration changes nothing."""
+        try:
+            fresh = load_config(self._named, database=self._config.database)
+        except ConfigError as error:
+            return ["the configuration was not changed, it cannot be used:", *(f"  {line}" for line in error.problems)]
+        changes = list(describe_changes(self._config, fresh))
+        if fresh.log.level != self._config.log.level:
+            set_level(fresh.log)
+            level = self._config.log.model_copy(update={"level": fresh.log.level})
+            self._config = replace(self._config, log=level)
+        return changes or ["the configuration was read again: nothing has changed"]
+
+
+def describe_changes(old: Config, new: Config) -> Iterator[str]:
+    """Say of each changed value whether it is in force now or from the next start on."""
+    before, after = _flatten(old), _flatten(new)
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            when = "in force now" if key == "log.level" else "needs a restart"
+            yield f"{key}: {before.get(key)} -> {after.get(key)} ({when})"
+
+
+def _flatten(config: Config) -> dict[str, object]:
+    """Every value by its key. Platforms only by their names: their values may be secret."""
+    flat: dict[str, object] = {}
+    for name, section in (("web", config.web), ("agent", config.agent), ("log", config.log)):
+        flat |= {f"{name}.{key}": getattr(section, key) for key in type(section).model_fields}
+    flat |= {f"policy.{knob.name}": getattr(config.policy, knob.name) for knob in fields(config.policy)}
+    flat |= {f"platforms.{name}": "changed" if table else "set" for name, table in config.platforms.items()}
+    return flat
