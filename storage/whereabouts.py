@@ -39,6 +39,13 @@ def has_vanished(connection: apsw.Connection, then: Whereabouts) -> bool:
     return bool(answer.value)
 
 
+def is_replaced(then: Whereabouts) -> bool:
+    """Whether another file than the database has its name now. A missing one is not another; a copy is."""
+    path, inode = then.files[0] if then.files else ("", None)
+    found = _read_inode(path) if path else None
+    return found is not None and found != inode
+
+
 def _read_inode(path: str) -> Inode | None:
     try:
         status = os.stat(path)  # noqa: PTH116 - on the way of every commit.

@@ -17,7 +17,7 @@ from greenroom.storage.checkpointer import Checkpointer, Limits, WalWatch
 from greenroom.storage.group import Answer, Facts, Fenced, Written, write_group
 from greenroom.storage.sqlite import CannotOpen, Malformed, Synchronous, open_writer
 from greenroom.storage.trouble import Trouble, TroubleKind, classify_error, trouble
-from greenroom.storage.whereabouts import Whereabouts, has_vanished, read_whereabouts
+from greenroom.storage.whereabouts import Whereabouts, has_vanished, is_replaced, read_whereabouts
 
 T = TypeVar("T")
 
@@ -77,6 +77,7 @@ class Writer:
         self._beside = beside
         self._doubtful: Written | None = None
         self._opened: _Opened | None = _watched(db, beside, place.checkpoints)
+        self._files = self._opened.whereabouts
 
     def commit(self, requests: Sequence[Facts]) -> list[Answer]:
         """Write the requests as one transaction; when it returns, they are on disk or refused, in order.
@@ -159,6 +160,8 @@ class Writer:
 
     def _reopen(self) -> _Opened:
         """Open again, and believe the file only if it is ours and holds all that we said it holds."""
+        if is_replaced(self._files):  # Opening it would mix our journal into another database.
+            raise Troubled(trouble(TroubleKind.VANISHED, path=self._place.path, detail="another file lies there"))
         db = self._place.open("refuse")
         try:
             self._identify(db)
