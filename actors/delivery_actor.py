@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, assert_never
 
 from pykka import ActorDeadError
 
-from greenroom.actors.calls import Call, Doubtful, Outcome, perform, read_outcome
+from greenroom.actors.calling import Calling
+from greenroom.actors.calls import Outcome
 from greenroom.actors.entry import DeliveryPolicy, OutboxLimits, Ways
 from greenroom.actors.hearsay import Hearsay
 from greenroom.actors.model import Delivery, SessionKey
@@ -43,12 +43,9 @@ from greenroom.actors.outbox_words import (
 )
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.ports import Platform
-from greenroom.actors.runtime import Job, Loop, Solicited
+from greenroom.actors.runtime import Solicited
 from greenroom.actors.store import Committed, OwedOf, ReadAnswer, Refused, Store
 from greenroom.actors.traffic import Traffic
-
-LOOP = "platforms"
-"""The asyncio loop on which all platform code runs."""
 
 DEFAULT_LIMITS = OutboxLimits()
 
@@ -116,14 +113,17 @@ class DeliveryActor(PooledActor):
     ) -> None:
         super().__init__()
         self._store = store
-        self._platform = platform
+        self._clock, self._timers, self._random = self.runtime.clock, self.runtime.timers, self.runtime.random
         self._account = OwedOf(platform.name, platform.account)
         self._ways = Ways.of(platform.traits, policy, store.uid, limits)
         self._traffic = Traffic(limits.in_flight_max)
         self._boxes: dict[SessionKey, _Box] = {}
-        self._calls: dict[int, tuple[SessionKey, Job]] = {}
-        self._number = 0
-        self._loop: Loop = self.runtime.loop(LOOP)
+        self._calling = Calling(
+            self.runtime,
+            platform,
+            timeout_s=limits.call_timeout_s,
+            tell=lambda number, outcome: self._tell(_Returned(number, outcome)),
+        )
         self._early: list[Opened | Filled | LiveText] | None = []  # None: what was owed at the start is known
         self._hearsay = Hearsay()
         self._flushed: list[Callable[[], None]] = []
@@ -212,7 +212,7 @@ class DeliveryActor(PooledActor):
                 self._act(session, box)
         if box.next is None and not box.lane.entries and session in self._boxes:
             del self._boxes[session]
-            self.runtime.timers.cancel((self.actor_urn, session))
+            self._timers.cancel((self, session))
 
     def _news(self, event: Event) -> Event | None:
         match event:
@@ -224,7 +224,7 @@ class DeliveryActor(PooledActor):
                 return event
 
     def _moment(self) -> Moment:
-        return Moment(self.runtime.clock.monotonic(), self.runtime.clock.now(), self.runtime.random.random())
+        return Moment(self._clock.monotonic(), self._clock.now(), self._random.random())
 
     def _written(self, session: SessionKey, result: Committed | Refused) -> None:
         if isinstance(result, Refused):
@@ -246,11 +246,11 @@ class DeliveryActor(PooledActor):
                 case YieldSlot():
                     self._traffic.end()
                 case Perform(call):
-                    self._call(session, call)
+                    self._calling.begin(session, call)
                 case WakeIn(after_s):
                     self._arm(session, after_s, Woke(session))
                 case Pause(after_s):
-                    self._traffic.pause(self.runtime.clock.monotonic() + after_s)
+                    self._traffic.pause(self._clock.monotonic() + after_s)
                     self._arm("pause", after_s, _PauseOver())
                 case Conclude(key):
                     self._hearsay.conclude(key)
@@ -260,29 +260,14 @@ class DeliveryActor(PooledActor):
     # Calls
 
     def _grant(self) -> None:
-        while (session := self._traffic.grant(self.runtime.clock.monotonic())) is not None:
+        while (session := self._traffic.grant(self._clock.monotonic())) is not None:
             self._feed(session, SlotGranted())
 
-    def _call(self, session: SessionKey, call: Call) -> None:
-        self._number = number = self._number + 1
-        timeout_s = self._ways.limits.call_timeout_s
-        job = self._loop.spawn(perform(self._platform, call), name="delivery", done=partial(self._returned, number))
-        self._calls[number] = (session, job)
-        self._arm(number, timeout_s, _Returned(number, Doubtful(f"no answer in {timeout_s:g} s", raised=False)))
-
-    def _returned(self, number: int, error: BaseException | None, message_id: str | None) -> None:
-        """On the platforms' loop."""
-        self._tell(_Returned(number, read_outcome(error, message_id)))
-
     def _end_call(self, number: int, outcome: Outcome) -> None:
-        called = self._calls.pop(number, None)
-        if called is None:
-            return  # It was counted as lost when its time was over.
-        session, job = called
-        job.cancel()
-        self.runtime.timers.cancel((self.actor_urn, number))
-        self._traffic.end()
-        self._feed(session, CallEnded(outcome))
+        session = self._calling.end(number)
+        if session is not None:
+            self._traffic.end()
+            self._feed(session, CallEnded(outcome))
 
     # The world
 
@@ -301,11 +286,11 @@ class DeliveryActor(PooledActor):
     def _status(self) -> OutboxStatus:
         entries = [entry for box in self._boxes.values() for entry in box.lane.entries]
         owed = sum(entry.parts is not None for entry in entries)
-        paused_s = max(0.0, self._traffic.paused_until - self.runtime.clock.monotonic())
+        paused_s = max(0.0, self._traffic.paused_until - self._clock.monotonic())
         return OutboxStatus(owed, len(entries) - owed, self._traffic.in_flight, self._traffic.up, paused_s)
 
     def _arm(self, key: Hashable, after_s: float, message: Solicited) -> None:
-        self.runtime.timers.arm((self.actor_urn, key), after_s, lambda: self._tell(message))
+        self._timers.arm((self, key), after_s, lambda: self._tell(message))
 
     def _tell(self, message: Solicited) -> None:
         """Tell this actor, from any thread. What comes back to a dead one is found on disk by the next."""
@@ -314,8 +299,6 @@ class DeliveryActor(PooledActor):
 
     def _leave(self) -> None:
         """Leave nothing behind that acts: a call that is cut off counts as doubtful for the next actor."""
-        for number, (_, job) in self._calls.items():
-            job.cancel()
-            self.runtime.timers.cancel((self.actor_urn, number))
+        self._calling.abandon()
         for key in (*self._boxes, "pause", "read"):
-            self.runtime.timers.cancel((self.actor_urn, key))
+            self._timers.cancel((self, key))
