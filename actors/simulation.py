@@ -149,12 +149,11 @@ class SimRuntime(HostingRuntime):
         self._note(chosen.number)
         self.steps += 1
         self._depth += 1
-        crashes = self._crashes
         again = chosen.turn(self._share(chosen)) if type(chosen) is Mailbox else chosen.turn()  # type: ignore[call-arg]
         self._depth -= 1
         if self._dead and not self._depth:
             self._bury()
-        if again and self._crashes == crashes:
+        if again:  # Never after a crash in this turn: the dead have nothing left to do.
             ready.append(chosen)
         return True
 

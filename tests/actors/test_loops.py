@@ -297,6 +297,27 @@ def test_closing_cancels_every_job_and_the_loop_takes_no_more(kind: str) -> None
         loop.spawn(forever(), name="late", done=None)
 
 
+@pytest.mark.parametrize("kind", ["pool", "simulation"])
+def test_a_job_cancelled_by_close_may_tell_an_actor_that_went_first(kind: str) -> None:
+    runtime: Runtimes = PoolRuntime() if kind == "pool" else SimRuntime(1)
+    reported: list[Failure] = []
+    runtime.on_failure(reported.append)
+    ref = runtime.start(Echo)
+    told: list[BaseException | None] = []
+
+    def done(error: BaseException | None, _result: Any) -> None:
+        told.append(error)
+        ref.tell("ended")
+
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    runtime.loop("test").spawn(forever(), name="forever", done=done)
+    runtime.close(10)
+    assert len(told) == 1
+    assert not reported, "closing is no failure"
+
+
 def test_a_job_that_will_not_be_cancelled_is_reported_and_the_loop_ends() -> None:
     pool = PoolRuntime()
     reported: list[Failure] = []

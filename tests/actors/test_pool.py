@@ -1,5 +1,6 @@
 """The pool: many actors on few threads, none lost, none on two threads, no thread left."""
 
+import asyncio
 import threading
 from typing import Any
 
@@ -154,6 +155,22 @@ def test_an_ask_that_is_not_answered_in_time_raises_timeout(pool: PoolRuntime) -
     with pytest.raises(pykka.Timeout, match=r"0\.01 seconds"):
         gate.ask("quick", timeout=0.01)
     opened.set()
+
+
+def test_an_answer_for_a_loop_that_has_closed_harms_nobody() -> None:
+    pool = PoolRuntime(threads=1)
+    entered, opened = threading.Event(), threading.Event()
+    gate = pool.start(Gate, entered, opened)
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await gate.ask("slow", block=False)
+
+    asyncio.run(give_up())
+    opened.set()
+    assert gate.ask("the only thread lives on", timeout=10) is True
+    pool.close(10)
 
 
 def test_every_thread_is_named_and_none_outlives_close() -> None:

@@ -190,6 +190,18 @@ def test_a_full_mailbox_refuses_and_names_the_limit(runtime: Runtimes, failures:
     assert heard == ["choke", 0, 1, 2], "what was accepted is handled"
 
 
+def test_the_limit_holds_while_the_actor_works_off_its_queue(simulation: SimRuntime) -> None:
+    ref = simulation.start(Choked, mailbox_max=4)
+    heard = ref.proxy().heard.get(timeout=10)
+    answer = ref.ask("choke", block=False)
+    for word in ("a", "b", "c"):
+        ref.tell(word)
+    with pytest.raises(MailboxFull, match="has 4 messages waiting"):
+        answer.get(timeout=10)
+    simulation.run()
+    assert heard == ["choke", "a", "b", "c", 0], "there was room for one"
+
+
 def test_what_was_asked_for_and_stop_enter_a_full_mailbox(runtime: Runtimes) -> None:
     ref = runtime.start(Choked, mailbox_max=3)
     heard = ref.proxy().heard.get(timeout=10)
@@ -197,6 +209,34 @@ def test_what_was_asked_for_and_stop_enter_a_full_mailbox(runtime: Runtimes) -> 
     ref.stop(timeout=10)
     assert heard[:4] == ["solicit", 0, 1, 2]
     assert isinstance(heard[4], Loaded)
+
+
+def test_who_knows_an_actor_that_was_never_born_gets_actor_dead_error(runtime: Runtimes) -> None:
+    known: list[Any] = []
+
+    class Unborn(PooledActor):
+        def __init__(self) -> None:
+            super().__init__()
+            known.append(self.actor_ref)
+            known.append(self.actor_ref.ask("early", block=False))
+            raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        runtime.start(Unborn)
+    assert gone(known[0])
+    with pytest.raises(pykka.ActorDeadError):
+        known[1].get(timeout=10)
+
+
+def test_what_is_told_during_construction_is_handled_after_it(runtime: Runtimes) -> None:
+    class Early(Choked):
+        def __init__(self) -> None:
+            super().__init__()
+            self.actor_ref.tell("early")
+
+    ref = runtime.start(Early)
+    ref.ask("later", timeout=10)
+    assert ref.proxy().heard.get(timeout=10) == ["early", "later"]
 
 
 def test_a_mailbox_without_room_is_refused(runtime: Runtimes) -> None:
@@ -270,6 +310,18 @@ def test_a_kill_skips_the_queue_and_answers_it_with_actor_dead_error(runtime: Ru
     ref.kill().get(timeout=10)
     assert diary.count("stopped") == 1
     assert not runtime.living
+
+
+def test_a_kill_during_on_stop_does_not_stop_twice(runtime: Runtimes) -> None:
+    stops: list[Any] = []
+
+    class Late(PooledActor):
+        def on_stop(self) -> None:
+            stops.append(self.actor_ref.kill())
+
+    assert runtime.start(Late).stop(timeout=10) is True
+    stops[0].get(timeout=10)
+    assert len(stops) == 1
 
 
 def test_an_idle_actor_can_be_killed(runtime: Runtimes) -> None:

@@ -1,6 +1,7 @@
 """The simulation: one seed one run, virtual time, deadlocks found, crashes total."""
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -357,6 +358,24 @@ def test_a_crash_in_the_middle_of_a_coroutine_ends_it_there() -> None:
     assert not diary
     simulation.start(Mortal, diary).ask("new", timeout=1)
     assert diary == ["new"]
+
+
+def test_a_coroutine_that_ran_at_the_crash_is_closed_before_the_next_step() -> None:
+    simulation = SimRuntime(3)
+    diary: list[str] = []
+
+    async def agent() -> None:
+        simulation.crash()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            diary.append("closed")
+
+    coroutine = agent()
+    simulation.loop("a").spawn(coroutine, name="agent", done=lambda *_: diary.append("done"))
+    simulation.run(max_steps=2)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    assert diary == ["closed"]
 
 
 def test_a_crash_is_part_of_a_repeatable_run() -> None:
