@@ -36,7 +36,7 @@ from greenroom.actors.pool import PoolRuntime
 from greenroom.actors.ref import Ref
 from greenroom.actors.runtime import Failure
 from greenroom.actors.simulation import SimRuntime
-from greenroom.actors.store import Committed, OwedOf, Refused
+from greenroom.actors.store import Committed, OwedOf, Query, ReadAnswer, ReadFailed, Refused
 from greenroom.platforms.fakes.chat_server import FakeChatServer
 from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
 from greenroom.storage.faulty_disk import Disk
@@ -353,6 +353,26 @@ def test_a_successor_in_the_same_process_takes_up_what_the_dead_one_left() -> No
 
         assert made.server.texts(ANN) == ["...", "one"]
         assert made.owed() == ()
+
+
+def test_it_asks_again_when_the_store_cannot_say_what_is_owed() -> None:
+    with house() as made:
+        made.platform.faults.append(Fault.NOT_SENT)
+        made.fill(ANN, "a", "one")
+        made.actor.stop(block=False)
+        made.settle(1)
+        read = made.store.read
+        silences = [ReadFailed("the disk is busy")] * 3
+
+        def trouble(query: Query, then: Callable[[ReadAnswer], None]) -> None:
+            then(silences.pop()) if silences else read(query, then)
+
+        made.store.read = trouble  # type: ignore[method-assign]
+        made.start()
+        made.settle(20)
+
+        assert silences == []
+        assert made.server.texts(ANN) == ["one"]
 
 
 def test_a_message_it_does_not_know_ends_in_a_named_error() -> None:

@@ -1,0 +1,38 @@
+from greenroom.actors.hearsay import Hearsay
+from greenroom.actors.model import Delivery, DeliveryKind, DeliveryState, SessionId, SessionKey
+
+ANN, BOB = SessionKey("fake", "bot", "ann"), SessionKey("fake", "bot", "bob")
+
+
+def row(session: SessionKey, key: str) -> Delivery:
+    return Delivery(key, SessionId(1), session, DeliveryKind.ANSWER, "Hello", DeliveryState.PENDING)
+
+
+A, B, C = row(ANN, "a"), row(BOB, "b"), row(ANN, "c")
+
+
+def test_what_is_owed_is_found_by_session_and_in_its_order() -> None:
+    assert list(Hearsay().found([A, B, C])) == [(ANN, (A, C)), (BOB, (B,))]
+
+
+def test_a_row_concluded_while_the_store_was_read_is_no_news() -> None:
+    hearsay = Hearsay()
+    hearsay.reading = True
+    hearsay.conclude("a")
+
+    assert list(hearsay.found([A, B])) == [(BOB, (B,))]
+
+
+def test_a_late_word_of_a_row_that_was_found_and_concluded_is_no_news() -> None:
+    hearsay = Hearsay()
+    list(hearsay.found([A]))
+    hearsay.conclude("a")
+
+    assert hearsay.news([A]) == ()
+
+
+def test_what_nobody_can_speak_of_again_is_not_remembered() -> None:
+    hearsay = Hearsay()
+    hearsay.conclude("a")
+
+    assert hearsay.news([A]) == (A,)
