@@ -30,7 +30,7 @@ def up(config: ConfigOption = None, db: DatabaseOption = None) -> None:
 
 def chat(
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Which conversation; each name has its own.")] = (
-        "main"
+        "me"
     ),
     config: ConfigOption = None,
     db: DatabaseOption = None,

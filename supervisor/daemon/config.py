@@ -21,7 +21,7 @@ from greenroom.supervisor.daemon.config_judge import (
     judge_value,
     parse_knob,
 )
-from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, describe_unknown
+from greenroom.supervisor.daemon.config_problems import ConfigError, Spot
 from greenroom.supervisor.daemon.paths import CONFIG_VARIABLE, ConfigMissingError, find_config
 from greenroom.supervisor.daemon.settings import (
     ENVIRONMENT_PREFIX,
@@ -64,11 +64,10 @@ def load_config(named: Path | None = None, *, database: Path | None = None) -> C
     except ConfigMissingError as error:
         raise ConfigError([str(error)]) from error
     tables, lines = _read_file(file)
-    given, problems = _split_tables(tables, file, lines)
-    given += _read_environment()
+    given = [*_split_tables(tables, file, lines), *_read_environment()]
     if database is not None:
         given.append(Given("store", "path", str(database), Spot("--db", "store.path"), strict=False))
-    problems += [problem for each in given if (problem := judge_value(each)) is not None]
+    problems = [problem for each in given if (problem := judge_value(each)) is not None]
     if problems:
         raise ConfigError(problems)
     return _compose(given, file, database)
@@ -90,20 +89,14 @@ def _read_file(file: Path | None) -> tuple[dict[str, Any], dict[tuple[str, ...],
 
 def _split_tables(
     tables: Mapping[str, Any], file: Path | None, lines: Mapping[tuple[str, ...], int]
-) -> tuple[list[Given], list[str]]:
-    """Take the file apart into single values; what is no known table is a mistake."""
-    given: list[Given] = []
-    problems: list[str] = []
+) -> Iterator[Given]:
+    """Take the file apart into single values, in its order. What is no table is one value without a key."""
     for section, table in tables.items():
-        if section not in Settings.model_fields:
-            problem = describe_unknown(section, Settings.model_fields, within="the file")
-            problems.append(_spot(file, lines, section).say(problem))
-        elif not isinstance(table, dict):
-            problems.append(_spot(file, lines, section).say(f"must be a table: write [{section}]"))
-        else:
-            spots = {key: _spot(file, lines, section, key) for key in table}
-            given += [Given(section, key, value, spots[key], strict=True) for key, value in table.items()]
-    return given, problems
+        if section not in Settings.model_fields or not isinstance(table, dict):
+            yield Given(section, "", table, _spot(file, lines, section), strict=True)
+            continue
+        for key, value in table.items():
+            yield Given(section, key, value, _spot(file, lines, section, key), strict=True)
 
 
 def _spot(file: Path | None, lines: Mapping[tuple[str, ...], int], *path: str) -> Spot:

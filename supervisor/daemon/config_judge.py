@@ -29,8 +29,9 @@ class Given:
 def judge_value(given: Given) -> str | None:
     """Find what is wrong with one value."""
     if given.section not in Settings.model_fields:
-        known = [f"{name}_..." for name in sorted(Settings.model_fields)]
-        return f"{given.spot.where}: unknown variable; GREENROOM_ is followed by one of {', '.join(known).upper()}"
+        return _describe_section(given)
+    if not given.key:
+        return given.spot.say(f"must be a table: write [{given.section}]")
     if given.section == "policy":
         return _judge_knob(given)
     if given.section == "platforms":
@@ -45,6 +46,13 @@ def judge_value(given: Given) -> str | None:
         default = field.get_default(call_default_factory=True, validated_data={})
         return given.spot.say(describe_error(error.errors()[0], default=default))
     return None
+
+
+def _describe_section(given: Given) -> str:
+    if given.strict:
+        return given.spot.say(describe_unknown(given.section, Settings.model_fields, within="the file"))
+    known = ", ".join(f"{name}_...".upper() for name in sorted(Settings.model_fields))
+    return f"{given.spot.where}: unknown variable; GREENROOM_ is followed by one of {known}"
 
 
 def _check_field(section: type[BaseModel], given: Given) -> None:

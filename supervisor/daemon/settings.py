@@ -68,7 +68,7 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    store: StoreSection = StoreSection()
+    store: StoreSection = Field(default_factory=StoreSection)
     web: WebSection = WebSection()
     agent: AgentSection = AgentSection()
     policy: dict[str, Any] = Field(default_factory=dict)
