@@ -242,7 +242,7 @@ class DeliveryActor(PooledActor):
         for act in acts:
             match act:
                 case AskSlot():
-                    self._traffic.ask(session)
+                    self._traffic.queue(session)
                 case YieldSlot():
                     self._traffic.end()
                 case Perform(call):

@@ -189,6 +189,6 @@ def _is_inside_character(text: str, cut: int) -> bool:
 
 def _flag_letters_before(text: str, cut: int) -> int:
     count = 0
-    while count < cut and ord(text[cut - 1 - count]) in _FLAG_LETTERS:
+    while count < min(cut, _CLUSTER_MAX) and ord(text[cut - 1 - count]) in _FLAG_LETTERS:
         count += 1
     return count

@@ -23,7 +23,7 @@ class Traffic:
         """How many lanes wait for a slot."""
         return len(self._asking)
 
-    def ask(self, session: SessionKey) -> None:
+    def queue(self, session: SessionKey) -> None:
         """Queue a lane."""
         self._asking.append(session)
 

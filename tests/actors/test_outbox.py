@@ -2,7 +2,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count, product
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -259,29 +258,32 @@ def first_failure(rule: DeliveryClass) -> str:
     return ""
 
 
-def test_a_random_key_would_be_caught() -> None:
+def test_a_random_key_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = count()
-    with patch("greenroom.actors.entry.outgoing_key", lambda _uid, _entry: f"random-{next(fresh)}"):
-        assert first_failure(DeliveryClass.NATIVE_KEY)
+    monkeypatch.setattr("greenroom.actors.entry.outgoing_key", lambda _uid, _entry: f"random-{next(fresh)}")
+
+    assert first_failure(DeliveryClass.NATIVE_KEY)
 
 
-def test_an_anchor_edited_before_its_id_is_stored_would_be_caught() -> None:
+def test_an_anchor_edited_before_its_id_is_stored_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def forgetful(self: World, fact: DeliveryMoved) -> None:
         if fact.delivery.state is DeliveryState.DELIVERED:
             write(self, fact)
 
     write = World.write
-    with patch.object(World, "write", forgetful):
-        assert first_failure(DeliveryClass.EDIT_ANCHOR)
+    monkeypatch.setattr(World, "write", forgetful)
+
+    assert first_failure(DeliveryClass.EDIT_ANCHOR)
 
 
-def test_a_second_send_without_a_look_would_be_caught() -> None:
+def test_a_second_send_without_a_look_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def blind(ways: Ways, entry: Entry) -> Call | None:
         call = next_call(ways, entry)
         return Post(call.message) if isinstance(call, Look) else call
 
-    with patch("greenroom.actors.outbox.next_call", blind):
-        assert first_failure(DeliveryClass.RECONCILE)
+    monkeypatch.setattr("greenroom.actors.outbox.next_call", blind)
+
+    assert first_failure(DeliveryClass.RECONCILE)
 
 
 # One by one

@@ -109,6 +109,10 @@ def test_a_text_of_combining_marks_only_still_ends() -> None:
     assert "".join(piece.body for piece in pieces(text, 10)) == text
 
 
+def test_a_long_row_of_flag_letters_is_cut_somewhere() -> None:
+    assert len(split("\U0001f1f3" * 1_000, 100)) == 10
+
+
 def test_a_limit_below_one_is_refused_with_the_number() -> None:
     with pytest.raises(ValueError, match="got 0"):
         split("text", 0)

@@ -6,8 +6,8 @@ ANN, BOB = SessionKey("fake", "bot", "ann"), SessionKey("fake", "bot", "bob")
 
 def test_slots_are_granted_in_the_order_of_asking_up_to_the_limit() -> None:
     traffic = Traffic(in_flight_max=1)
-    traffic.ask(ANN)
-    traffic.ask(BOB)
+    traffic.queue(ANN)
+    traffic.queue(BOB)
 
     assert (traffic.grant(0.0), traffic.grant(0.0), len(traffic)) == (ANN, None, 1)
     traffic.end()
@@ -18,7 +18,7 @@ def test_a_pause_holds_until_its_end_and_a_shorter_one_does_not_shorten_it() -> 
     traffic = Traffic(in_flight_max=8)
     traffic.pause(10.0)
     traffic.pause(5.0)
-    traffic.ask(ANN)
+    traffic.queue(ANN)
 
     assert traffic.grant(9.9) is None
     assert traffic.grant(10.0) == ANN
@@ -26,7 +26,7 @@ def test_a_pause_holds_until_its_end_and_a_shorter_one_does_not_shorten_it() -> 
 
 def test_nothing_is_granted_while_the_platform_is_down() -> None:
     traffic = Traffic(in_flight_max=8)
-    traffic.ask(ANN)
+    traffic.queue(ANN)
     traffic.up = False
 
     assert traffic.grant(0.0) is None
