@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from greenroom.actors.model import SessionKey
 from greenroom.actors.ports import Shown
+from greenroom.platforms.chats.legible import clean
 from greenroom.platforms.chats.web.codec import (
     TEXT_MAX_BYTES,
     BadMessageError,
     Said,
     TooLargeError,
     as_seen,
-    clean,
     overlay,
     parse_said,
     snapshot_frame,
@@ -53,17 +53,6 @@ def test_the_longest_message_is_taken_and_one_byte_more_is_not() -> None:
     assert parse_said(msgspec.json.encode(Said("a", longest))).text == longest
     with pytest.raises(TooLargeError):
         parse_said(msgspec.json.encode(Said("a", longest + "x")))
-
-
-def test_line_ends_become_newlines_and_other_controls_go() -> None:
-    assert clean("a\r\nb\rc\x00\x1b[31md\te\x7f") == "a\nb\nc[31md\te"
-
-
-@given(st.text())
-def test_cleaning_twice_is_cleaning_once_and_always_encodes(text: str) -> None:
-    once = clean(text)
-    assert clean(once) == once
-    assert once.encode().decode() == once
 
 
 @given(st.from_regex(r"[^/]{1,20}", fullmatch=True), st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True))

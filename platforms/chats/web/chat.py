@@ -130,11 +130,16 @@ class WebChat:
                 door.disconnected("the web server stopped")
 
     async def send(self, message: Outgoing) -> str:
-        await self._show(message.session, message.key, message.text)
+        self._tell(message.session, message.key, message.text, final=message.text != TRAITS.placeholder)
         return message.key
 
     async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
-        await self._show(session, message_id, text)
+        """Show words at once; if the store has the message concluded, show what the store says."""
+        self._tell(session, message_id, text, final=False)
+        if self._board.watched(session.chat):
+            stored = await self._stored(session, message_id, mine=False)
+            if stored is not None and stored.final:
+                self._board.publish(session.chat, stored)
 
     async def find(self, message: Outgoing) -> str | None:
         """Look in the store: what is stored there is what browsers see."""
@@ -177,14 +182,8 @@ class WebChat:
             else:
                 yield BEAT_FRAME
 
-    async def _show(self, session: SessionKey, message_id: str, text: str) -> None:
-        """Show words at once; if the store has the message concluded, show what the store says."""
-        self._board.publish(session.chat, Shown(message_id, mine=False, text=text, at=self._now(), final=False))
-        if not self._board.watched(session.chat) or text == TRAITS.placeholder:
-            return
-        stored = await self._stored(session, message_id, mine=False)
-        if stored is not None and stored.final:
-            self._board.publish(session.chat, stored)
+    def _tell(self, session: SessionKey, message_id: str, text: str, *, final: bool) -> None:
+        self._board.publish(session.chat, Shown(message_id, mine=False, text=text, at=self._now(), final=final))
 
     async def _stored(self, session: SessionKey, message_id: str, *, mine: bool) -> Shown | None:
         rows = await self._history.shown(session, RECENT_MAX)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +10,7 @@ import msgspec
 
 from greenroom.actors.model import SessionKey
 from greenroom.actors.ports import Shown
+from greenroom.platforms.chats.legible import clean
 
 TEXT_MAX_BYTES = 64 * 1024
 """Longest message a person may send, in UTF-8."""
@@ -22,7 +22,6 @@ RETRY_MS = 1000
 """How long a browser waits before it opens a lost stream again, unless its page knows better."""
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_KEPT_CONTROLS = frozenset("\n\t")
 
 
 class BadMessageError(ValueError):
@@ -65,12 +64,6 @@ def parse_said(body: bytes) -> Said:
     if len(text.encode()) > TEXT_MAX_BYTES:
         raise TooLargeError(f"text: longer than {TEXT_MAX_BYTES} bytes; split it or send a link")
     return Said(said.id, text)
-
-
-def clean(text: str) -> str:
-    """Keep what can be read: newlines for any line end, no other control characters but the tab."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(c for c in lines if c in _KEPT_CONTROLS or unicodedata.category(c) not in {"Cc", "Cs"})
 
 
 def update_id(chat: str, client_id: str) -> str:

@@ -1,0 +1,221 @@
+"""The terminal chat as a platform: a person at a keyboard, or a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Callable
+from typing import TextIO
+
+from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
+from greenroom.actors.ports import (
+    BusyError,
+    Door,
+    History,
+    NotSentError,
+    Outgoing,
+    RefusedError,
+    Shown,
+    Traits,
+)
+from greenroom.platforms.chats.legible import clean
+from greenroom.platforms.chats.terminal_lines import LINE_MAX_BYTES, LineReader, Overlong
+from greenroom.platforms.chats.terminal_screen import PLACEHOLDER, Row, Screen
+
+SHOWN_MAX = 20
+"""Messages of before that a terminal shows when it starts."""
+
+RECENT_MAX = 50
+"""How far back a message is looked for to learn whether its text is final."""
+
+SETTLED_POLL_S = 0.05
+BUSY_WAIT_S = 1.0
+
+# We draw the screen ourselves, so an id that comes twice changes nothing; the anchor is what shows words as they come.
+TRAITS = Traits(DeliveryClass.EDIT_ANCHOR, text_max=1_000_000, edits=True, edit_min_s=0.1, placeholder=PLACEHOLDER)
+
+
+class Hangup(Exception):
+    """The person left (ctrl-D), or the pipe ended and everything in it is answered. Not a failure."""
+
+
+class TerminalChat:
+    """Chats over a terminal or a pipe. Implements `Platform`; everything runs on the loop that runs `run`.
+
+    On a terminal answers change in place, the last messages are shown at the start, and ctrl-D leaves. From a pipe or
+    a file, lines are said one after the other, each when nothing is owed for the one before; into one, only concluded
+    answers are written. ctrl-C is the host's. While an answer streams, the echo of what is being typed may be
+    overdrawn; the terminal keeps it, and ctrl-R shows it. Deliveries to other chats of the account are taken silently:
+    they are shown when that chat is opened.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        input: TextIO,
+        output: TextIO,
+        chat: str = "me",
+        account: str = "local",
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        """Prepare. `input` needs a file descriptor; it is read from there, past Python's buffers."""
+        self._history, self._output, self._input = history, output, input
+        self._session = SessionKey("terminal", account, chat)
+        self._account, self._new_id = account, new_id
+        self._drawing = output.isatty()
+        self._interactive = input.isatty()
+        self._screen = Screen()
+        self._written: dict[str, str] = {}
+        self._lost = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        return "terminal"
+
+    @property
+    def account(self) -> str:
+        return self._account
+
+    @property
+    def traits(self) -> Traits:
+        return TRAITS
+
+    @property
+    def session(self) -> SessionKey:
+        """The conversation that this terminal is."""
+        return self._session
+
+    async def run(self, door: Door) -> None:
+        """Read and say until cancelled. Raises Hangup when there is no more to do."""
+        await self._look_back()
+        door.connected()
+        conversing = asyncio.create_task(self._converse(door))
+        losing = asyncio.create_task(self._lost.wait())
+        try:
+            await asyncio.wait({conversing, losing}, return_when=asyncio.FIRST_COMPLETED)
+            if self._lost.is_set():
+                raise Hangup("nobody reads the output any more")
+            conversing.result()
+        finally:
+            conversing.cancel()
+            losing.cancel()
+            await asyncio.gather(conversing, losing, return_exceptions=True)
+            door.disconnected("the terminal hung up")
+
+    async def send(self, message: Outgoing) -> str:
+        self._show(message.session, message.key, message.text, final=message.text != PLACEHOLDER)
+        return message.key
+
+    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+        stored = await self._stored(session, message_id)
+        if stored is not None and stored.final:
+            text = stored.text
+        self._show(session, message_id, text, final=stored is not None and stored.final)
+
+    async def find(self, message: Outgoing) -> str | None:
+        """Look in the store: what is stored there is what the next start shows."""
+        return message.key if await self._stored(message.session, message.key) else None
+
+    async def _look_back(self) -> None:
+        for shown in await self._history.shown(self._session, SHOWN_MAX):
+            if self._drawing:
+                self._draw(Row(shown.id, shown.mine, shown.text, final=shown.final))
+            elif shown.final and not shown.mine:
+                self._written[shown.id] = shown.text  # Of a conversation before: this pipe did not ask.
+        if self._drawing:
+            self._write(self._screen.redraw())
+
+    async def _converse(self, door: Door) -> None:
+        reader = LineReader(self._input.fileno())
+        while (line := await reader.next()) is not None:
+            await self._take(door, line)
+            if not self._interactive:
+                await self._until_settled()
+        if not self._interactive:
+            await self._until_settled()
+        if self._drawing:
+            self._write("\n")
+        raise Hangup("the input ended")
+
+    async def _take(self, door: Door, line: str | Overlong) -> None:
+        if isinstance(line, Overlong):
+            self._remark(f"not sent: a line may hold {LINE_MAX_BYTES} bytes")
+            return
+        if self._drawing and self._interactive:
+            self._measure()
+            self._screen.typed(line)
+        text = clean(line)
+        if not text.strip():
+            if self._drawing:
+                self._write(self._screen.redraw())
+            return
+        await self._say(door, Inbound(self._session, self._new_id(), text))
+
+    async def _say(self, door: Door, inbound: Inbound) -> None:
+        self._own(inbound, "saving…", final=False)
+        while True:
+            try:
+                await door.accept(inbound)
+            except BusyError as busy:
+                self._own(inbound, f"not saved yet, trying again: {busy}", final=False)
+                await asyncio.sleep(BUSY_WAIT_S)
+            except RefusedError as refused:
+                self._own(inbound, f"not sent: {refused}", final=True)
+                if not self._drawing:
+                    self._remark(f"not sent: {refused}")
+                return
+            else:
+                self._own(inbound, "✓ saved", final=True)
+                return
+
+    async def _until_settled(self) -> None:
+        # The last commit comes after the last call of ours, so no call can be waited for.
+        while not await self._history.settled(self._session):  # noqa: ASYNC110
+            await asyncio.sleep(SETTLED_POLL_S)
+
+    def _show(self, session: SessionKey, message_id: str, text: str, *, final: bool) -> None:
+        if session != self._session:
+            return
+        if self._drawing:
+            self._draw(Row(message_id, mine=False, text=text, final=final))
+        elif final and self._written.get(message_id) != text:
+            self._write(f"{clean(text)}\n")
+            self._written[message_id] = text
+
+    async def _stored(self, session: SessionKey, message_id: str) -> Shown | None:
+        rows = await self._history.shown(session, RECENT_MAX)
+        return next((row for row in rows if row.id == message_id and not row.mine), None)
+
+    def _own(self, inbound: Inbound, mark: str, *, final: bool) -> None:
+        if self._drawing:
+            self._draw(Row(inbound.update_id, mine=True, text=inbound.text, final=final, mark=mark))
+
+    def _remark(self, words: str) -> None:
+        if self._drawing:
+            self._draw(Row(self._new_id(), mine=False, text=f"[{words}]", final=True))
+        else:
+            self._write(f"[{clean(words)}]\n")
+
+    def _draw(self, row: Row) -> None:
+        self._measure()
+        self._write(self._screen.show(row))
+
+    def _measure(self) -> None:
+        try:
+            width, height = os.get_terminal_size(self._output.fileno())
+        except OSError:
+            width, height = 0, 0
+        self._screen.width, self._screen.height = width or 80, height or 24  # Some terminals say 0: unknown.
+
+    def _write(self, words: str) -> None:
+        """Write at once. Raises NotSentError, and ends `run`, when nobody reads any more."""
+        if not words:
+            return
+        try:
+            self._output.write(words)
+            self._output.flush()
+        except OSError as gone:
+            self._lost.set()
+            raise NotSentError("the terminal is gone") from gone

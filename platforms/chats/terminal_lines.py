@@ -1,0 +1,86 @@
+"""Lines from a terminal, a pipe or a file, read on the event loop without a thread and without blocking it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+LINE_MAX_BYTES = 64 * 1024
+CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Overlong:
+    """A line longer than LINE_MAX_BYTES; its text is not kept."""
+
+
+class Splitter:
+    """Cuts bytes into lines. Bytes that are not UTF-8 become U+FFFD; a last line needs no line end."""
+
+    def __init__(self) -> None:
+        """Start at the beginning of a line."""
+        self._rest = bytearray()
+        self._skipping = False
+        self._ready: list[str | Overlong] = []
+
+    def feed(self, chunk: bytes) -> None:
+        """Take what was read; an empty chunk is the end."""
+        *whole, rest = chunk.split(b"\n")
+        for piece in whole:
+            self._rest += piece
+            self._finish()
+        self._rest += rest
+        if not chunk and (self._rest or self._skipping):
+            self._finish()
+        if len(self._rest) > LINE_MAX_BYTES:
+            self._skipping = True
+            self._rest.clear()
+
+    def take(self) -> str | Overlong | None:
+        """Take the next whole line."""
+        return self._ready.pop(0) if self._ready else None
+
+    def _finish(self) -> None:
+        overlong = self._skipping or len(self._rest) > LINE_MAX_BYTES
+        self._ready.append(Overlong() if overlong else self._rest.decode(errors="replace").removesuffix("\r"))
+        self._rest.clear()
+        self._skipping = False
+
+
+class LineReader:
+    """Reads lines from a file descriptor when they are asked for; what is not asked for stays in the kernel."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Read from `descriptor`, which stays open and blocking, as others may share it."""
+        self._descriptor = descriptor
+        self._splitter = Splitter()
+        self._ended = False
+
+    async def next(self) -> str | Overlong | None:
+        """Wait for a line; None at the end."""
+        while True:
+            line = self._splitter.take()
+            if line is not None or self._ended:
+                return line
+            await self._readable()
+            chunk = os.read(self._descriptor, CHUNK_BYTES)
+            self._splitter.feed(chunk)
+            self._ended = not chunk
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        try:
+            loop.add_reader(self._descriptor, wake)
+        except PermissionError:
+            return  # A regular file: it is always readable, and the loop cannot watch it.
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._descriptor)
