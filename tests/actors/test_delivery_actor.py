@@ -1,12 +1,9 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from pykka import ActorDeadError
 
 from greenroom.actors.delivery_actor import DeliveryActor, StoreRefusedError
 from greenroom.actors.entry import REPEAT_MARK, OutboxLimits
@@ -32,7 +29,6 @@ from greenroom.actors.outbox_words import (
     Reread,
     WhenFlushed,
 )
-from greenroom.actors.pool import PoolRuntime
 from greenroom.actors.ref import Ref
 from greenroom.actors.runtime import Failure
 from greenroom.actors.simulation import SimRuntime
@@ -378,37 +374,3 @@ def test_it_asks_again_when_the_store_cannot_say_what_is_owed() -> None:
 def test_a_message_it_does_not_know_ends_in_a_named_error() -> None:
     with house() as made, pytest.raises(TypeError, match="takes the messages of"):
         made.actor.ask("hello", timeout=5)
-
-
-def test_a_dead_actor_is_not_told_in_silence() -> None:
-    with house() as made:
-        made.actor.stop(block=False)
-        made.settle(1)
-
-        with pytest.raises(ActorDeadError):
-            made.actor.tell(PlatformUp())
-
-
-def test_it_works_on_real_threads_too(pool: PoolRuntime, tmp_path: Path) -> None:
-    store = SqliteStore.open(Place(str(tmp_path / "bot.db")), pool, version="test")
-    server = FakeChatServer(native_keys=True)
-    actor = pool.start(DeliveryActor, store, FakePlatform(server, DeliveryClass.NATIVE_KEY))
-    committed: SimpleQueue[Committed | Refused] = SimpleQueue()
-    flushed: SimpleQueue[None] = SimpleQueue()
-
-    for number in range(50):
-        chat = SessionKey("fake", "bot", f"chat-{number}")
-        store.write([InboundStored(Inbound(chat, f"hello-{number}", "hello"), 1.0)], committed.put)
-        answer = committed.get(timeout=20)
-        assert isinstance(answer, Committed)
-        session_id = answer.receipts[0].session_id
-        row = Delivery(f"a-{number}", session_id, chat, DeliveryKind.ANSWER, "Hello", DeliveryState.PENDING)
-        store.write([DeliveryOpened(store.epoch, Generation(0), row)], committed.put)
-        assert isinstance(committed.get(timeout=20), Committed)
-        actor.tell(Filled(row))
-    actor.tell(WhenFlushed(lambda: flushed.put(None)))
-    flushed.get(timeout=20)
-    actor.stop(timeout=20)
-
-    assert store.close("the end")
-    assert all(server.texts(SessionKey("fake", "bot", f"chat-{number}")) == ["Hello"] for number in range(50))
