@@ -53,7 +53,7 @@ def _wait(path: Path, holder: Holder, *, began: float, timeout_s: float, quiet: 
             )
         if at - said_at >= SAY_EVERY_S and not quiet:
             said_at = at
-            print(clean(f"  {describe_waiting(path)}"), flush=True)
+            print(clean(f"  {describe_waiting(path)} ({say_duration(at - began)})"), flush=True)
         time.sleep(LOOK_S)
 
 

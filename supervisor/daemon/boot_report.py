@@ -49,6 +49,11 @@ class Found:
     deliveries_owed: int = 0
 
 
+def is_settled(found: Found) -> bool:
+    """Whether no session waits for its platform any more, so that the report will stay true."""
+    return all(each.rule != "NOT_CONNECTED" for each in found.outcomes)
+
+
 def describe_recovery(found: Found) -> list[str]:
     """Say it in lines, the most important first.
 
@@ -98,7 +103,7 @@ def _group(outcomes: Sequence[Outcome]) -> dict[tuple[str, str | None], list[Out
     for each in outcomes:
         groups[each.rule, each.reason if each.rule == "RESUME" else None].append(each)
     order = list(WORDS)
-    return dict(sorted(groups.items(), key=lambda item: (order.index(item[0][0]), item[0][1] or "")))
+    return {kind: groups[kind] for kind in sorted(groups, key=lambda kind: (order.index(kind[0]), kind[1] or ""))}
 
 
 def _say_rule(rule: str, reason: str | None) -> str:

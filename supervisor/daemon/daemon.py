@@ -19,7 +19,7 @@ from typing import Any
 from greenroom.actors.ports import Platform
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
-from greenroom.supervisor.daemon.boot_report import describe_recovery
+from greenroom.supervisor.daemon.boot_report import describe_recovery, is_settled
 from greenroom.supervisor.daemon.composing import load_agent, load_platforms, make_web
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
@@ -38,7 +38,11 @@ DONE, FAILED = 0, 1
 DECIDE_S = 30.0
 """How long the report waits for the decisions about interrupted work; serving does not wait for it."""
 
-SAY_EVERY_S = 3.0
+CONNECT_S = 3.0
+"""How long it waits for platforms to connect, since work that waits for them is decided then."""
+
+LOOK_S = 0.1
+SAY_EVERY_S = 5.0
 HURRY_S = 5.0
 """After a second signal the process ends within this, whatever is stuck. That is safe: all acknowledged is on disk."""
 
@@ -74,7 +78,7 @@ class _Life:
         self._config = config
         self._platforms = platforms
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._decided: asyncio.Future[tuple[Decided, ...]] | None = None
+        self._began = asyncio.Event()
         self._orders = Orders()
         self._reloader = Reloader(config, named)
         self._supervisor = Supervisor(
@@ -84,7 +88,6 @@ class _Life:
 
     async def live(self) -> int:
         self._loop = asyncio.get_running_loop()
-        self._decided = self._loop.create_future()
         backlog = read_backlog(self._config.database)
         address = None if self._web is None else self._web.bind()
         try:
@@ -99,6 +102,8 @@ class _Life:
         finally:
             if self._web is not None:
                 self._web.close()
+        if self._orders.hurry.is_set():
+            return FAILED
         if code == DONE:
             say(f"stopped after {time.monotonic() - began:.1f} s; nothing is lost, the next start goes on from here")
         return code
@@ -129,29 +134,31 @@ class _Life:
         return DONE
 
     async def _report(self, backlog: Backlog) -> list[str]:
-        assert self._decided is not None  # noqa: S101 - made when the life began
-        try:
-            decided = await asyncio.wait_for(asyncio.shield(self._decided), DECIDE_S)
-        except TimeoutError:
-            return ["what was interrupted is still being decided; see `greenroom explain SESSION`"]
+        """Say what was recovered, once it is decided: platforms that connect at once are waited for."""
         store = self._supervisor.store
-        return describe_recovery(read_found(() if store is None else store.boots, decided, backlog))
+        assert store is not None  # noqa: S101 - this is called inside the room
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._began.wait(), DECIDE_S)
+        give_up_at = time.monotonic() + CONNECT_S
+        while True:
+            found = await asyncio.to_thread(read_found, self._config.database, store.epoch, store.boots, backlog)
+            if is_settled(found) or time.monotonic() >= give_up_at:
+                return describe_recovery(found)
+            await asyncio.sleep(LOOK_S)
 
-    def _hear_began(self, decided: tuple[Decided, ...]) -> None:
+    def _hear_began(self, _decided: tuple[Decided, ...]) -> None:
         """Called on an inner thread, again whenever the store was opened anew."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # The loop is closed: there is nobody to tell.
-                self._loop.call_soon_threadsafe(self._note_began, decided)
-
-    def _note_began(self, decided: tuple[Decided, ...]) -> None:
-        if self._decided is not None and not self._decided.done():
-            self._decided.set_result(decided)
+                self._loop.call_soon_threadsafe(self._began.set)
 
     async def _tell_waiting(self) -> None:
         """While the drain lasts, say what it waits for."""
+        began = time.monotonic()
         while True:
             await asyncio.sleep(SAY_EVERY_S)
-            say(await asyncio.to_thread(describe_waiting, self._config.database))
+            what = await asyncio.to_thread(describe_waiting, self._config.database)
+            say(f"{what} ({time.monotonic() - began:.0f} s of {self._config.policy.drain_s:g} s)")
 
     async def _hurry_if_told(self) -> None:
         """A second signal: let go of what runs, and end within HURRY_S."""

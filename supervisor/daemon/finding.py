@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from greenroom.actors.model import Epoch
 from greenroom.storage.boots import Boot
+from greenroom.storage.session_view import read_boot_decisions
 from greenroom.storage.sqlite import CannotOpen
-from greenroom.storage.views import open_views, read_store_status
+from greenroom.storage.views import open_views, read_session, read_store_status
 from greenroom.supervisor.daemon.boot_report import Found, Outcome
-from greenroom.supervisor.decisions import rule_of
-from greenroom.supervisor.recovery import Decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,20 @@ def read_backlog(path: Path) -> Backlog:
     return Backlog(status.inbound_waiting, status.deliveries_owed)
 
 
-def read_found(boots: Sequence[Boot], decided: Sequence[Decided], backlog: Backlog) -> Found:
-    """Put together what is reported. `boots` are the newest first, this one included."""
-    outcomes = tuple(
-        Outcome(str(each.unfinished.key), rule_of(each.decision), str(each.inputs.reason)) for each in decided
-    )
+def read_found(path: Path, epoch: Epoch, boots: Sequence[Boot], backlog: Backlog) -> Found:
+    """Put together what is reported, with the newest decision of each session. `boots` are the newest first.
+
+    Raises CannotOpen.
+    """
     last = boots[1] if len(boots) > 1 else None
-    return Found(last, outcomes, backlog.inbound_waiting, backlog.deliveries_owed)
+    db = open_views(path)
+    try:
+        outcomes: list[Outcome] = []
+        for session_id, decision in read_boot_decisions(db, epoch):
+            session = read_session(db, session_id, live=True)
+            reason = decision.inputs.get("reason")
+            name = str(session_id) if session is None else session.key
+            outcomes.append(Outcome(name, decision.rule, None if reason is None else str(reason)))
+    finally:
+        db.close()
+    return Found(last, tuple(outcomes), backlog.inbound_waiting, backlog.deliveries_owed)

@@ -9,7 +9,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from greenroom.supervisor.daemon.settings import LogSection
 
-QUIET = ("uvicorn.access", "asyncio")
+QUIET = ("uvicorn", "uvicorn.access", "uvicorn.error", "asyncio", "filelock")
 """Loggers that speak about each request or loop; below warnings they are noise."""
 
 
