@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import apsw
 
-from greenroom.actors.facts import Fact
+from greenroom.actors.facts import Fact, MessageAppended
 from greenroom.actors.model import Epoch
 from greenroom.actors.store import Committed, RefusalKind, Refused
 from greenroom.storage.rows import Contradiction
-from greenroom.storage.statements import write_fact
+from greenroom.storage.statements import append_messages, write_fact
 from greenroom.storage.trouble import TroubleKind, classify_error
 
 Answer = Committed | Refused
@@ -39,7 +39,7 @@ def write_group(db: apsw.Connection, requests: Sequence[Facts], epoch: Epoch) ->
     """Open a transaction and write all requests in it; the caller commits. Raises Fenced, apsw.Error."""
     stamp = _begin(db, epoch)
     try:
-        return Written(stamp, [_write(db, facts) for facts in requests])
+        return Written(stamp, _write_plainly(db, requests))
     except Exception as error:
         if judge_refusal(error) is None:
             raise
@@ -72,6 +72,29 @@ def _begin(db: apsw.Connection, epoch: Epoch) -> int:
         raise Fenced(f"epoch {epoch} is over: another process owns the store")
     assert isinstance(stamp, int)  # noqa: S101 - the column is an INTEGER
     return stamp
+
+
+def _write_plainly(db: apsw.Connection, requests: Sequence[Facts]) -> list[Answer]:
+    """Write all; rows of transcripts that come one after the other go in as one, which is most of a busy group."""
+    answers: list[Answer] = []
+    rows: list[MessageAppended] = []
+    for facts in requests:
+        if len(facts) == 1 and type(facts[0]) is MessageAppended:
+            rows.append(facts[0])
+            answers.append(_NOTHING_RETURNED)
+            continue
+        if rows:
+            _append(db, rows)
+            rows = []
+        answers.append(_write(db, facts))
+    if rows:
+        _append(db, rows)
+    return answers
+
+
+def _append(db: apsw.Connection, rows: list[MessageAppended]) -> None:
+    if not append_messages(db, rows):
+        raise Contradiction("a row was there before; it is looked at alone")
 
 
 def _write(db: apsw.Connection, facts: Facts) -> Committed:

@@ -5,7 +5,7 @@ stored raises `Contradiction`; one of a writer that is no longer current is refu
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import apsw
@@ -144,28 +144,16 @@ def _run_closed(db: apsw.Connection, fact: RunClosed) -> None:
     )
 
 
+def append_messages(db: apsw.Connection, facts: Sequence[MessageAppended]) -> bool:
+    """Append many rows at once; False if one of them was there before, which then has to be looked at alone."""
+    before = db.total_changes()
+    db.executemany(_APPEND, map(_bind_message, facts))
+    return db.total_changes() - before == len(facts)
+
+
 def _message_appended(db: apsw.Connection, fact: MessageAppended) -> None:
     message = fact.message
-    db.execute(
-        "INSERT INTO messages (session_id, seq, epoch, generation, key, role, kind, text, at, finish, answers_upto,"
-        " author, tool_calls, tool_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (
-            fact.session_id,
-            message.seq,
-            fact.epoch,
-            message.generation,
-            message.key,
-            message.role,
-            message.kind,
-            message.text,
-            message.at,
-            message.finish,
-            message.answers_upto,
-            message.author,
-            write_calls(message.tool_calls),
-            message.tool_key,
-        ),
-    )
+    db.execute(_APPEND, _bind_message(fact))
     if not db.changes():
         row = one_row(
             db,
@@ -174,6 +162,32 @@ def _message_appended(db: apsw.Connection, fact: MessageAppended) -> None:
         )
         wanted = (message.seq, message.role, message.kind, message.text)
         _must_agree(row, wanted, f"message {message.key!r} (seq {message.seq}) of session {fact.session_id} differs")
+
+
+_APPEND = (
+    "INSERT INTO messages (session_id, seq, epoch, generation, key, role, kind, text, at, finish, answers_upto,"
+    " author, tool_calls, tool_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+
+
+def _bind_message(fact: MessageAppended) -> tuple[Any, ...]:
+    message = fact.message
+    return (
+        fact.session_id,
+        message.seq,
+        fact.epoch,
+        message.generation,
+        message.key,
+        message.role,
+        message.kind,
+        message.text,
+        message.at,
+        message.finish,
+        message.answers_upto,
+        message.author,
+        write_calls(message.tool_calls),
+        message.tool_key,
+    )
 
 
 def _tool_started(db: apsw.Connection, fact: ToolStarted) -> None:

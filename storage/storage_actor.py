@@ -69,9 +69,11 @@ class StorageActor(PooledActor):
 
     def on_stop(self) -> None:
         self._end(CLOSED)
+        self._answer_the_late()
 
     def on_failure(self, *_: object) -> None:
         self._end(CLOSED)
+        self._answer_the_late()
 
     def _take(self, letter: Letter) -> None:
         match letter.message:
@@ -177,6 +179,15 @@ class StorageActor(PooledActor):
                 clean = False
         self._end(CLOSED)
         return clean
+
+    def _answer_the_late(self) -> None:
+        """What came behind the end is answered too: nobody waits for ever."""
+        while not self.actor_inbox.empty():
+            message = self.actor_inbox.get().message
+            if isinstance(message, Write):
+                _call(message.then, self._refusal)
+            elif isinstance(message, Read):
+                _call(message.then, ReadFailed(CLOSED.detail))
 
     def _end(self, refusal: Refused) -> None:
         self.runtime.timers.cancel((self.actor_urn, "retry"))

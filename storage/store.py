@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import apsw
-from pykka import ActorDeadError
+from pykka import ActorDeadError, Timeout
 
 from greenroom.actors.facts import Fact, InboundStored
 from greenroom.actors.model import Epoch, Inbound
@@ -191,7 +191,8 @@ class SqliteStore:
         self._aides.stop()  # The writer is the last to close, so that it is SQLite's turn to tidy the WAL away.
         try:
             clean: bool = self._actor.ask(Finish(reason), timeout=timeout_s)
-        except ActorDeadError:
+            self._actor.stop(timeout=timeout_s)
+        except (ActorDeadError, Timeout):
             clean = False
         finally:
             self.abandon()

@@ -1,0 +1,150 @@
+import threading
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenroom.actors.facts import InboundStored, MessageAppended, RunOpened
+from greenroom.actors.model import (
+    Generation,
+    Inbound,
+    Message,
+    OpenRun,
+    Role,
+    RunCause,
+    Seq,
+    SessionId,
+    SessionKey,
+    Tail,
+)
+from greenroom.actors.pool import PoolRuntime
+from greenroom.storage.search import Indexer, index_path, open_index, search, write_query
+from greenroom.storage.store import SqliteStore
+from greenroom.storage.writer import Place
+
+WAIT_S = 20.0
+KEY = SessionKey("web", "bot", "1")
+TEXTS = ("The weather in Oslo", "weather, again and again", "Ein Gespräch über Käse", "nothing of interest")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A closed database with four messages."""
+    path = str(tmp_path / "bot.db")
+    runtime = PoolRuntime(threads=1)
+    store = SqliteStore.open(Place(path), runtime, version="0")
+    run = OpenRun(Generation(1), store.epoch, Generation(1), RunCause.INBOUND, 1, 1.0, 1.0)
+    rows = [
+        MessageAppended(SessionId(1), store.epoch, Message(Seq(n), Generation(1), f"k{n}", Role.USER, text, float(n)))
+        for n, text in enumerate(TEXTS, start=1)
+    ]
+    done = threading.Event()
+    store.write(
+        (InboundStored(Inbound(KEY, "u", "x"), 1.0), RunOpened(SessionId(1), run, Tail()), *rows),
+        lambda _answer: done.set(),
+    )
+    assert done.wait(WAIT_S)
+    store.close("made")
+    runtime.close(WAIT_S)
+    return path
+
+
+@pytest.fixture
+def indexed(path: str) -> str:
+    index_now(path)
+    return path
+
+
+def index_now(path: str) -> None:
+    indexer = Indexer(path)
+    indexer.start()
+    assert indexer.wait_for(len(TEXTS), timeout_s=WAIT_S)
+    assert indexer.stop(timeout_s=WAIT_S)
+
+
+def found(path: str, text: str) -> list[str]:
+    return sorted(each.text for each in search(path, text, 10))
+
+
+def test_each_message_is_found_once_by_all_its_words(indexed: str) -> None:
+    assert found(indexed, "weather") == sorted(TEXTS[:2])
+    assert found(indexed, "weather oslo") == [TEXTS[0]]
+    assert found(indexed, "WEATH") == sorted(TEXTS[:2])
+    assert found(indexed, "käse") == [TEXTS[2]]
+    assert found(indexed, "again") == [TEXTS[1]]
+    assert found(indexed, "snow") == []
+
+
+def test_what_is_found_says_where_it_was_said(indexed: str) -> None:
+    (message,) = search(indexed, "oslo", 10)
+    assert (message.session, message.session_id, message.seq, message.role, message.at) == (KEY, 1, 1, Role.USER, 1.0)
+
+
+def test_no_more_is_found_than_was_asked_for(indexed: str) -> None:
+    assert len(search(indexed, "weather", 1)) == 1
+
+
+def test_a_database_without_an_index_finds_nothing(path: str) -> None:
+    Path(index_path(path)).unlink(missing_ok=True)
+    assert search(path, "weather", 10) == ()
+
+
+def test_indexing_goes_on_where_it_stopped_and_indexes_nothing_twice(indexed: str) -> None:
+    index_now(indexed)
+    db = apsw.Connection(index_path(indexed))
+    assert db.execute("SELECT count(*) FROM words_docsize").get == len(TEXTS)
+    db.close()
+    assert found(indexed, "weather") == sorted(TEXTS[:2])
+
+
+@pytest.mark.parametrize("damage", ["garbage", "half", "other store", "other form"])
+def test_a_damaged_or_foreign_index_is_made_again(indexed: str, damage: str) -> None:
+    index = Path(index_path(indexed))
+    match damage:
+        case "garbage":
+            index.write_bytes(b"no database " * 1000)
+        case "half":
+            index.write_bytes(index.read_bytes()[: index.stat().st_size // 2])
+        case "other store":
+            db = apsw.Connection(str(index))
+            db.execute("UPDATE indexed SET uid = 'ffffffff'")
+            db.close()
+        case _:
+            db = apsw.Connection(str(index))
+            db.execute("DROP TABLE words; CREATE TABLE words (text)")
+            db.close()
+    index_now(indexed)
+    assert found(indexed, "weather") == sorted(TEXTS[:2])
+
+
+def test_what_is_said_while_the_store_is_open_can_be_found(path: str) -> None:
+    runtime = PoolRuntime(threads=1)
+    store = SqliteStore.open(Place(path), runtime, version="0")
+    row = Message(Seq(5), Generation(1), "k5", Role.ASSISTANT, "brand new words", 9.0)
+    done = threading.Event()
+    store.write((MessageAppended(SessionId(1), store.epoch, row),), lambda _answer: done.set())
+    assert done.wait(WAIT_S)
+    indexer = store._aides.indexer
+    assert indexer is not None
+    assert indexer.wait_for(len(TEXTS) + 1, timeout_s=WAIT_S)
+    assert [each.text for each in store.search("brand new")] == ["brand new words"]
+    store.close("over")
+    runtime.close(WAIT_S)
+
+
+@given(st.text())
+def test_nothing_that_a_person_types_is_a_syntax_error(text: str) -> None:
+    db = apsw.Connection(":memory:")
+    db.execute("CREATE VIRTUAL TABLE words USING fts5 (text)")
+    query = write_query(text)
+    if query:
+        db.execute("SELECT * FROM words WHERE words MATCH ?", (query,)).fetchall()
+    db.close()
+
+
+def test_the_index_has_the_mode_of_the_database(indexed: str) -> None:
+    assert Path(index_path(indexed)).stat().st_mode & 0o777 == 0o600
+    open_index(indexed, "other").close()
+    assert Path(index_path(indexed)).stat().st_mode & 0o777 == 0o600
