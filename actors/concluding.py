@@ -25,7 +25,7 @@ from greenroom.actors.tail import FINISHES
 
 def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rules) -> None:
     """End the run: with an answer, with one honest line, or (interrupted by us) leaving the work open."""
-    draft.do(CancelAlarms(), ReportRun(live=False))
+    draft.do(CancelAlarms())
     match outcome:
         case Answered(text, finish) if text.strip() and finish is not None and finish.lower() in FINISHES:
             _answer(draft, phase, text, finish, rules)
@@ -41,12 +41,14 @@ def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rul
             _fail(draft, phase, phase.said, STOPPED_SHORT_LINE, rules)
         case _:
             assert_never(outcome)
+    draft.do(ReportRun(live=False))  # Last: whoever counts live runs may then count on the delivery being told.
 
 
 def fail_silent(draft: Draft, phase: Running, rules: Rules) -> None:
     """End a run that gave no sign of life for too long."""
-    draft.do(CancelAlarms(), ReportRun(live=False))
+    draft.do(CancelAlarms())
     _fail(draft, phase, phase.said, silent_line(rules.silent_max_s), rules)
+    draft.do(ReportRun(live=False))
 
 
 def _answer(draft: Draft, phase: Running | Asking, text: str, finish: str, rules: Rules) -> None:

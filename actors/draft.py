@@ -64,8 +64,9 @@ class Draft:
         author: str | None = None,
         tool_calls: tuple[ToolCall, ...] = (),
         tool_key: str | None = None,
+        at: float | None = None,
     ) -> Message:
-        """Add a row to the transcript, under the session's current generation."""
+        """Add a row to the transcript, under the session's current generation, said now unless `at` says when."""
         session = self.session
         message = Message(
             seq=Seq(session.tail.seq + 1),
@@ -73,7 +74,7 @@ class Draft:
             key=key,
             role=role,
             text=text,
-            at=self.now,
+            at=self.now if at is None else at,
             kind=kind,
             finish=finish,
             answers_upto=answers_upto,

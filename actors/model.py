@@ -335,6 +335,7 @@ class Question:
     prompt: str
     choices: tuple[str, ...] = ()
     answer: str | None = None
+    after: InboxId = InboxId(0)  # the last inbound known when it was asked; what came before answers something else
 
 
 @dataclass(frozen=True, slots=True)

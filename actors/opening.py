@@ -17,6 +17,7 @@ from greenroom.actors.model import (
     Message,
     MessageKind,
     OpenRun,
+    Question,
     Role,
     RunCause,
     StoredInbound,
@@ -40,12 +41,18 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     slot = len(draft.facts)  # The run's row comes before the rows it fences, and carries the tail after them.
     note = _tell_of_interruption(draft, old, tail, resumed)
     new = [*(draft.append_user(inbound) for inbound in taken)]
-    if old is not None and old.question is not None and taken:
-        draft.write(QuestionAnswered(draft.session.id, old.question.key, taken[0].text, draft.now))
+    answer = answer_to(old.question, taken) if old is not None and old.question is not None else None
+    if old is not None and old.question is not None and answer is not None:
+        draft.write(QuestionAnswered(draft.session.id, old.question.key, answer.text, draft.now))
     draft.facts.insert(slot, RunOpened(draft.session.id, run, draft.session.tail))
     _start(draft, run, old, new=tuple(new), note=note, late_s=_lateness(draft.now, taken, rules), rules=rules)
     if resumed is not None and old is not None and old.anchored:
         draft.do(ShowText(draft.answer_key(old), user_notice(resumed.reason)))
+
+
+def answer_to(question: Question, waiting: tuple[StoredInbound, ...]) -> StoredInbound | None:
+    """Find the message that answers a question: the first that came after it was asked."""
+    return next((inbound for inbound in waiting if inbound.id > question.after), None)
 
 
 def _next_run(draft: Draft, cause: RunCause, old: Interrupted | None, taken: tuple[StoredInbound, ...]) -> OpenRun:
@@ -82,7 +89,8 @@ def _tell_of_interruption(draft: Draft, old: Interrupted | None, tail: Tail, res
     if old is None:
         return None
     for key in sorted(tail.open_calls):
-        draft.append(tool_result_row_key(key, draft.session.generation), Role.TOOL, CUT_RESULT, tool_key=key)
+        row_key = tool_result_row_key(key, draft.session.generation)
+        draft.append(row_key, Role.TOOL, CUT_RESULT, tool_key=key, at=tail.at)  # Ours: it makes nothing look fresh.
     if old.question is not None:
         return None
     reason = resumed.reason if resumed is not None else old.run.interrupted_by or InterruptReason.RESTART_INTERRUPTED

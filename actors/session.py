@@ -65,7 +65,7 @@ from greenroom.actors.model import (
     Snapshot,
     StoredInbound,
 )
-from greenroom.actors.opening import open_run
+from greenroom.actors.opening import answer_to, open_run
 from greenroom.actors.state import Asking, Idle, Interrupted, Phase, Running, Session
 
 if TYPE_CHECKING:
@@ -151,9 +151,8 @@ def _step_run(
 
 
 def _arrive(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
-    if inbound.id <= draft.session.cursor:
-        return  # Told twice: the row was there when the session was loaded.
-    draft.session = replace(draft.session, cursor=inbound.id, waiting=(*draft.session.waiting, inbound))
+    if inbound.id > draft.session.cursor:  # Else it was there already when the session was loaded.
+        draft.session = replace(draft.session, cursor=inbound.id, waiting=(*draft.session.waiting, inbound))
     _go_on(draft, rules)
 
 
@@ -167,8 +166,9 @@ def _go_on(draft: Draft, rules: Rules) -> None:
     match session.phase:
         case Asking() as phase:
             _answer_question(draft, phase, rules)
-        case Interrupted():
-            open_run(draft, RunCause.INBOUND, rules)
+        case Interrupted(question=question):
+            if question is None or answer_to(question, session.waiting) is not None:
+                open_run(draft, RunCause.INBOUND, rules)
         case Idle():
             open_run(draft, RunCause.INBOUND, rules)
         case Running():
@@ -181,8 +181,12 @@ def _resume(draft: Draft, event: Resumed, rules: Rules) -> None:
     match draft.session.phase:
         case Interrupted(question=None) if draft.session.draining is None and not draft.session.quarantined:
             open_run(draft, RunCause.RESUME, rules, resumed=event)
-        case Interrupted() | Idle() | Running() | Asking():
-            _go_on(draft, rules)  # The user's message won, or nothing is left to resume.
+        case Running() | Asking():
+            pass  # The user's message won: its run handles both.
+        case Interrupted() | Idle():
+            _go_on(draft, rules)
+            if not isinstance(draft.session.phase, Running):
+                draft.do(ReportRun(live=False))  # Nothing to resume: whoever counts resumed runs is not kept waiting.
         case _:
             assert_never(draft.session.phase)
 
@@ -246,6 +250,7 @@ def _call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled) -> None
         tool_call_row_key(call.key, session.generation), Role.ASSISTANT, "", tool_calls=(call,), finish="tool_calls"
     )
     draft.write(ToolStarted(session.id, session.epoch, session.generation, phase.run.work, call, draft.now))
+    _stamp(draft, phase.run)
     _anchor(draft, phase)
     draft.do(Confirm(session.generation, call.key))
 
@@ -263,7 +268,7 @@ def _keep_result(draft: Draft, phase: Running | Asking, event: ToolReturned, rul
 
 def _ask(draft: Draft, phase: Running | Asking, event: Asked) -> None:
     """Put the question where the answer would have come: in the anchor, after what was said already."""
-    session, question = draft.session, event.question
+    session, question = draft.session, replace(event.question, after=draft.session.cursor)
     text = _joined(event.said, _with_choices(question.prompt, question.choices))
     draft.write(QuestionAsked(session.id, session.epoch, session.generation, phase.run.work, question, draft.now))
     draft.append(question_row_key(question.key), Role.ASSISTANT, text, kind=MessageKind.QUESTION)
@@ -274,11 +279,14 @@ def _ask(draft: Draft, phase: Running | Asking, event: Asked) -> None:
 
 
 def _answer_question(draft: Draft, phase: Asking, rules: Rules) -> None:
-    inbound, *rest = draft.session.waiting
+    """Hand the first message that came after the question to the agent that waits for it; older ones keep waiting."""
     session = draft.session
+    inbound = answer_to(phase.question, session.waiting)
+    if inbound is None:
+        return
     seq = draft.append_user(inbound).seq
     draft.write(QuestionAnswered(session.id, phase.question.key, inbound.text, draft.now))
-    draft.session = replace(draft.session, waiting=tuple(rest))
+    draft.session = replace(draft.session, waiting=tuple(it for it in session.waiting if it is not inbound))
     run = replace(phase.run, attempt=1, last_progress_at=draft.now)
     _stamp(draft, run)
     draft.move(Running(run, phase.segment, seq, anchored=phase.anchored, said=phase.said))

@@ -6,8 +6,6 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
-from pykka import ActorDeadError
-
 from greenroom.actors.acts import (
     Act,
     ArmAlarm,
@@ -86,8 +84,7 @@ class SessionActor(PooledActor):
 
     def on_start(self) -> None:
         """Ask the store what this session is."""
-        tell = self.actor_ref.tell
-        self._house.store.read(SnapshotOf(self._id), lambda answer: _tell(tell, Loaded(answer)))
+        self._house.store.read(SnapshotOf(self._id), lambda answer: self.hear(Loaded(answer)))
 
     def on_receive(self, message: Any) -> None:
         """Take an event, or the store's word; events wait while the store is asked."""
@@ -138,8 +135,7 @@ class SessionActor(PooledActor):
             self._perform(effects.acts)
             return
         self._pending = (after, effects.acts)
-        tell = self.actor_ref.tell
-        self._house.store.write(effects.facts, lambda answer: _tell(tell, Written(answer)))
+        self._house.store.write(effects.facts, lambda answer: self.hear(Written(answer)))
 
     def _adopt(self, answer: Committed | Refused) -> None:
         if isinstance(answer, Refused):
@@ -180,7 +176,7 @@ class SessionActor(PooledActor):
             case ReportConcluded():
                 around.report_concluded(self._id)
             case ArmIdle(after_s):
-                self.runtime.timers.arm((self._id, "idle"), after_s, partial(_tell, self.actor_ref.tell, IdleRang()))
+                self.runtime.timers.arm((self._id, "idle"), after_s, partial(self.hear, IdleRang()))
             case Rest():
                 around.offer_rest(self._id, self._told)
             case _:
@@ -188,7 +184,7 @@ class SessionActor(PooledActor):
 
     def _arm(self, act: ArmAlarm) -> None:
         rang = Rang(act.generation, act.alarm)
-        self.runtime.timers.arm((self._id, act.alarm), act.after_s, partial(_tell, self.actor_ref.tell, rang))
+        self.runtime.timers.arm((self._id, act.alarm), act.after_s, partial(self.hear, rang))
 
     def _silence(self) -> None:
         for alarm in Alarm:
@@ -198,12 +194,11 @@ class SessionActor(PooledActor):
         self.runtime.timers.cancel((self._id, "idle"))
         self._cancel_run()
         loop = self.runtime.loop(AGENTS_LOOP)
-        tell = partial(_tell, self.actor_ref.tell)
-        place = Place(self._id, self._state.key, self._house, self.runtime, loop, tell)
+        place = Place(self._id, self._state.key, self._house, self.runtime, loop, self.hear)
         turn = LiveTurn(place, act)
         self._turn = turn
         name = f"run {self._id}.{act.run.generation}"
-        done = partial(_report_end, tell, act.run.generation)
+        done = partial(self._report_end, act.run.generation)
         self._job = loop.spawn(run_agent(self._house.agent, turn), name=name, done=done)
 
     def _cancel_run(self) -> None:
@@ -223,20 +218,6 @@ class SessionActor(PooledActor):
         self.runtime.timers.cancel((self._id, "idle"))
         self._cancel_run()
 
-
-def _report_end(
-    tell: Any,
-    generation: Generation,
-    error: BaseException | None,
-    outcome: Outcome | None,
-) -> None:
-    """Say how the coroutine ended; cancelled before its first step, it never reached the wall in `run_agent`."""
-    tell(RunEnded(generation, outcome if error is None and outcome is not None else Cancelled()))
-
-
-def _tell(tell: Any, message: object) -> None:
-    """Tell an actor that may have gone: then the supervisor has heard of it, and the store remembers what counts."""
-    try:
-        tell(message)
-    except ActorDeadError:
-        return
+    def _report_end(self, generation: Generation, error: BaseException | None, outcome: Outcome | None) -> None:
+        """On the agents' loop. A coroutine cancelled before its first step never reached the wall in `run_agent`."""
+        self.hear(RunEnded(generation, outcome if error is None and outcome is not None else Cancelled()))

@@ -23,6 +23,7 @@ from greenroom.actors.model import (
     Tail,
     ToolRecord,
 )
+from greenroom.actors.ports import Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,22 @@ class OwedOf:
     account: str
 
 
-Query = SnapshotOf | TranscriptOf | LedgerOf | AnswerTo | UnfinishedOf | OwedOf
+@dataclass(frozen=True, slots=True)
+class ShownOf:
+    """Ask what is visible in a chat: its last `last` messages, oldest first. Answer: tuple[Shown, ...]."""
+
+    session: SessionKey
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledOf:
+    """Ask whether nothing more will appear in a chat until the person speaks. Answer: bool."""
+
+    session: SessionKey
+
+
+Query = SnapshotOf | TranscriptOf | LedgerOf | AnswerTo | UnfinishedOf | OwedOf | ShownOf | SettledOf
 ReadAnswer = (
     Snapshot
     | tuple[Message, ...]
@@ -140,6 +156,8 @@ ReadAnswer = (
     | Message
     | tuple[Unfinished, ...]
     | tuple[Delivery, ...]
+    | tuple[Shown, ...]
+    | bool
     | ReadFailed
     | None
 )

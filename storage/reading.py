@@ -27,6 +27,8 @@ from greenroom.actors.store import (
     OwedOf,
     Query,
     ReadAnswer,
+    SettledOf,
+    ShownOf,
     SnapshotOf,
     TranscriptOf,
     UnfinishedOf,
@@ -39,6 +41,7 @@ from greenroom.storage.rows import (
     read_key,
     read_run,
 )
+from greenroom.storage.shown import read_settled, read_shown
 from greenroom.storage.transcript import read_answering_row, read_tail_of, read_transcript
 from greenroom.storage.unfinished import read_unfinished
 
@@ -67,6 +70,10 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:
             return read_unfinished(db, session_id)
         case OwedOf(platform, account):
             return read_owed(db, platform, account)
+        case ShownOf(session, last):
+            return read_shown(db, session, last)
+        case SettledOf(session):
+            return read_settled(db, session)
         case _:
             assert_never(query)
 
@@ -108,7 +115,7 @@ def read_ledger(db: apsw.Connection, session_id: SessionId, work: Generation) ->
         (session_id, work),
     )
     questions = db.execute(
-        "SELECT key, prompt, choices, answer FROM questions WHERE session_id = ? AND work = ? ORDER BY id",
+        "SELECT key, prompt, choices, answer, after_inbox FROM questions WHERE session_id = ? AND work = ? ORDER BY id",
         (session_id, work),
     )
     return Ledger(
@@ -147,7 +154,7 @@ def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound,
 def _open_question(db: apsw.Connection, session_id: SessionId, work: Generation) -> Question | None:
     row = one_row(
         db,
-        "SELECT key, prompt, choices, answer FROM questions"
+        "SELECT key, prompt, choices, answer, after_inbox FROM questions"
         " WHERE session_id = ? AND work = ? AND answer IS NULL ORDER BY id DESC LIMIT 1",
         (session_id, work),
     )
@@ -163,6 +170,6 @@ def _is_stored(db: apsw.Connection, delivery: str) -> bool:
     return one_row(db, "SELECT 1 FROM deliveries WHERE key = ?", (delivery,)) is not None
 
 
-def _question(row: tuple[str, str, str, str | None]) -> Question:
-    key, prompt, choices, answer = row
-    return Question(key, prompt, tuple(json.loads(choices)), answer)
+def _question(row: tuple[str, str, str, str | None, int]) -> Question:
+    key, prompt, choices, answer, after = row
+    return Question(key, prompt, tuple(json.loads(choices)), answer, InboxId(after))

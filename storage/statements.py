@@ -231,8 +231,8 @@ def _tool_ended(db: apsw.Connection, fact: ToolEnded) -> None:
 def _question_asked(db: apsw.Connection, fact: QuestionAsked) -> None:
     question = fact.question
     db.execute(
-        "INSERT INTO questions (session_id, work, epoch, generation, key, prompt, choices, asked_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, key) DO NOTHING",
+        "INSERT INTO questions (session_id, work, epoch, generation, key, prompt, choices, after_inbox, asked_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, key) DO NOTHING",
         (
             fact.session_id,
             fact.work,
@@ -241,6 +241,7 @@ def _question_asked(db: apsw.Connection, fact: QuestionAsked) -> None:
             question.key,
             question.prompt,
             json.dumps(question.choices, ensure_ascii=False),
+            question.after,
             fact.at,
         ),
     )

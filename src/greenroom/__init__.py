@@ -1,1 +1,98 @@
-"""greenroom keeps an agent's chat sessions alive."""
+"""greenroom keeps an agent's chat sessions alive.
+
+The public names below are stable. They are loaded when they are first used, so that `import greenroom` costs little.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from greenroom.actors.model import Inbound, Message, Receipt, SessionKey, ToolPolicy
+    from greenroom.actors.ports import (
+        Agent,
+        BusyError,
+        Conclusion,
+        Door,
+        NotSentError,
+        Outgoing,
+        Platform,
+        RefusedError,
+        RetryLaterError,
+        SendRefusedError,
+        TargetGoneError,
+        ToolFailedError,
+        ToolInDoubtError,
+        Traits,
+        Turn,
+    )
+    from greenroom.supervisor.policy import Policy
+    from greenroom.supervisor.supervisor import AsyncRoom, BlockingRoom, Supervisor
+
+_PORTS = "greenroom.actors.ports"
+_HOMES = {
+    "Supervisor": "greenroom.supervisor.supervisor",
+    "AsyncRoom": "greenroom.supervisor.supervisor",
+    "BlockingRoom": "greenroom.supervisor.supervisor",
+    "Policy": "greenroom.supervisor.policy",
+    "Inbound": "greenroom.actors.model",
+    "Message": "greenroom.actors.model",
+    "Receipt": "greenroom.actors.model",
+    "SessionKey": "greenroom.actors.model",
+    "ToolPolicy": "greenroom.actors.model",
+    "Agent": _PORTS,
+    "BusyError": _PORTS,
+    "Conclusion": _PORTS,
+    "Door": _PORTS,
+    "NotSentError": _PORTS,
+    "Outgoing": _PORTS,
+    "Platform": _PORTS,
+    "RefusedError": _PORTS,
+    "RetryLaterError": _PORTS,
+    "SendRefusedError": _PORTS,
+    "TargetGoneError": _PORTS,
+    "ToolFailedError": _PORTS,
+    "ToolInDoubtError": _PORTS,
+    "Traits": _PORTS,
+    "Turn": _PORTS,
+}
+
+__all__ = [
+    "Agent",
+    "AsyncRoom",
+    "BlockingRoom",
+    "BusyError",
+    "Conclusion",
+    "Door",
+    "Inbound",
+    "Message",
+    "NotSentError",
+    "Outgoing",
+    "Platform",
+    "Policy",
+    "Receipt",
+    "RefusedError",
+    "RetryLaterError",
+    "SendRefusedError",
+    "SessionKey",
+    "Supervisor",
+    "TargetGoneError",
+    "ToolFailedError",
+    "ToolInDoubtError",
+    "ToolPolicy",
+    "Traits",
+    "Turn",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the public name is
+    """Load a public name from its home."""
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module 'greenroom' has no attribute {name!r}; its public names are {', '.join(__all__)}"
+        raise AttributeError(msg)
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

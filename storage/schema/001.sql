@@ -137,6 +137,7 @@ CREATE TABLE questions (
     key         TEXT NOT NULL,
     prompt      TEXT NOT NULL,
     choices     TEXT NOT NULL,
+    after_inbox INTEGER NOT NULL,
     asked_at    REAL NOT NULL,
     answer      TEXT,
     answered_at REAL,

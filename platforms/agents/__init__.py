@@ -1,0 +1,1 @@
+"""Agents: what a session runs. Each is reached through the one `Agent` port."""

@@ -1,0 +1,88 @@
+"""Whether an inbound may come in: allowed chats, sizes, characters, floods. Pure; the caller passes the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from greenroom.actors.model import Inbound
+from greenroom.supervisor.policy import Policy
+
+UPDATE_ID_MAX = 255
+"""Longest id of an inbound, in characters."""
+
+KEPT_CONTROLS = frozenset("\n\t")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What is left of a chat's flood allowance. Filled at `chat_rate_per_s`, up to `chat_burst`."""
+
+    tokens: float
+    at: float  # monotonic seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Let it in, as it is here: control characters and broken surrogates are gone."""
+
+    inbound: Inbound
+    bucket: Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAway:
+    """Never let it in. `words` are for the sender's platform; `counted` says whether it is a chat not allowed."""
+
+    words: str
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """Not now: the platform must send it again."""
+
+    words: str
+    retry_after_s: float
+
+
+def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -> Admit | TurnAway | Postpone:
+    """Decide. `bucket` is what the chat had left, None for a chat that has not written lately."""
+    if not policy.allows(inbound.key):
+        return TurnAway("this chat is not allowed here; its operator can add it to policy.allow", counted=True)
+    if not inbound.update_id or len(inbound.update_id) > UPDATE_ID_MAX:
+        return TurnAway(f"the message's id must be 1 to {UPDATE_ID_MAX} characters")
+    text = clean(inbound.text)
+    if not text.strip():
+        return TurnAway("the message is empty; write some text")
+    if len(text) > policy.text_max:
+        return TurnAway(
+            f"the message has {len(text):,} characters, the limit is {policy.text_max:,}; send less, or parts"
+        )
+    filled = refill(bucket, policy, now)
+    if filled.tokens < 1.0:
+        wait_s = (1.0 - filled.tokens) / policy.chat_rate_per_s
+        return Postpone(
+            f"too many messages at once from this chat ({policy.chat_burst} at once, then {policy.chat_rate_per_s:g} a "
+            f"second); nothing is lost, try again in {wait_s:.1f} s",
+            wait_s,
+        )
+    author = clean(inbound.author)[:UPDATE_ID_MAX] if inbound.author is not None else None
+    return Admit(replace(inbound, text=text, author=author), Bucket(filled.tokens - 1.0, now))
+
+
+def refill(bucket: Bucket | None, policy: Policy, now: float) -> Bucket:
+    """Say what a chat's allowance is now."""
+    if bucket is None:
+        return Bucket(float(policy.chat_burst), now)
+    gained = max(0.0, now - bucket.at) * policy.chat_rate_per_s
+    return Bucket(min(float(policy.chat_burst), bucket.tokens + gained), now)
+
+
+def clean(text: str) -> str:
+    r"""Drop what is no text: control characters but newline and tab, and halves of surrogate pairs.
+
+    >>> clean("a" + chr(0) + chr(13) + chr(10) + "b")
+    'a\nb'
+    """
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(char for char in whole if char >= " " or char in KEPT_CONTROLS).replace("\x7f", "")

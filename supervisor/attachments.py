@@ -1,0 +1,150 @@
+"""The platforms served: each with its receiver, which outlives the store, and its outbox, which stands on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pykka import ActorDeadError
+
+from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+from greenroom.actors.delivery_actor import DeliveryActor
+from greenroom.actors.outbox_words import Filled, LiveText, Opened, PlatformDown, PlatformUp, Reread, WhenFlushed
+from greenroom.actors.runtime import MailboxFull
+from greenroom.supervisor.platform_actor import PlatformActor
+
+if TYPE_CHECKING:
+    from greenroom.actors.model import SessionKey
+    from greenroom.actors.ports import Door, Platform
+    from greenroom.actors.ref import Ref
+    from greenroom.actors.runtime import Runtime
+    from greenroom.actors.store import Store
+    from greenroom.supervisor.policy import Policy
+    from greenroom.supervisor.recovery import Account
+
+REOPEN_S = 1.0
+"""How long a dead outbox waits before it is opened again."""
+
+
+@dataclass(slots=True)
+class Attachment:
+    """A platform account, and who works for it."""
+
+    platform: Platform
+    connected: bool = False
+    receiver: Ref[PlatformActor] | None = None
+    outbox: Ref[DeliveryActor] | None = None
+    flushing: bool = False
+    flushed: bool = False
+
+    def tell(self, message: object) -> None:
+        """Tell the outbox. One that is gone is being replaced and reads the rows; a full one loses only live words."""
+        if self.outbox is not None:
+            try:
+                self.outbox.tell(message)
+            except (ActorDeadError, MailboxFull):
+                return
+
+
+class Attachments:
+    """All platforms, by account. Called from any thread."""
+
+    def __init__(self, runtime: Runtime, policy: Policy) -> None:
+        """Begin with none."""
+        self._runtime = runtime
+        self._policy = policy
+        self._lock = threading.Lock()
+        self._all: dict[Account, Attachment] = {}
+        self._store: Store | None = None
+
+    def attach(self, platform: Platform, door: Door, hung_up: Callable[[BaseException | None], bool]) -> None:
+        """Serve a platform from now on. Raises ValueError for a second one of the same name and account."""
+        account = (platform.name, platform.account)
+        with self._lock:
+            if account in self._all:
+                msg = f"platform {platform.name}:{platform.account} is attached already; give one another account"
+                raise ValueError(msg)
+            attachment = self._all[account] = Attachment(platform)
+            self._open(attachment)
+        attachment.receiver = self._runtime.start(PlatformActor, platform, door, self._policy, hung_up)
+
+    def build(self, store: Store) -> None:
+        """Open every outbox on this store."""
+        with self._lock:
+            self._store = store
+            for attachment in self._all.values():
+                self._open(attachment)
+
+    def fall(self) -> None:
+        """Kill the outboxes: their store is gone. The rows are the outbox."""
+        with self._lock:
+            self._store = None
+            for attachment in self._all.values():
+                if attachment.outbox is not None:
+                    attachment.outbox.kill()
+                    attachment.outbox = None
+
+    def reopen(self, urn: str) -> None:
+        """Open the outbox again whose actor died."""
+        with self._lock:
+            for attachment in self._all.values():
+                if attachment.outbox is not None and attachment.outbox.actor_urn == urn:
+                    self._open(attachment)
+
+    def stop_receiving(self) -> None:
+        """Take in nothing more; what is owed still goes out."""
+        for attachment in tuple(self._all.values()):
+            if attachment.receiver is not None:
+                attachment.receiver.stop(block=False)
+
+    def turn(self, account: Account, *, connected: bool) -> None:
+        """Remember and tell whether a platform can be reached."""
+        attachment = self._all[account]
+        attachment.connected = connected
+        attachment.tell(PlatformUp() if connected else PlatformDown())
+
+    def connected(self) -> tuple[Account, ...]:
+        """List the accounts that can be reached."""
+        return tuple(account for account, attachment in tuple(self._all.items()) if attachment.connected)
+
+    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+        """Hand an act to the outbox of the session's account. Where there is none, the row waits for one."""
+        attachment = self._all.get((session.platform, session.account))
+        if attachment is None:
+            return
+        match act:
+            case OpenAnchor(delivery):
+                attachment.tell(Opened(delivery))
+            case Deliver(delivery):
+                attachment.tell(Filled(delivery))
+            case ShowText(key, text):
+                attachment.tell(LiveText(session, key, text))
+
+    def take_up(self, session: SessionKey) -> None:
+        """Let the outbox read what is owed: somebody wrote rows for it."""
+        attachment = self._all.get((session.platform, session.account))
+        if attachment is not None:
+            attachment.tell(Reread())
+
+    def count_owed(self) -> int:
+        """Count the outboxes that can send and have not said yet that all is sent; asks each once."""
+        owed = 0
+        for attachment in tuple(self._all.values()):
+            if attachment.outbox is None or not attachment.connected:
+                continue
+            if not attachment.flushing:
+                attachment.flushing = True
+                attachment.tell(WhenFlushed(partial(setattr, attachment, "flushed", True)))
+            owed += not attachment.flushed
+        return owed
+
+    def _open(self, attachment: Attachment) -> None:
+        if self._store is None:
+            return
+        attachment.outbox = self._runtime.start(
+            DeliveryActor, self._store, attachment.platform, mailbox_max=self._policy.sessions_live_max
+        )
+        attachment.tell(PlatformUp() if attachment.connected else PlatformDown())

@@ -1,0 +1,286 @@
+"""Composes store, tree, outboxes and platforms on a runtime it is given: the same in production and in simulation.
+
+Everything here is called from any thread and returns at once; answers come by callback. When the storage actor dies,
+all that stands above it is stopped and built anew on the reopened store, as after a restart of the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from pykka import ActorDeadError
+
+from greenroom.actors.house import House
+from greenroom.actors.model import Inbound, Receipt, SessionId, SessionKey
+from greenroom.actors.runtime import Failure, MailboxFull
+from greenroom.supervisor.answers import Answers, Waiter
+from greenroom.supervisor.attachments import REOPEN_S, Attachments
+from greenroom.supervisor.reception import Inside, Reception, accepted
+from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
+from greenroom.supervisor.resume import FormerBoot, count_unclean_boots
+from greenroom.supervisor.tree_actor import (
+    ActorFailed,
+    Begin,
+    DrainOrdered,
+    PlatformConnected,
+    PlatformDisconnected,
+    RestOffered,
+    RunReported,
+    TreeActor,
+    TreeHooks,
+)
+
+if TYPE_CHECKING:
+    from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+    from greenroom.actors.ports import Agent, Platform
+    from greenroom.actors.ref import Ref
+    from greenroom.actors.runtime import Runtime
+    from greenroom.actors.store import Store
+    from greenroom.supervisor.drain import CloseBoot, Intent
+    from greenroom.supervisor.policy import Policy
+    from greenroom.supervisor.recovery import Account, Decided
+
+logger = logging.getLogger("greenroom.supervisor")
+
+
+class OwnedStore(Protocol):
+    """A store as the supervisor owns it: the port that actors use, its past, and its two ends."""
+
+    @property
+    def port(self) -> Store: ...
+
+    @property
+    def former_boots(self) -> Sequence[FormerBoot]: ...
+
+    def close(self, reason: str) -> bool: ...
+
+    def abandon(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CoreHooks:
+    """What the host hears; each is called on an inner thread and must return at once."""
+
+    began: Callable[[tuple[Decided, ...]], None] = lambda _: None
+    drained: Callable[[CloseBoot], None] = lambda _: None
+    fatal: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Storey:
+    """What stands on one opening of the store, and falls with it."""
+
+    store: OwnedStore
+    tree: Ref[TreeActor]
+
+    def tell(self, message: object) -> None:
+        """Tell the tree; one that is gone is being replaced, and reads the rows."""
+        try:
+            self.tree.tell(message)
+        except (ActorDeadError, MailboxFull):
+            return
+
+
+class Core:
+    """The supervisor without a face. Made once; `start`, then `close` or `abandon`, once."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        open_store: Callable[[], OwnedStore],
+        agent: Agent,
+        policy: Policy,
+        hooks: CoreHooks,
+    ) -> None:
+        """Remember the parts; nothing is opened yet."""
+        self._runtime = runtime
+        self._open_store = open_store
+        self._agent = agent
+        self._policy = policy
+        self._hooks = hooks
+        self._lock = threading.Lock()
+        self._storey: Storey | None = None
+        self._budget = FRESH
+        self._ending = False
+        self.reception = Reception(runtime.clock, policy)
+        self.attachments = Attachments(runtime, policy)
+        self._answers = Answers()
+        runtime.on_failure(self._hear_failure)
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open the store and decide what is open. Raises what opening the store raises."""
+        store = self._open_store()
+        now = self._runtime.clock.now()
+        unclean = count_unclean_boots(store.former_boots, now=now, window_s=self._policy.unclean_window_s)
+        house = House(store.port, self._agent, self._policy.rules(), self)
+        hooks = TreeHooks(
+            take_up=self.attachments.take_up,
+            owed=self.attachments.count_owed,
+            drained=self._hooks.drained,
+            began=self._hooks.began,
+            fatal=self._fatal,
+        )
+        tree = self._runtime.start(
+            TreeActor, house, self._policy, hooks, unclean_boots=unclean, mailbox_max=self._policy.sessions_live_max
+        )
+        storey = self._storey = Storey(store, tree)
+        self.attachments.build(store.port)
+        for account in self.attachments.connected():
+            storey.tell(PlatformConnected(account))
+        storey.tell(Begin())
+        self.reception.open(Inside(store.port, storey.tell))
+        self._answers.look_again(store.port)
+
+    @property
+    def store(self) -> Store | None:
+        """The store that is open now."""
+        storey = self._storey
+        return storey.store.port if storey is not None else None
+
+    def drain(self, intent: Intent) -> None:
+        """Begin the orderly end; asked again, end at once. `hooks.drained` tells when it is over."""
+        self.attachments.stop_receiving()
+        self._tell(DrainOrdered(intent))
+
+    def close(self, reason: str) -> bool:
+        """Close the store as the clean end of this boot; the runtime is closed by its owner afterwards."""
+        storey = self._take_down()
+        return storey.store.close(reason) if storey is not None else False
+
+    def abandon(self) -> None:
+        """Let go of everything at once, as a killed process would."""
+        storey = self._take_down()
+        if storey is not None:
+            storey.store.abandon()
+
+    def _take_down(self) -> Storey | None:
+        self.reception.close()
+        with self._lock:
+            self._ending = True
+            storey, self._storey = self._storey, None
+        return storey
+
+    # -- the door --------------------------------------------------------------------------------------------------
+
+    def attach(self, platform: Platform, hung_up: Callable[[BaseException | None], bool] = lambda _: False) -> None:
+        """Serve a platform from now on; `hung_up` is told when it ends and says whether that is for good.
+
+        Raises ValueError for a second one of the same name and account.
+        """
+        self.attachments.attach(platform, PlatformDoor(self, (platform.name, platform.account)), hung_up)
+
+    def turn(self, account: Account, *, connected: bool) -> None:
+        """A platform can be reached (what waited for it is decided and sent), or cannot."""
+        self.attachments.turn(account, connected=connected)
+        self._tell(PlatformConnected(account) if connected else PlatformDisconnected(account))
+
+    def await_answer(self, waiter: Waiter) -> None:
+        """Tell the waiter when its answer is on disk, or at once if it is."""
+        self._answers.add(waiter, self.store)
+
+    def forget_waiter(self, waiter: Waiter) -> None:
+        """Nobody waits for this answer any more."""
+        self._answers.remove(waiter)
+
+    # -- what sessions tell (actors.house.Surroundings) ------------------------------------------------------------
+
+    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+        """Hand an act to the outbox of the session's platform account."""
+        self.attachments.deliver(session, act)
+
+    def report_run(self, session_id: SessionId, *, live: bool) -> None:
+        """Pass on that a run became live or ended."""
+        self._tell(RunReported(session_id, live))
+
+    def report_concluded(self, session_id: SessionId) -> None:
+        """Look whether somebody waits for an answer of this session."""
+        self._answers.look(session_id, self.store)
+
+    def offer_rest(self, session_id: SessionId, told: int) -> None:
+        """Pass on that a session may be passivated."""
+        self._tell(RestOffered(session_id, told))
+
+    # -- failures --------------------------------------------------------------------------------------------------
+
+    def _tell(self, message: object) -> None:
+        storey = self._storey
+        if storey is not None:
+            storey.tell(message)
+
+    def _hear_failure(self, failure: Failure) -> None:
+        if self._ending:
+            return
+        level = logging.ERROR if failure.stopped else logging.WARNING
+        logger.log(level, "%s failed in %s", failure.actor, failure.where.value, exc_info=failure.error)
+        if not failure.stopped:
+            return
+        match failure.actor:
+            case "StorageActor" | "ReadingActor" | "TreeActor":
+                self._runtime.timers.arm("greenroom-fall", 0.0, partial(self._fall, failure))
+            case "DeliveryActor":
+                self._runtime.timers.arm(
+                    (failure.urn, "reopen"), REOPEN_S, partial(self.attachments.reopen, failure.urn)
+                )
+            case _:
+                self._tell(ActorFailed(failure))
+
+    def _fall(self, failure: Failure) -> None:
+        """Storage or tree died: stop what stands on it, and build anew on the reopened store, within a budget."""
+        with self._lock:
+            storey, self._storey = self._storey, None
+        if storey is None or self._ending:
+            return
+        self.reception.close()
+        self.attachments.fall()
+        storey.tree.kill()
+        storey.store.abandon()
+        now, chance = self._runtime.clock.now(), self._runtime.random.random()
+        what = f"{failure.actor}: {failure.error!r}"
+        match decide_restart(self._budget, what, now=now, policy=self._policy, random_unit=chance):
+            case RestartAfter(delay_s, budget):
+                self._budget = budget
+                logger.warning("building anew on the reopened store in %.1f s", delay_s)
+                self._runtime.timers.arm("greenroom-fall", delay_s, self._rebuild)
+            case GiveUp(why):
+                self._fatal(why)
+
+    def _rebuild(self) -> None:
+        if self._ending:
+            return
+        try:
+            self.start()
+        except Exception as error:  # Invariant: whatever keeps the store shut ends the process with its reason.
+            self._fatal(f"the store cannot be opened again: {error}")
+
+    def _fatal(self, why: str) -> None:
+        logger.critical("greenroom cannot go on: %s", why)
+        self._hooks.fatal(why)
+
+
+class PlatformDoor:
+    """The door that one platform account is given (`ports.Door`)."""
+
+    def __init__(self, core: Core, account: Account) -> None:
+        """Lead to `core`."""
+        self._core = core
+        self._account = account
+
+    async def accept(self, inbound: Inbound) -> Receipt:
+        """See `ports.Door.accept`."""
+        return await accepted(self._core.reception, inbound)
+
+    def connected(self) -> None:
+        """See `ports.Door.connected`."""
+        self._core.turn(self._account, connected=True)
+
+    def disconnected(self, why: str) -> None:
+        """See `ports.Door.disconnected`."""
+        logger.info("%s:%s is not connected: %s", *self._account, why)
+        self._core.turn(self._account, connected=False)

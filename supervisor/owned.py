@@ -1,0 +1,55 @@
+"""The SQLite store as the supervisor owns it: opened for one boot, with what it must know of the boots before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from greenroom.storage.boots import BootEnding
+from greenroom.storage.store import SqliteStore
+from greenroom.supervisor.resume import FormerBoot
+
+if TYPE_CHECKING:
+    from greenroom.actors.runtime import Runtime
+    from greenroom.actors.store import Store
+    from greenroom.storage.trouble import Trouble
+    from greenroom.storage.writer import Place
+
+
+class OwnedSqlite:
+    """See `core.OwnedStore`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        """Own an opened store."""
+        self.store = store
+
+    @property
+    def port(self) -> Store:
+        """What actors use."""
+        return self.store
+
+    @property
+    def former_boots(self) -> Sequence[FormerBoot]:
+        """The boots before this one, oldest first."""
+        former = [boot for boot in self.store.boots if boot.epoch < self.store.epoch]
+        return tuple(FormerBoot(boot.started_at, boot.ending is BootEnding.CLEAN) for boot in reversed(former))
+
+    def close(self, reason: str) -> bool:
+        """End the boot as clean; says whether that worked."""
+        return self.store.close(reason)
+
+    def abandon(self) -> None:
+        """Let go without a word to the disk."""
+        self.store.abandon()
+
+
+def open_owned(
+    place: Place,
+    runtime: Runtime,
+    *,
+    version: str,
+    on_trouble: Callable[[Trouble | None], None] = lambda _: None,
+    on_fenced: Callable[[], None] = lambda: None,
+) -> OwnedSqlite:
+    """Open a store and own it. Raises what `SqliteStore.open` raises."""
+    return OwnedSqlite(SqliteStore.open(place, runtime, version=version, on_trouble=on_trouble, on_fenced=on_fenced))

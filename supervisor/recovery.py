@@ -1,0 +1,140 @@
+"""Which interrupted sessions are decided, which wait for their platform, and which are resumed now. No I/O, no clock.
+
+At most `policy.resume_concurrency` resumed runs live at once, most recent first; a user who writes is never queued
+behind them, since that session's own next run handles both.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact
+from greenroom.actors.model import Epoch, InterruptReason, SessionId, SessionKey
+from greenroom.actors.store import Unfinished
+from greenroom.supervisor.consequences import decision_facts
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.resume import (
+    Decision,
+    Quarantine,
+    Resume,
+    ResumeInputs,
+    Skip,
+    Wait,
+    Why,
+    decide_resume,
+    inputs_from,
+)
+
+Account = tuple[str, str]
+"""Platform and account: what a session's answers need to be connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One session's decision, the inputs it was made from, and what becomes true with it."""
+
+    unfinished: Unfinished
+    inputs: ResumeInputs
+    decision: Decision
+    facts: tuple[Fact, ...]
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the chat gets a line with it: then the outbox has to look."""
+        return any(isinstance(fact, DeliveryOpened | DeliveryFilled) for fact in self.facts)
+
+    @property
+    def serves_inbound(self) -> bool:
+        """Whether messages that wait may be handed to a run now."""
+        out = isinstance(self.decision, Quarantine) or self.decision in {Skip(Why.QUARANTINED), Skip(Why.NOT_ALLOWED)}
+        return self.unfinished.waiting > 0 and not out
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision needs and only the living process knows."""
+
+    epoch: Epoch
+    unclean_boots: int
+    connected: Callable[[SessionKey], bool]
+
+
+class Recovery:
+    """Keeps the order of resumes. Used by the tree alone."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Start with nothing open."""
+        self._policy = policy
+        self._queue: OrderedDict[SessionId, InterruptReason | str] = OrderedDict()
+        self._resuming: set[SessionId] = set()
+        self._held: dict[Account, set[SessionId]] = {}
+
+    def decide(self, items: Iterable[Unfinished], now: float, around: Circumstances) -> list[Decided]:
+        """Decide each, by the one table. What is to be resumed is queued; what waits for a platform is remembered."""
+        decided = [self._decide(item, now, around) for item in items if item.run is not None or item.tail.unanswered]
+        for each in decided:
+            self._remember(each)
+        return decided
+
+    def give_up(self, items: Iterable[Unfinished], now: float, around: Circumstances) -> list[Decided]:
+        """Set these sessions aside: their actor's restarts are spent."""
+        decided = []
+        for item in items:
+            inputs = self._inputs(item, now, around)
+            decision = Quarantine(self._policy.restarts_max)
+            decided.append(Decided(item, inputs, decision, decision_facts(item, decision, inputs, epoch=around.epoch)))
+        return decided
+
+    def _decide(self, item: Unfinished, now: float, around: Circumstances) -> Decided:
+        inputs = self._inputs(item, now, around)
+        decision = decide_resume(inputs, self._policy)
+        return Decided(item, inputs, decision, decision_facts(item, decision, inputs, epoch=around.epoch))
+
+    def _inputs(self, item: Unfinished, now: float, around: Circumstances) -> ResumeInputs:
+        return inputs_from(
+            item,
+            now=now,
+            epoch=around.epoch,
+            allowed=self._policy.allows(item.key),
+            connected=around.connected(item.key),
+            unclean_boots=around.unclean_boots,
+        )
+
+    def _remember(self, decided: Decided) -> None:
+        session_id, key = decided.unfinished.session_id, decided.unfinished.key
+        match decided.decision:
+            case Resume(reason):
+                self._queue[session_id] = reason
+            case Wait():
+                self._held.setdefault((key.platform, key.account), set()).add(session_id)
+            case Skip() | Quarantine():
+                pass
+
+    def next(self) -> tuple[SessionId, InterruptReason | str] | None:
+        """Take the next session to be resumed, if there is one and room for it."""
+        if not self._queue or len(self._resuming) >= self._policy.resume_concurrency:
+            return None
+        session_id, reason = self._queue.popitem(last=False)
+        self._resuming.add(session_id)
+        return session_id, reason
+
+    def ended(self, session_id: SessionId) -> None:
+        """A run of this session is over, or its actor died: its place is free."""
+        self._resuming.discard(session_id)
+
+    def overtaken(self, session_id: SessionId) -> None:
+        """The session's user wrote: the run for that message goes on with the interrupted work too."""
+        self._queue.pop(session_id, None)
+        for held in self._held.values():
+            held.discard(session_id)
+
+    def release(self, account: Account) -> set[SessionId]:
+        """Give back the sessions that waited for this platform account; they are to be decided again."""
+        return self._held.pop(account, set())
+
+    def clear(self) -> None:
+        """Resume nothing more: the process is about to end."""
+        self._queue.clear()
+        self._held.clear()

@@ -1,0 +1,278 @@
+"""The embedder's door: a supervisor as a context manager, for hosts with an asyncio loop and for hosts without.
+
+Library manners: no signal handler, no logging set-up, no global registry, and no thread that outlives the `with`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors.model import Inbound, Receipt, SessionKey
+from greenroom.actors.pool import PoolRuntime
+from greenroom.platforms.agents.function import as_agent
+from greenroom.storage.store import SqliteStore
+from greenroom.storage.writer import Place
+from greenroom.supervisor.answers import Waiter
+from greenroom.supervisor.core import Core, CoreHooks
+from greenroom.supervisor.drain import Intent
+from greenroom.supervisor.history import StoreHistory
+from greenroom.supervisor.owned import OwnedSqlite, open_owned
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.reception import accepted, called_back
+from greenroom.supervisor.version import VERSION
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from greenroom.actors.model import Message
+    from greenroom.actors.ports import History, Platform
+    from greenroom.storage.trouble import Trouble
+    from greenroom.supervisor.drain import CloseBoot
+    from greenroom.supervisor.recovery import Decided
+
+CLOSE_S = 10.0
+"""How long the threads of a closing supervisor may take to end."""
+
+DRAIN_MARGIN_S = 30.0
+"""How much longer than the policy's `drain_s` an orderly end may take before it is given up."""
+
+
+class SupervisorFailedError(RuntimeError):
+    """The supervisor cannot go on; the message says why. Everything acknowledged is on disk."""
+
+
+class Room:
+    """A running supervisor, as both kinds of hosts share it."""
+
+    def __init__(self, core: Core, failed: Future[str]) -> None:
+        """Made by `Supervisor`."""
+        self._core = core
+        self._failed = failed
+
+    @property
+    def history(self) -> History:
+        """What is visible in each chat, for platforms that do not remember it themselves."""
+        return StoreHistory(lambda: self._core.store)
+
+    def attach(self, platform: Platform, *, hung_up: Callable[[BaseException | None], bool] = lambda _: False) -> None:
+        """Serve a platform from now on: any object with the `Platform` protocol.
+
+        It runs on a loop of ours and is run again when it ends, unless `hung_up(error)` says that this is the end.
+        Raises ValueError for a second platform of the same name and account.
+        """
+        self._core.attach(platform, hung_up)
+
+
+class AsyncRoom(Room):
+    """A running supervisor, for a host with an asyncio loop."""
+
+    async def accept(
+        self,
+        *,
+        chat: str | SessionKey,
+        id: str,
+        text: str,
+        author: str | None = None,
+        sent_at: float | None = None,
+        reply_to: str | None = None,
+    ) -> Receipt:
+        """Take one message of a chat (`platform:account:chat[:thread]`); returns when it is on disk.
+
+        The same `id` again gives the same receipt, with `repeated` set, and nothing happens twice. Raises
+        InvalidKeyError, RefusedError (never), BusyError (not now: offer it again).
+        """
+        return await accepted(self._core.reception, _inbound(chat, id, text, author, sent_at, reply_to))
+
+    async def answer(self, receipt: Receipt) -> str:
+        """Wait for the final text that answers this message: an answer, or the honest line of a failure."""
+        waiters: list[Waiter] = []
+
+        def call(then: Callable[[Message], None]) -> None:
+            waiters.append(Waiter(receipt, then))
+            self._core.await_answer(waiters[0])
+
+        try:
+            message: Message = await called_back(call)
+        finally:
+            self._core.forget_waiter(waiters[0])
+        return message.text
+
+    async def failure(self) -> str:
+        """Wait until the supervisor cannot go on, and say why. Most never return from this."""
+        return await asyncio.wrap_future(self._failed)
+
+
+class BlockingRoom(Room):
+    """A running supervisor, for a host without a loop. Every call may come from any thread."""
+
+    def accept(
+        self,
+        *,
+        chat: str | SessionKey,
+        id: str,
+        text: str,
+        author: str | None = None,
+        sent_at: float | None = None,
+        reply_to: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Receipt:
+        """See `AsyncRoom.accept`. Raises TimeoutError when it is not on disk in time; it may still get there."""
+        future: Future[Receipt | Exception] = Future()
+        self._core.reception.accept(_inbound(chat, id, text, author, sent_at, reply_to), future.set_result)
+        answer = future.result(timeout_s)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def answer(self, receipt: Receipt, *, timeout_s: float | None = None) -> str:
+        """See `AsyncRoom.answer`. Raises TimeoutError; the answer is not lost by that."""
+        future: Future[Message] = Future()
+        waiter = Waiter(receipt, future.set_result)
+        self._core.await_answer(waiter)
+        try:
+            return future.result(timeout_s).text
+        finally:
+            self._core.forget_waiter(waiter)
+
+
+class Supervisor:
+    """Keeps the sessions of one database alive while its `with` block runs.
+
+    `agent` is `async def agent(turn)`, or `def agent(messages) -> str`. Leaving the block drains: running work gets
+    `policy.drain_s` seconds, the rest is marked and goes on at the next start.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        agent: Any,
+        policy: Policy | None = None,
+        on_began: Callable[[tuple[Decided, ...]], None] = lambda _: None,
+        on_trouble: Callable[[Trouble | None], None] = lambda _: None,
+    ) -> None:
+        """Nothing is opened before the block is entered. Raises NotAnAgentError.
+
+        `on_began` hears what was decided about interrupted work, `on_trouble` when the disk begins and ceases to
+        refuse; both are called on an inner thread and must return at once.
+        """
+        self._path = fspath(path)
+        self._agent = as_agent(agent)
+        self._policy = policy or Policy()
+        self._on_began = on_began
+        self._on_trouble = on_trouble
+        self._runtime: PoolRuntime | None = None
+        self._core: Core | None = None
+        self._failed: Future[str] = Future()
+        self._drained: Future[CloseBoot] = Future()
+        self.store: SqliteStore | None = None
+        self.intent = Intent.SHUTDOWN
+
+    # -- the two ways in and out -----------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> AsyncRoom:
+        """Open the database and go on with what was interrupted. Raises CannotOpenError, HeldError."""
+        core = await _aside("greenroom-opening", self._open)
+        return AsyncRoom(core, self._failed)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Drain, close the boot as clean, end every thread."""
+        await _aside("greenroom-closing", self._close)
+
+    def __enter__(self) -> BlockingRoom:
+        """Open the database and go on with what was interrupted. Raises CannotOpenError, HeldError."""
+        return BlockingRoom(self._open(), self._failed)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Drain, close the boot as clean, end every thread."""
+        self._close()
+
+    def hurry(self) -> None:
+        """End a drain that is under way at once; what still runs is marked and goes on at the next start."""
+        if self._core is not None:
+            self._core.drain(self.intent)
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _open(self) -> Core:
+        runtime = self._runtime = PoolRuntime()
+        hooks = CoreHooks(began=self._on_began, drained=partial(_settle, self._drained), fatal=self._fail)
+        core = self._core = Core(runtime, self._open_store, self._agent, self._policy, hooks)
+        try:
+            core.start()
+        except BaseException:  # Invariant: what could not be opened leaves no thread behind.
+            runtime.close(CLOSE_S)
+            raise
+        return core
+
+    def _open_store(self) -> OwnedSqlite:
+        if self._runtime is None:
+            raise SupervisorFailedError("the supervisor is not open")
+        owned = open_owned(
+            Place(self._path),
+            self._runtime,
+            version=VERSION,
+            on_trouble=self._on_trouble,
+            on_fenced=lambda: self._fail("another greenroom has taken over this database; this one must end"),
+        )
+        self.store = owned.store
+        return owned
+
+    def _fail(self, why: str) -> None:
+        _settle(self._failed, why)
+
+    def _close(self) -> None:
+        core, runtime = self._core, self._runtime
+        if core is None or runtime is None:
+            return
+        try:
+            if not self._failed.done():
+                core.drain(self.intent)
+                self._wait_for_drain()
+            core.close(self.intent.value)
+        finally:
+            runtime.close(CLOSE_S)
+
+    def _wait_for_drain(self) -> None:
+        try:
+            self._drained.result(self._policy.drain_s + DRAIN_MARGIN_S)
+        except TimeoutError:
+            return  # What runs on regardless is marked; the boot is closed and the next one decides.
+
+
+def _inbound(
+    chat: str | SessionKey, update_id: str, text: str, author: str | None, sent_at: float | None, reply_to: str | None
+) -> Inbound:
+    key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
+    return Inbound(key, update_id, text, author, sent_at, reply_to)
+
+
+def _settle(future: Future[Any], result: object) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+async def _aside(name: str, work: Callable[[], Any]) -> Any:
+    """Run blocking work on a thread of its own that ends with it, so that the host's loop goes on."""
+    done: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # Invariant: the waiting host hears of it, whatever it is.
+            done.set_exception(error)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    try:
+        return await asyncio.wrap_future(done)
+    finally:
+        thread.join(timeout=CLOSE_S)
