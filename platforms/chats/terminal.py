@@ -10,7 +10,6 @@ from typing import TextIO
 
 from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
 from greenroom.actors.ports import (
-    BusyError,
     Door,
     History,
     NotSentError,
@@ -61,7 +60,8 @@ class TerminalChat:
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         """Prepare. `input` needs a file descriptor; it is read from there, past Python's buffers."""
-        self._history, self._output, self._input = history, output, input
+        self._history, self._output = history, output
+        self._reader = LineReader(input.fileno())  # Outlives a crash of `run`: what it has read is still to be said.
         self._session = SessionKey("terminal", account, chat)
         self._account, self._new_id = account, new_id
         self._drawing = output.isatty()
@@ -128,8 +128,7 @@ class TerminalChat:
             self._write(self._screen.redraw())
 
     async def _converse(self, door: Door) -> None:
-        reader = LineReader(self._input.fileno())
-        while (line := await reader.next()) is not None:
+        while (line := await self._reader.next()) is not None:
             await self._take(door, line)
             if not self._interactive:
                 await self._until_settled()
@@ -158,22 +157,28 @@ class TerminalChat:
         while True:
             try:
                 await door.accept(inbound)
-            except BusyError as busy:
-                self._own(inbound, f"not saved yet, trying again: {busy}", final=False)
-                await asyncio.sleep(BUSY_WAIT_S)
             except RefusedError as refused:
                 self._own(inbound, f"not sent: {refused}", final=True)
                 if not self._drawing:
                     self._remark(f"not sent: {refused}")
                 return
+            except Exception as trouble:  # Invariant: a line that was typed is said once, whatever is in the way.
+                self._own(inbound, f"not saved yet, trying again: {trouble}", final=False)
+                await asyncio.sleep(BUSY_WAIT_S)
             else:
                 self._own(inbound, "✓ saved", final=True)
                 return
 
     async def _until_settled(self) -> None:
         # The last commit comes after the last call of ours, so no call can be waited for.
-        while not await self._history.settled(self._session):  # noqa: ASYNC110
+        while not await self._settled():  # noqa: ASYNC110
             await asyncio.sleep(SETTLED_POLL_S)
+
+    async def _settled(self) -> bool:
+        try:
+            return await self._history.settled(self._session)
+        except Exception:  # Invariant: a pipe ends when all is answered; a store that cannot be read says nothing.
+            return False
 
     def _show(self, session: SessionKey, message_id: str, text: str, *, final: bool) -> None:
         if session != self._session:

@@ -19,10 +19,11 @@ class Stage:
         self.accepted: list[Inbound] = []
         self.receipts: dict[str, Receipt] = {}
         self.open_for_business: Exception | None = None
-        self.links: list[str] = []
+        self.unreadable: Exception | None = None
         self.connections: asyncio.Queue[str] = asyncio.Queue()
         self.arrived = asyncio.Condition()
         self.owed: set[SessionKey] = set()
+        self.looked = asyncio.Event()
 
     async def accept(self, inbound: Inbound) -> Receipt:
         if self.open_for_business is not None:
@@ -45,9 +46,14 @@ class Stage:
         self.connections.put_nowait(why)
 
     async def shown(self, session: SessionKey, last: int) -> Sequence[Shown]:
+        if self.unreadable is not None:
+            raise self.unreadable
         return self.rows.get(session, [])[-last:]
 
     async def settled(self, session: SessionKey) -> bool:
+        self.looked.set()
+        if self.unreadable is not None:
+            raise self.unreadable
         return session not in self.owed
 
     def stored(self, session: SessionKey, message_id: str, text: str, *, final: bool = True) -> None:

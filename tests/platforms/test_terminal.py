@@ -16,7 +16,7 @@ from tests.platforms.stage import WAIT_S, Stage, running
 from greenroom.actors.model import DeliveryClass, Inbound, Receipt, SessionKey
 from greenroom.actors.ports import BusyError, NotSentError, Outgoing, Platform, RefusedError
 from greenroom.platforms.chats.terminal import Hangup, TerminalChat
-from greenroom.platforms.chats.terminal_lines import LINE_MAX_BYTES
+from greenroom.platforms.chats.terminal_lines import LINE_MAX_BYTES, LineReader
 
 ME = SessionKey("terminal", "local", "me")
 Opener = Callable[..., TextIO]
@@ -100,17 +100,10 @@ async def test_lines_of_a_pipe_are_said_one_after_the_other(stage: Stage, opened
 
 async def test_the_second_line_waits_for_the_answer_to_the_first(stage: Stage, opened: Opener) -> None:
     pipe = Pipe(stage, opened, b"one\ntwo\n")
-    asked = asyncio.Event()
-    settled = stage.settled
-
-    async def settled_and_noted(session: SessionKey) -> bool:
-        if len(stage.accepted) == 1:
-            asked.set()
-        return await settled(session)
-
-    stage.settled = settled_and_noted  # type: ignore[method-assign]
     async with running(pipe.chat, stage):
-        await asyncio.wait_for(asked.wait(), WAIT_S)
+        await stage.until_accepted(1)
+        stage.looked.clear()
+        await asyncio.wait_for(stage.looked.wait(), WAIT_S)
         assert len(stage.accepted) == 1
         await answer(pipe.chat, stage, 1, "first")
         await stage.until_accepted(2)
@@ -149,7 +142,7 @@ async def test_refusals_and_overlong_lines_are_said_and_hold_up_nothing(stage: S
     assert pipe.seen() == "[not sent: pair this chat first]\n"
     said = Pipe(stage, opened, b"")
     long_read, long_write = os.pipe()
-    said.chat._input = opened(long_read)
+    said.chat._reader = LineReader(opened(long_read).fileno())
     writer = threading.Thread(target=_pour, args=(long_write,), name="greenroom-test-pour")
     writer.start()
     async with running(said.chat, stage) as task:
@@ -162,6 +155,34 @@ async def test_refusals_and_overlong_lines_are_said_and_hold_up_nothing(stage: S
 def _pour(descriptor: int) -> None:
     with open(descriptor, "wb") as pipe:
         pipe.write(b"x" * (LINE_MAX_BYTES + 1) + b"\n")
+
+
+async def test_after_a_crash_the_rest_of_the_pipe_is_said(stage: Stage, opened: Opener) -> None:
+    pipe = Pipe(stage, opened, b"one\ntwo\n")
+    async with running(pipe.chat, stage):
+        await stage.until_accepted(1)
+    assert await stage.connections.get() == "the terminal hung up"
+    await answer(pipe.chat, stage, 1, "first")
+    async with running(pipe.chat, stage) as task:
+        await answer(pipe.chat, stage, 2, "second")
+        with pytest.raises(Hangup):
+            await asyncio.wait_for(task, WAIT_S)
+    assert pipe.seen() == "first\nsecond\n"
+
+
+async def test_a_store_that_cannot_be_read_does_not_end_a_pipe(stage: Stage, opened: Opener) -> None:
+    pipe = Pipe(stage, opened, b"one\n")
+    async with running(pipe.chat, stage) as task:
+        await stage.until_accepted(1)
+        stage.unreadable = OSError("the disk is away")
+        stage.looked.clear()
+        await asyncio.wait_for(stage.looked.wait(), WAIT_S)
+        assert not task.done()
+        stage.unreadable = None
+        await answer(pipe.chat, stage, 1, "first")
+        with pytest.raises(Hangup):
+            await asyncio.wait_for(task, WAIT_S)
+    assert pipe.seen() == "first\n"
 
 
 async def test_a_message_that_cannot_be_stored_is_tried_again_with_its_id(
@@ -211,7 +232,8 @@ class Desk:
         self.person, terminal = pty.openpty()
         os.set_blocking(self.person, False)
         self.text, self.decoder = "", codecs.getincrementaldecoder("utf-8")()
-        self.chat = TerminalChat(stage, input=opened(os.dup(terminal)), output=opened(terminal, "w"))
+        self.input = opened(os.dup(terminal))
+        self.chat = TerminalChat(stage, input=self.input, output=opened(terminal, "w"))
 
     def type(self, words: bytes) -> None:
         os.write(self.person, words)
@@ -268,6 +290,6 @@ async def test_cancellation_leaves_the_input_to_others(stage: Stage, opened: Ope
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert not asyncio.get_running_loop().remove_reader(desk.chat._input.fileno())
-    assert os.get_blocking(desk.chat._input.fileno())
+    assert not asyncio.get_running_loop().remove_reader(desk.input.fileno())
+    assert os.get_blocking(desk.input.fileno())
     os.close(desk.person)

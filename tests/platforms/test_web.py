@@ -303,6 +303,18 @@ async def events_are_due() -> None:
     await asyncio.get_running_loop().run_in_executor(None, lambda: None)
 
 
+async def test_a_store_that_cannot_be_read_asks_browsers_to_come_again_and_still_acknowledges(
+    client: httpx.AsyncClient, chat: WebChat, stage: Stage
+) -> None:
+    await say(client, "hello")
+    stage.unreadable = OSError("the disk is away")
+    refused = await client.get("/chats/kitchen/events")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert "the disk is away" in refused.json()["error"]
+    assert (await say(client, "hello")).json()["repeated"] is True
+    assert chat.watched("kitchen") == 0
+
+
 async def test_more_browsers_than_fit_are_asked_to_come_again(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

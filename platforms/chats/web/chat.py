@@ -153,18 +153,28 @@ class WebChat:
         known_as = update_id(chat, said.id)
         receipt = await self._door.accept(Inbound(session, known_as, said.text))
         row: Shown | None = Shown(known_as, mine=True, text=said.text, at=self._now())
-        if receipt.repeated:  # The first text stands, whatever came now.
-            row = await self._stored(session, known_as, mine=True)
+        if receipt.repeated:
+            row = await self._first_text(session, known_as)
         if row is not None:
             self._board.publish(chat, as_seen(session, row))
         return receipt
 
+    async def _first_text(self, session: SessionKey, known_as: str) -> Shown | None:
+        """Read what was said under this id the first time: it stands, whatever came now."""
+        try:
+            return await self._stored(session, known_as, mine=True)
+        except Exception:  # Invariant: what is on disk is acknowledged. Who looks sees it with the next snapshot.
+            return None
+
     async def look(self, chat: str) -> tuple[Stream, AsyncIterator[bytes]]:
-        """Join first, then read: what happens in between is told after the snapshot, never lost."""
+        """Join first, then read: what happens in between is told after the snapshot, never lost. See `Room.look`."""
         session = self._session(chat)
         stream = self._board.join(chat)
         try:
             rows = await self._history.shown(session, SHOWN_MAX)
+        except Exception as unreadable:  # Invariant: a page that cannot be told all that is visible comes again.
+            stream.leave()
+            raise BusyError(f"the history cannot be read now: {unreadable}") from unreadable
         except BaseException:  # Invariant: a stream on the board has a reader.
             stream.leave()
             raise

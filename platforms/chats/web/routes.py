@@ -5,7 +5,8 @@
     GET  /chats/{chat}/events     server-sent events: first `snapshot` {"messages": [row, ...]}, all that is visible,
                                   oldest first; then `upsert` row for each new or changed message; `beat` when quiet.
                                   A row is {"id", "mine", "text", "at", "final"}; a message keeps its id, so that what
-                                  is told twice shows once. 503 with Retry-After when too many look.
+                                  is told twice shows once. 503 with Retry-After when too many look or the
+                                  store cannot be read.
     POST /chats/{chat}/messages   {"id", "text"}, application/json. 202 {"id", "inbox_id", "repeated"} once it is on
                                   disk: 200 and repeated = true when it had been there before. 400 not a message,
                                   403 not allowed, 413 too large, 415 not JSON; each will never be taken.
@@ -48,7 +49,7 @@ class Room(Protocol):
         """Return when a person's message is on disk. Raises as `Door.accept` does, and InvalidKeyError."""
 
     async def look(self, chat: str) -> tuple[Stream, AsyncIterator[bytes]]:
-        """Begin to look at a chat. Raises CrowdedError and InvalidKeyError."""
+        """Begin to look at a chat. Raises CrowdedError, BusyError and InvalidKeyError."""
 
 
 class EventStream(StreamingResponse):
