@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
-from figures import Figure
+from benchmarks.figures import Figure
 
 from greenroom.actors.facts import Fact, MessageAppended
 from greenroom.actors.model import Epoch, Generation, Message, Role, Seq, SessionId

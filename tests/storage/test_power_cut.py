@@ -69,7 +69,6 @@ class Day:
     refused: list[Refused] = field(default_factory=list)
     troubles: list[Trouble | None] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    opened: int = 0
     clean: bool = False
 
 
@@ -170,15 +169,13 @@ def live(disk: Disk, seed: int, synchronous: Synchronous = "FULL", *, dies_when_
             disk.die()
 
     with contextlib.suppress(PowerCut):
-        while True:
-            try:
-                store = SqliteStore.open(place(disk, synchronous), runtime, version="0", on_trouble=on_trouble)
-                break
-            except CannotOpen:
-                if disk.dead:
-                    return day
-                disk.heal()  # The operator was told, mended it, and starts again.
-        day.opened = 1
+        try:
+            store = SqliteStore.open(place(disk, synchronous), runtime, version="0", on_trouble=on_trouble)
+        except CannotOpen:
+            if disk.dead:
+                return day
+            disk.heal()  # The operator was told, mended it, and starts again.
+            store = SqliteStore.open(place(disk, synchronous), runtime, version="0", on_trouble=on_trouble)
         for chat in CHATS:
             Chat(store, chat, day).speak(1)
         while not disk.dead and not day.failures and day.acknowledged != EVERYTHING and runtime.step():

@@ -97,7 +97,8 @@ class House:
     def read(self, query: Any) -> ReadAnswer:
         answer = Waiter()
         self.store.read(query, answer)
-        return answer.wait(1)[0]
+        found: ReadAnswer = answer.wait(1)[0]
+        return found
 
     def close(self) -> bool:
         clean = self.store.close("the test is over")
@@ -130,6 +131,15 @@ def said(epoch: Epoch, seq: int, text: str = "words") -> MessageAppended:
     return MessageAppended(SessionId(1), epoch, Message(Seq(seq), Generation(1), f"k{seq}", Role.USER, text, 2.0))
 
 
+def hold(gate: threading.Event) -> Callable[[object], None]:
+    """A listener that keeps the storage thread busy until the gate opens."""
+
+    def then(_answer: object) -> None:
+        assert gate.wait(WAIT_S)
+
+    return then
+
+
 def count(path: Path, table: str) -> int:
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     found = db.execute(f"SELECT count(*) FROM {table}").get
@@ -159,7 +169,12 @@ def test_answers_come_in_the_order_of_the_offers(house: House) -> None:
     order: list[int] = []
     done = Waiter()
     for number in range(500):
-        house.store.write((inbound(number),), lambda answer, number=number: (order.append(number), done(answer)))  # type: ignore[misc]
+
+        def then(answer: object, number: int = number) -> None:
+            order.append(number)
+            done(answer)
+
+        house.store.write((inbound(number),), then)
     done.wait(500)
     assert order == list(range(500))
 
@@ -168,7 +183,7 @@ def test_one_request_that_contradicts_what_is_stored_fails_alone(house: House) -
     epoch = house.store.epoch
     house.write(inbound(), opened(epoch))
     gate = threading.Event()
-    house.store.write((), lambda _answer: gate.wait(WAIT_S))  # What follows waits together, and forms one group.
+    house.store.write((), hold(gate))  # What follows waits together, and forms one group.
     offers = [
         house.offer(said(epoch, 1)),
         house.offer(said(epoch, 2), said(epoch, 1, "something else")),
@@ -214,7 +229,7 @@ def test_a_question_that_cannot_be_answered_says_so(house: House) -> None:
 
 def test_the_door_is_closed_to_inbound_that_finds_no_room_and_to_nothing_else(house: House) -> None:
     gate, answers = threading.Event(), Waiter()
-    house.store.write((), lambda _answer: gate.wait(WAIT_S))
+    house.store.write((), hold(gate))
     for number in range(ACCEPTS_MAX):
         house.store.accept(inbound(number).inbound, 1.0, answers)
     with pytest.raises(MailboxFull, match="accepts_max"):
