@@ -11,14 +11,11 @@ from greenroom.actors.model import (
     DeliveryKind,
     DeliveryState,
     Ending,
-    Epoch,
-    Generation,
     Message,
     MessageKind,
     OpenRun,
     Role,
     RunCause,
-    Seq,
     SessionId,
     SessionKey,
     Tail,
@@ -87,12 +84,12 @@ def read_message(row: Row) -> Message:
 
 
 def read_run(row: Row) -> OpenRun:
-    """From RUN_COLUMNS."""
+    """From RUN_COLUMNS. A boot reads thousands: the columns are Any, and go in as they are."""
     generation, epoch, work, cause, attempt, opened_at, progress_at, interrupted_by, ending, reply_to = row
     return OpenRun(
-        Generation(generation),
-        Epoch(epoch),
-        Generation(work),
+        generation,
+        epoch,
+        work,
         _CAUSES[cause],
         attempt,
         opened_at,
@@ -106,7 +103,7 @@ def read_run(row: Row) -> OpenRun:
 def read_tail(row: Row) -> Tail:
     """From TAIL_COLUMNS. The calls without results are not kept there; the transcript has them."""
     kind, at, seq, user_seq, answered_upto = row
-    return Tail(_TAIL_KINDS[kind], at, Seq(seq), Seq(user_seq), Seq(answered_upto), _NO_CALLS)
+    return Tail(_TAIL_KINDS[kind], at, seq, user_seq, answered_upto, _NO_CALLS)
 
 
 def read_delivery(row: Row) -> Delivery:
