@@ -31,7 +31,7 @@ def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rul
             _answer(draft, phase, text, finish, rules)
         case Answered(text, finish) if text.strip():
             _fail(draft, phase, text, INCOMPLETE_LINE.format(finish=finish or "no finish"), rules)
-        case Answered() | Cancelled() if draft.session.draining is not None:
+        case Answered() | Cancelled() if draft.draining is not None:
             _interrupt(draft, phase)  # Empty after a drain began: a soft interrupt is no answer.
         case Answered():
             _fail(draft, phase, "", EMPTY_LINE, rules)
@@ -70,7 +70,7 @@ def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, rules: Ru
 
 
 def _close(draft: Draft, phase: Running | Asking, ending: Ending, rules: Rules) -> None:
-    draft.write(RunClosed(draft.session.id, phase.run.generation, ending, draft.now))
+    draft.write(RunClosed(draft.id, phase.run.generation, ending, draft.now))
     draft.move(Idle())
     draft.do(ReportConcluded(), ArmIdle(rules.idle_s))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundTaken, MessageAppended
@@ -25,20 +23,58 @@ from greenroom.actors.tail import extend_tail
 
 
 class Draft:
-    """Collects facts and acts while a step decides; keeps the tail true to the rows it adds."""
+    """Collects facts and acts while a step decides; keeps the tail true to the rows it adds.
 
-    __slots__ = ("acts", "facts", "now", "session")
+    It has the fields of `Session`, open to change, so that a step copies the state once and not once a change.
+    """
+
+    __slots__ = (
+        "acts",
+        "cursor",
+        "draining",
+        "epoch",
+        "facts",
+        "generation",
+        "id",
+        "key",
+        "now",
+        "phase",
+        "quarantined",
+        "tail",
+        "waiting",
+    )
 
     def __init__(self, session: Session, now: float) -> None:
         """Start from a state; nothing is written yet."""
-        self.session = session
+        self.id = session.id
+        self.key = session.key
+        self.epoch = session.epoch
+        self.generation = session.generation
+        self.tail = session.tail
+        self.phase = session.phase
+        self.cursor = session.cursor
+        self.waiting = session.waiting
+        self.quarantined = session.quarantined
+        self.draining = session.draining
         self.now = now
         self.facts: list[Fact] = []
         self.acts: list[Act] = []
 
     def result(self) -> tuple[Session, Effects]:
         """Give the new state and what must happen."""
-        return self.session, Effects(tuple(self.facts), tuple(self.acts))
+        session = Session(
+            self.id,
+            self.key,
+            self.epoch,
+            self.generation,
+            self.tail,
+            self.phase,
+            self.cursor,
+            self.waiting,
+            self.quarantined,
+            self.draining,
+        )
+        return session, Effects(tuple(self.facts), tuple(self.acts))
 
     def write(self, *facts: Fact) -> None:
         """Add facts, in order."""
@@ -50,7 +86,7 @@ class Draft:
 
     def move(self, phase: Phase) -> None:
         """Change the phase."""
-        self.session = replace(self.session, phase=phase)
+        self.phase = phase
 
     def append(  # noqa: PLR0913 - a row of the transcript has this many columns
         self,
@@ -67,10 +103,9 @@ class Draft:
         at: float | None = None,
     ) -> Message:
         """Add a row to the transcript, under the session's current generation, said now unless `at` says when."""
-        session = self.session
         message = Message(
-            seq=Seq(session.tail.seq + 1),
-            generation=session.generation,
+            seq=Seq(self.tail.seq + 1),
+            generation=self.generation,
             key=key,
             role=role,
             text=text,
@@ -82,19 +117,19 @@ class Draft:
             tool_calls=tool_calls,
             tool_key=tool_key,
         )
-        self.facts.append(MessageAppended(session.id, session.epoch, message))
-        self.session = replace(session, tail=extend_tail(session.tail, message))
+        self.facts.append(MessageAppended(self.id, self.epoch, message))
+        self.tail = extend_tail(self.tail, message)
         return message
 
     def append_user(self, inbound: StoredInbound) -> Message:
         """Make a stored inbound the user's message; it will not be handed to another run."""
         message = self.append(user_message_key(inbound.id), Role.USER, inbound.text, author=inbound.author)
-        self.write(InboundTaken(self.session.id, inbound.id, self.session.generation, message.seq))
+        self.write(InboundTaken(self.id, inbound.id, self.generation, message.seq))
         return message
 
     def answer_key(self, phase: Running | Asking | Interrupted) -> str:
         """Name the delivery of the segment that is not finished."""
-        return answer_key(self.session.id, phase.run.work, phase.segment)
+        return answer_key(self.id, phase.run.work, phase.segment)
 
     def delivery(
         self, phase: Running | Asking, kind: DeliveryKind, *, text: str | None, state: DeliveryState
@@ -102,8 +137,8 @@ class Draft:
         """Make the row of the outbox for that segment."""
         return Delivery(
             key=self.answer_key(phase),
-            session_id=self.session.id,
-            session=self.session.key,
+            session_id=self.id,
+            session=self.key,
             kind=kind,
             text=text,
             state=state,
@@ -117,12 +152,12 @@ class Draft:
         if phase.anchored:
             self.write(DeliveryFilled(delivery.key, text, self.now))
         else:
-            self.write(DeliveryOpened(self.session.epoch, self.session.generation, delivery))
+            self.write(DeliveryOpened(self.epoch, self.generation, delivery))
         self.do(Deliver(delivery))
 
     def arm_run(self, rules: Rules) -> None:
         """Set the timers of the run that works now."""
-        generation = self.session.generation
+        generation = self.generation
         self.do(
             ArmAlarm(generation, Alarm.PLACEHOLDER, rules.placeholder_after_s),
             ArmAlarm(generation, Alarm.NOTICE, rules.notice_first_s),

@@ -30,21 +30,21 @@ from greenroom.actors.wording import recovery_note, user_notice
 
 def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
     """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
-    before = draft.session.phase
-    taken, left = draft.session.waiting[: rules.inbox_batch_max], draft.session.waiting[rules.inbox_batch_max :]
+    before = draft.phase
+    taken, left = draft.waiting[: rules.inbox_batch_max], draft.waiting[rules.inbox_batch_max :]
     old = before if isinstance(before, Interrupted) else None
-    draft.session = replace(draft.session, waiting=left, generation=Generation(draft.session.generation + 1))
+    draft.waiting, draft.generation = left, Generation(draft.generation + 1)
     run = _next_run(draft, cause, old, taken)
-    tail = draft.session.tail
+    tail = draft.tail
     if old is not None:
-        draft.write(RunClosed(draft.session.id, old.run.generation, Ending.INTERRUPTED, draft.now))
+        draft.write(RunClosed(draft.id, old.run.generation, Ending.INTERRUPTED, draft.now))
     slot = len(draft.facts)  # The run's row comes before the rows it fences, and carries the tail after them.
     note = _tell_of_interruption(draft, old, tail, resumed)
     new = [*(draft.append_user(inbound) for inbound in taken)]
     answer = answer_to(old.question, taken) if old is not None and old.question is not None else None
     if old is not None and old.question is not None and answer is not None:
-        draft.write(QuestionAnswered(draft.session.id, old.question.key, answer.text, draft.now))
-    draft.facts.insert(slot, RunOpened(draft.session.id, run, draft.session.tail))
+        draft.write(QuestionAnswered(draft.id, old.question.key, answer.text, draft.now))
+    draft.facts.insert(slot, RunOpened(draft.id, run, draft.tail))
     _start(draft, run, old, new=tuple(new), note=note, late_s=_lateness(draft.now, taken, rules), rules=rules)
     if resumed is not None and old is not None and old.anchored:
         draft.do(ShowText(draft.answer_key(old), user_notice(resumed.reason)))
@@ -56,11 +56,11 @@ def answer_to(question: Question, waiting: tuple[StoredInbound, ...]) -> StoredI
 
 
 def _next_run(draft: Draft, cause: RunCause, old: Interrupted | None, taken: tuple[StoredInbound, ...]) -> OpenRun:
-    generation = draft.session.generation
+    generation = draft.generation
     reply_to = next((inbound.reply_to for inbound in reversed(taken) if inbound.reply_to), None)
     run = OpenRun(
         generation=generation,
-        epoch=draft.session.epoch,
+        epoch=draft.epoch,
         work=generation,
         cause=cause,
         attempt=1,
@@ -89,13 +89,13 @@ def _tell_of_interruption(draft: Draft, old: Interrupted | None, tail: Tail, res
     if old is None:
         return None
     for key in sorted(tail.open_calls):
-        row_key = tool_result_row_key(key, draft.session.generation)
+        row_key = tool_result_row_key(key, draft.generation)
         draft.append(row_key, Role.TOOL, CUT_RESULT, tool_key=key, at=tail.at)  # Ours: it makes nothing look fresh.
     if old.question is not None:
         return None
     reason = resumed.reason if resumed is not None else old.run.interrupted_by or InterruptReason.RESTART_INTERRUPTED
     text = recovery_note(reason, tail=tail.kind)
-    draft.append(note_key(draft.session.generation), Role.SYSTEM, text, kind=MessageKind.RECOVERY_NOTE)
+    draft.append(note_key(draft.generation), Role.SYSTEM, text, kind=MessageKind.RECOVERY_NOTE)
     return text
 
 
@@ -110,7 +110,7 @@ def _start(
     rules: Rules,
 ) -> None:
     segment, anchored = (old.segment, old.anchored) if old is not None else (0, False)
-    draft.move(Running(run, segment, draft.session.tail.user_seq, anchored=anchored, late_s=late_s))
+    draft.move(Running(run, segment, draft.tail.user_seq, anchored=anchored, late_s=late_s))
     draft.do(ReportRun(live=True), StartRun(run, new, note))
     draft.arm_run(rules)
 

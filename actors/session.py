@@ -151,64 +151,63 @@ def _step_run(
 
 
 def _arrive(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
-    if inbound.id > draft.session.cursor:  # Else it was there already when the session was loaded.
-        draft.session = replace(draft.session, cursor=inbound.id, waiting=(*draft.session.waiting, inbound))
+    if inbound.id > draft.cursor:  # Else it was there already when the session was loaded.
+        draft.cursor, draft.waiting = inbound.id, (*draft.waiting, inbound)
     _go_on(draft, rules)
 
 
 def _go_on(draft: Draft, rules: Rules) -> None:
     """Hand what waits to a run, or to the question it answers, if this is the moment."""
-    session = draft.session
-    if not session.waiting or session.quarantined or session.draining is not None:
-        if isinstance(session.phase, Idle | Interrupted):
+    if not draft.waiting or draft.quarantined or draft.draining is not None:
+        if isinstance(draft.phase, Idle | Interrupted):
             draft.do(ArmIdle(rules.idle_s))
         return
-    match session.phase:
+    match draft.phase:
         case Asking() as phase:
             _answer_question(draft, phase, rules)
         case Interrupted(question=question):
-            if question is None or answer_to(question, session.waiting) is not None:
+            if question is None or answer_to(question, draft.waiting) is not None:
                 open_run(draft, RunCause.INBOUND, rules)
         case Idle():
             open_run(draft, RunCause.INBOUND, rules)
         case Running():
             pass  # policy `queue`: it waits in the inbox for the next run
         case _:
-            assert_never(session.phase)
+            assert_never(draft.phase)
 
 
 def _resume(draft: Draft, event: Resumed, rules: Rules) -> None:
-    match draft.session.phase:
-        case Interrupted(question=None) if draft.session.draining is None and not draft.session.quarantined:
+    match draft.phase:
+        case Interrupted(question=None) if draft.draining is None and not draft.quarantined:
             open_run(draft, RunCause.RESUME, rules, resumed=event)
         case Running() | Asking():
             pass  # The user's message won: its run handles both.
         case Interrupted() | Idle():
             _go_on(draft, rules)
-            if not isinstance(draft.session.phase, Running):
+            if not isinstance(draft.phase, Running):
                 draft.do(ReportRun(live=False))  # Nothing to resume: whoever counts resumed runs is not kept waiting.
         case _:
-            assert_never(draft.session.phase)
+            assert_never(draft.phase)
 
 
 def _drain(draft: Draft, reason: InterruptReason) -> None:
-    draft.session = replace(draft.session, draining=reason)
-    if isinstance(draft.session.phase, Running | Asking):
-        draft.write(RunMarked(draft.session.id, draft.session.generation, reason))
+    draft.draining = reason
+    if isinstance(draft.phase, Running | Asking):
+        draft.write(RunMarked(draft.id, draft.generation, reason))
         draft.do(CancelAlarms())
 
 
 def _cut_short(draft: Draft) -> None:
-    phase = draft.session.phase
+    phase = draft.phase
     if isinstance(phase, Running | Asking):
-        draft.do(CancelAlarms(), CancelRun(draft.session.generation), ReportRun(live=False))
+        draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
         question = phase.question if isinstance(phase, Asking) else None
         draft.move(Interrupted(phase.run, phase.segment, question=question, anchored=phase.anchored))
 
 
 def _offer_rest(draft: Draft) -> None:
-    if isinstance(draft.session.phase, Idle | Interrupted) and (
-        not draft.session.waiting or draft.session.quarantined or draft.session.draining is not None
+    if isinstance(draft.phase, Idle | Interrupted) and (
+        not draft.waiting or draft.quarantined or draft.draining is not None
     ):
         draft.do(Rest())
 
@@ -221,7 +220,7 @@ def _anchor(draft: Draft, phase: Running | Asking) -> Running | Asking:
     if phase.anchored:
         return phase
     delivery = draft.delivery(phase, DeliveryKind.ANSWER, text=None, state=DeliveryState.OPEN)
-    draft.write(DeliveryOpened(draft.session.epoch, draft.session.generation, delivery))
+    draft.write(DeliveryOpened(draft.epoch, draft.generation, delivery))
     draft.do(OpenAnchor(delivery))
     moved = replace(phase, anchored=True)
     draft.move(moved)
@@ -237,60 +236,59 @@ def _show(draft: Draft, phase: Running | Asking, text: str, rules: Rules) -> Non
 
 def _hear(draft: Draft, rules: Rules) -> None:
     if rules.silent_max_s > 0:
-        draft.do(ArmAlarm(draft.session.generation, Alarm.SILENCE, rules.silent_max_s))
+        draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s))
 
 
 def _stamp(draft: Draft, run: OpenRun) -> None:
-    draft.write(RunProgressed(draft.session.id, run.generation, draft.now, draft.session.tail, run.attempt))
+    draft.write(RunProgressed(draft.id, run.generation, draft.now, draft.tail, run.attempt))
 
 
 def _call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled) -> None:
-    session, call = draft.session, event.call
+    call = event.call
     draft.append(
-        tool_call_row_key(call.key, session.generation), Role.ASSISTANT, "", tool_calls=(call,), finish="tool_calls"
+        tool_call_row_key(call.key, draft.generation), Role.ASSISTANT, "", tool_calls=(call,), finish="tool_calls"
     )
-    draft.write(ToolStarted(session.id, session.epoch, session.generation, phase.run.work, call, draft.now))
+    draft.write(ToolStarted(draft.id, draft.epoch, draft.generation, phase.run.work, call, draft.now))
     _stamp(draft, phase.run)
     _anchor(draft, phase)
-    draft.do(Confirm(session.generation, call.key))
+    draft.do(Confirm(draft.generation, call.key))
 
 
 def _keep_result(draft: Draft, phase: Running | Asking, event: ToolReturned, rules: Rules) -> None:
-    session, call = draft.session, event.call
-    draft.write(ToolEnded(session.id, session.generation, call.key, event.result, event.failed, draft.now))
-    draft.append(tool_result_row_key(call.key, session.generation), Role.TOOL, event.result, tool_key=call.key)
+    call = event.call
+    draft.write(ToolEnded(draft.id, draft.generation, call.key, event.result, event.failed, draft.now))
+    draft.append(tool_result_row_key(call.key, draft.generation), Role.TOOL, event.result, tool_key=call.key)
     run = replace(phase.run, attempt=1, last_progress_at=draft.now)  # A stored result is progress: budgets start anew.
     _stamp(draft, run)
     draft.move(replace(phase, run=run))
-    draft.do(Confirm(session.generation, call.key))
+    draft.do(Confirm(draft.generation, call.key))
     _hear(draft, rules)
 
 
 def _ask(draft: Draft, phase: Running | Asking, event: Asked) -> None:
     """Put the question where the answer would have come: in the anchor, after what was said already."""
-    session, question = draft.session, replace(event.question, after=draft.session.cursor)
+    question = replace(event.question, after=draft.cursor)
     text = _joined(event.said, _with_choices(question.prompt, question.choices))
-    draft.write(QuestionAsked(session.id, session.epoch, session.generation, phase.run.work, question, draft.now))
+    draft.write(QuestionAsked(draft.id, draft.epoch, draft.generation, phase.run.work, question, draft.now))
     draft.append(question_row_key(question.key), Role.ASSISTANT, text, kind=MessageKind.QUESTION)
     _stamp(draft, phase.run)
     draft.fill(phase, DeliveryKind.QUESTION, text)
     draft.move(Asking(phase.run, question, phase.segment + 1, phase.upto))
-    draft.do(CancelAlarms(), Confirm(session.generation, question.key))
+    draft.do(CancelAlarms(), Confirm(draft.generation, question.key))
 
 
 def _answer_question(draft: Draft, phase: Asking, rules: Rules) -> None:
     """Hand the first message that came after the question to the agent that waits for it; older ones keep waiting."""
-    session = draft.session
-    inbound = answer_to(phase.question, session.waiting)
+    inbound = answer_to(phase.question, draft.waiting)
     if inbound is None:
         return
     seq = draft.append_user(inbound).seq
-    draft.write(QuestionAnswered(session.id, phase.question.key, inbound.text, draft.now))
-    draft.session = replace(draft.session, waiting=tuple(it for it in session.waiting if it is not inbound))
+    draft.write(QuestionAnswered(draft.id, phase.question.key, inbound.text, draft.now))
+    draft.waiting = tuple(it for it in draft.waiting if it is not inbound)
     run = replace(phase.run, attempt=1, last_progress_at=draft.now)
     _stamp(draft, run)
     draft.move(Running(run, phase.segment, seq, anchored=phase.anchored, said=phase.said))
-    draft.do(Confirm(session.generation, f"{phase.question.key}.answer", answer=inbound.text))
+    draft.do(Confirm(draft.generation, f"{phase.question.key}.answer", answer=inbound.text))
     draft.arm_run(rules)
 
 
@@ -304,9 +302,9 @@ def _ring(draft: Draft, phase: Running | Asking, alarm: Alarm, rules: Rules) -> 
             phase_ = _anchor(draft, phase)
             line = working_line(draft.now - phase.run.opened_at)
             draft.do(ShowText(draft.answer_key(phase_), _joined(phase.said, line)))
-            draft.do(ArmAlarm(draft.session.generation, Alarm.NOTICE, rules.notice_every_s))
+            draft.do(ArmAlarm(draft.generation, Alarm.NOTICE, rules.notice_every_s))
         case Alarm.SILENCE:
-            draft.do(CancelRun(draft.session.generation))
+            draft.do(CancelRun(draft.generation))
             fail_silent(draft, phase, rules)
             _after_run(draft, rules)
         case _:
