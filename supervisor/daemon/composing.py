@@ -20,26 +20,30 @@ if TYPE_CHECKING:
 PLATFORM_GROUP = "greenroom.platforms"
 """Entry points under which installed packages offer platforms; called with the keys of their table."""
 
+LEDGER_NAME = "demo-ledger.txt"
+"""The file beside the database into which the demo agent writes lines, each once."""
+
 
 def load_agent(config: Config) -> Callable[..., Any]:
     """Find the agent that the configuration names. Raises ConfigError."""
     if config.agent.target is None:
-        from greenroom.platforms.agents.demo import DemoAgent  # noqa: PLC0415 - only where it is used
+        from greenroom.platforms.agents.demo import demo_agent  # noqa: PLC0415 - only where it is used
 
-        return DemoAgent()
+        return demo_agent(config.database.with_name("ledger.txt"))
     spot = config.origins["agent", "target"]
     module, _, function = config.agent.target.partition(":")
     beside = str(config.file.parent if config.file is not None else Path.cwd())
     if beside not in sys.path:
         sys.path.insert(0, beside)
-    agent: Callable[..., Any] = _import(module, spot)
+    agent = _import(module, spot)
     for name in function.split("."):
         if not hasattr(agent, name):
             raise ConfigError([spot.say(f"module {module!r} has no {function!r}; write the name of your agent")])
         agent = getattr(agent, name)
     if not callable(agent):
         raise ConfigError([spot.say(f"{config.agent.target} is not a function but a {type(agent).__name__}")])
-    return agent
+    found: Callable[..., Any] = agent
+    return found
 
 
 def _import(module: str, spot: Spot) -> Any:
