@@ -30,8 +30,10 @@ REPORTS = {
         ),
         [
             "boot 3 (pid 42) did not end in order",
-            "4 sessions had open work: 1 resumed (restart_interrupted), 1 resumed (shutdown_timeout), "
-            "1 already answered, 1 stale, left alone",
+            (
+                "4 sessions had open work: 1 resumed (restart_interrupted), 1 resumed (shutdown_timeout), "
+                "1 already answered, 1 stale, left alone"
+            ),
             "  resumed (restart_interrupted): b",
             "  resumed (shutdown_timeout): d",
             "  already answered: c",
