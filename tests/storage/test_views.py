@@ -238,7 +238,17 @@ def test_every_view_is_answered_by_an_index(life: Life, views: apsw.Connection) 
     find_session(views, "web:lo")
     planner.close()
     scans = {step for _, step in plans if step.startswith("SCAN")}
-    bounded = ("ownership", "meta", "pragma", "dead_letters", "refusals", "boots", "sqlite_sequence", "CONSTANT", "(subquery")
+    bounded = (
+        "ownership",
+        "meta",
+        "pragma",
+        "dead_letters",
+        "refusals",
+        "boots",
+        "sqlite_sequence",
+        "CONSTANT",
+        "(subquery",
+    )
     partial = ("runs_open", "inbox_waiting", "deliveries_owed", "sessions_set_aside")
     assert plans
     assert not {scan for scan in scans if not any(word in scan for word in (*bounded, *partial))}
