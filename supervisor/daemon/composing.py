@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PLATFORM_GROUP = "greenroom.platforms"
 """Entry points under which installed packages offer platforms; called with the keys of their table."""
 
-LEDGER_NAME = "demo-ledger.txt"
+LEDGER_NAME = "ledger.txt"
 """The file beside the database into which the demo agent writes lines, each once."""
 
 
@@ -29,7 +29,7 @@ def load_agent(config: Config) -> Callable[..., Any]:
     if config.agent.target is None:
         from greenroom.platforms.agents.demo import demo_agent  # noqa: PLC0415 - only where it is used
 
-        return demo_agent(config.database.with_name("ledger.txt"))
+        return demo_agent(config.database.with_name(LEDGER_NAME))
     spot = config.origins["agent", "target"]
     module, _, function = config.agent.target.partition(":")
     beside = str(config.file.parent if config.file is not None else Path.cwd())
