@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects
+from dataclasses import replace
+
+from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundTaken, MessageAppended
 from greenroom.actors.keys import answer_key, user_message_key
@@ -145,6 +147,17 @@ class Draft:
             reply_to=phase.run.reply_to,
             created_at=self.now,
         )
+
+    def anchor(self, phase: Running | Asking) -> Running | Asking:
+        """Make sure that the work has its delivery row, so that a placeholder can be posted."""
+        if phase.anchored:
+            return phase
+        delivery = self.delivery(phase, DeliveryKind.ANSWER, text=None, state=DeliveryState.OPEN)
+        self.write(DeliveryOpened(self.epoch, self.generation, delivery))
+        self.do(OpenAnchor(delivery))
+        moved = replace(phase, anchored=True)
+        self.move(moved)
+        return moved
 
     def fill(self, phase: Running | Asking, kind: DeliveryKind, text: str) -> None:
         """Let that segment become visible with this text: the row and its text are one transaction with the rest."""

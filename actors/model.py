@@ -345,6 +345,7 @@ class ToolRecord:
     call: ToolCall
     result: str | None = None
     failed: bool = False
+    attempts: int = 1  # how often it was started
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,3 +365,4 @@ class Snapshot:
     question: Question | None = None  # open, of the open run's work
     segment: int = 0  # questions that the open run's work has asked; names the delivery that comes next
     anchored: bool = False  # that delivery's row exists already
+    calls: tuple[ToolRecord, ...] = ()  # the tool calls of that work, if one of them has no result

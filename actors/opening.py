@@ -22,18 +22,22 @@ from greenroom.actors.model import (
     RunCause,
     StoredInbound,
     Tail,
+    ToolPolicy,
 )
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import Interrupted, Running
 from greenroom.actors.wording import recovery_note, user_notice
 
+MAY_HAVE_HAPPENED = frozenset({ToolPolicy.ONCE, ToolPolicy.ASK})
+"""Policies under which a call without a result is in doubt, and not simply made again."""
+
 
 def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
     """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
-    before = draft.phase
-    taken, left = draft.waiting[: rules.inbox_batch_max], draft.waiting[rules.inbox_batch_max :]
-    old = before if isinstance(before, Interrupted) else None
-    draft.waiting, draft.generation = left, Generation(draft.generation + 1)
+    old = draft.phase if isinstance(draft.phase, Interrupted) else None
+    answer = answer_to(old.question, draft.waiting) if old is not None and old.question is not None else None
+    taken = _take(draft, answer, rules)
+    draft.generation = Generation(draft.generation + 1)
     run = _next_run(draft, cause, old, taken)
     tail = draft.tail
     if old is not None:
@@ -41,18 +45,27 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     slot = len(draft.facts)  # The run's row comes before the rows it fences, and carries the tail after them.
     note = _tell_of_interruption(draft, old, tail, resumed)
     new = [*(draft.append_user(inbound) for inbound in taken)]
-    answer = answer_to(old.question, taken) if old is not None and old.question is not None else None
     if old is not None and old.question is not None and answer is not None:
         draft.write(QuestionAnswered(draft.id, old.question.key, answer.text, draft.now))
     draft.facts.insert(slot, RunOpened(draft.id, run, draft.tail))
-    _start(draft, run, old, new=tuple(new), note=note, late_s=_lateness(draft.now, taken, rules), rules=rules)
-    if resumed is not None and old is not None and old.anchored:
-        draft.do(ShowText(draft.answer_key(old), user_notice(resumed.reason)))
+    phase = _start(draft, run, old, new=tuple(new), note=note, late_s=_lateness(draft.now, taken, rules), rules=rules)
+    if resumed is not None and old is not None:  # The person sees that the work goes on, and why it had stopped.
+        draft.anchor(phase)
+        draft.do(ShowText(draft.answer_key(phase), user_notice(resumed.reason)))
 
 
 def answer_to(question: Question, waiting: tuple[StoredInbound, ...]) -> StoredInbound | None:
     """Find the message that answers a question: the first that came after it was asked."""
     return next((inbound for inbound in waiting if inbound.id > question.after), None)
+
+
+def _take(draft: Draft, answer: StoredInbound | None, rules: Rules) -> tuple[StoredInbound, ...]:
+    """Take what the run is handed, oldest first: at most a batch, but never without the answer that it waits for."""
+    count = rules.inbox_batch_max
+    if answer is not None:
+        count = max(count, draft.waiting.index(answer) + 1)
+    taken, draft.waiting = draft.waiting[:count], draft.waiting[count:]
+    return taken
 
 
 def _next_run(draft: Draft, cause: RunCause, old: Interrupted | None, taken: tuple[StoredInbound, ...]) -> OpenRun:
@@ -89,12 +102,14 @@ def _tell_of_interruption(draft: Draft, old: Interrupted | None, tail: Tail, res
     if old is None:
         return None
     for key in sorted(tail.open_calls):
-        row_key = tool_result_row_key(key, draft.generation)
+        row_key = tool_result_row_key(key, old.run.generation)  # Of the attempt that called; this one may call again.
         draft.append(row_key, Role.TOOL, CUT_RESULT, tool_key=key, at=tail.at)  # Ours: it makes nothing look fresh.
     if old.question is not None:
         return None
     reason = resumed.reason if resumed is not None else old.run.interrupted_by or InterruptReason.RESTART_INTERRUPTED
-    text = recovery_note(reason, tail=tail.kind)
+    done = [record.call for record in old.calls if record.result is not None]
+    unknown = [record.call for record in old.calls if record.result is None and record.call.policy in MAY_HAVE_HAPPENED]
+    text = recovery_note(reason, tail=tail.kind, done=done, in_doubt=unknown)
     draft.append(note_key(draft.generation), Role.SYSTEM, text, kind=MessageKind.RECOVERY_NOTE)
     return text
 
@@ -108,11 +123,13 @@ def _start(
     note: str | None,
     late_s: float,
     rules: Rules,
-) -> None:
+) -> Running:
     segment, anchored = (old.segment, old.anchored) if old is not None else (0, False)
-    draft.move(Running(run, segment, draft.tail.user_seq, anchored=anchored, late_s=late_s))
+    phase = Running(run, segment, draft.tail.user_seq, anchored=anchored, late_s=late_s)
+    draft.move(phase)
     draft.do(ReportRun(live=True), StartRun(run, new, note))
     draft.arm_run(rules)
+    return phase
 
 
 def _lateness(now: float, taken: tuple[StoredInbound, ...], rules: Rules) -> float:

@@ -16,7 +16,6 @@ from greenroom.actors.acts import (
     CancelRun,
     Confirm,
     Effects,
-    OpenAnchor,
     ReportRun,
     Rest,
     ShowText,
@@ -44,7 +43,6 @@ from greenroom.actors.events import (
     Woke,
 )
 from greenroom.actors.facts import (
-    DeliveryOpened,
     QuestionAnswered,
     QuestionAsked,
     RunMarked,
@@ -56,7 +54,6 @@ from greenroom.actors.keys import question_row_key, tool_call_row_key, tool_resu
 from greenroom.actors.lines import working_line
 from greenroom.actors.model import (
     DeliveryKind,
-    DeliveryState,
     InterruptReason,
     MessageKind,
     OpenRun,
@@ -78,7 +75,7 @@ def open_session(snapshot: Snapshot) -> Session:
     """Build the state that the store remembers. Nothing runs in it yet."""
     phase: Phase = Idle()
     if snapshot.run is not None:
-        phase = Interrupted(snapshot.run, snapshot.segment, question=snapshot.question, anchored=snapshot.anchored)
+        phase = Interrupted(snapshot.run, snapshot.segment, snapshot.question, snapshot.anchored, snapshot.calls)
     return Session(
         id=snapshot.id,
         key=snapshot.key,
@@ -124,15 +121,17 @@ def _step_run(
     draft = Draft(session, now)
     match event:
         case LifeShown():
-            _anchor(draft, phase)
+            draft.anchor(phase)
+            _hear(draft, rules)
         case Spoke(_, text):
             _show(draft, phase, text, rules)
         case Reported(_, text):
-            _show(draft, phase, _joined(phase.said, f"({text})"), rules)
+            _show_aside(draft, phase, f"({text})", rules)
         case Progressed():
             _stamp(draft, phase.run)
+            _hear(draft, rules)
         case ToolCalled():
-            _call_tool(draft, phase, event)
+            _call_tool(draft, phase, event, rules)
         case ToolReturned():
             _keep_result(draft, phase, event, rules)
         case Asked():
@@ -158,22 +157,26 @@ def _arrive(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
 
 def _go_on(draft: Draft, rules: Rules) -> None:
     """Hand what waits to a run, or to the question it answers, if this is the moment."""
-    if not draft.waiting or draft.quarantined or draft.draining is not None:
-        if isinstance(draft.phase, Idle | Interrupted):
-            draft.do(ArmIdle(rules.idle_s))
-        return
     match draft.phase:
-        case Asking() as phase:
+        case Asking() as phase if draft.draining is None:
             _answer_question(draft, phase, rules)
-        case Interrupted(question=question):
-            if question is None or answer_to(question, draft.waiting) is not None:
-                open_run(draft, RunCause.INBOUND, rules)
-        case Idle():
-            open_run(draft, RunCause.INBOUND, rules)
-        case Running():
+        case Running() | Asking():
             pass  # policy `queue`: it waits in the inbox for the next run
+        case Idle() | Interrupted():
+            if _may_begin(draft):
+                open_run(draft, RunCause.INBOUND, rules)
+            else:
+                draft.do(ArmIdle(rules.idle_s))
         case _:
             assert_never(draft.phase)
+
+
+def _may_begin(draft: Draft) -> bool:
+    """Whether what waits may start a run. While a question is open only its answer does."""
+    if not draft.waiting or draft.quarantined or draft.draining is not None:
+        return False
+    question = draft.phase.question if isinstance(draft.phase, Interrupted) else None
+    return question is None or answer_to(question, draft.waiting) is not None
 
 
 def _resume(draft: Draft, event: Resumed, rules: Rules) -> None:
@@ -191,10 +194,19 @@ def _resume(draft: Draft, event: Resumed, rules: Rules) -> None:
 
 
 def _drain(draft: Draft, reason: InterruptReason) -> None:
+    """Begin nothing more. A run that waits for its user is not waited for: the question stays open on disk."""
     draft.draining = reason
-    if isinstance(draft.phase, Running | Asking):
-        draft.write(RunMarked(draft.id, draft.generation, reason))
-        draft.do(CancelAlarms())
+    match draft.phase:
+        case Running():
+            draft.write(RunMarked(draft.id, draft.generation, reason))
+            draft.do(CancelAlarms())
+        case Asking():
+            draft.write(RunMarked(draft.id, draft.generation, reason))
+            _cut_short(draft)
+        case Idle() | Interrupted():
+            draft.do(ReportRun(live=False))  # The drain waits for every session's word.
+        case _:
+            assert_never(draft.phase)
 
 
 def _cut_short(draft: Draft) -> None:
@@ -206,35 +218,29 @@ def _cut_short(draft: Draft) -> None:
 
 
 def _offer_rest(draft: Draft) -> None:
-    if isinstance(draft.phase, Idle | Interrupted) and (
-        not draft.waiting or draft.quarantined or draft.draining is not None
-    ):
+    if isinstance(draft.phase, Idle | Interrupted) and not _may_begin(draft):
         draft.do(Rest())
 
 
 # -- what comes from the run ------------------------------------------------------------------------------------------
 
 
-def _anchor(draft: Draft, phase: Running | Asking) -> Running | Asking:
-    """Make sure that the work has its delivery row, so that a placeholder can be posted."""
-    if phase.anchored:
-        return phase
-    delivery = draft.delivery(phase, DeliveryKind.ANSWER, text=None, state=DeliveryState.OPEN)
-    draft.write(DeliveryOpened(draft.epoch, draft.generation, delivery))
-    draft.do(OpenAnchor(delivery))
-    moved = replace(phase, anchored=True)
-    draft.move(moved)
-    return moved
-
-
 def _show(draft: Draft, phase: Running | Asking, text: str, rules: Rules) -> None:
-    phase = _anchor(draft, phase)
+    phase = draft.anchor(phase)
     draft.move(replace(phase, said=text))
     draft.do(ShowText(draft.answer_key(phase), text))
     _hear(draft, rules)
 
 
+def _show_aside(draft: Draft, phase: Running | Asking, aside: str, rules: Rules) -> None:
+    """Show a remark under what was said; it is no part of that."""
+    phase = draft.anchor(phase)
+    draft.do(ShowText(draft.answer_key(phase), _joined(phase.said, aside)))
+    _hear(draft, rules)
+
+
 def _hear(draft: Draft, rules: Rules) -> None:
+    """A sign of life: the silence is counted anew."""
     if rules.silent_max_s > 0:
         draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s))
 
@@ -243,15 +249,16 @@ def _stamp(draft: Draft, run: OpenRun) -> None:
     draft.write(RunProgressed(draft.id, run.generation, draft.now, draft.tail, run.attempt))
 
 
-def _call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled) -> None:
+def _call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled, rules: Rules) -> None:
     call = event.call
     draft.append(
         tool_call_row_key(call.key, draft.generation), Role.ASSISTANT, "", tool_calls=(call,), finish="tool_calls"
     )
     draft.write(ToolStarted(draft.id, draft.epoch, draft.generation, phase.run.work, call, draft.now))
     _stamp(draft, phase.run)
-    _anchor(draft, phase)
+    draft.anchor(phase)
     draft.do(Confirm(draft.generation, call.key))
+    _hear(draft, rules)
 
 
 def _keep_result(draft: Draft, phase: Running | Asking, event: ToolReturned, rules: Rules) -> None:
@@ -274,7 +281,7 @@ def _ask(draft: Draft, phase: Running | Asking, event: Asked) -> None:
     _stamp(draft, phase.run)
     draft.fill(phase, DeliveryKind.QUESTION, text)
     draft.move(Asking(phase.run, question, phase.segment + 1, phase.upto))
-    draft.do(CancelAlarms(), Confirm(draft.generation, question.key))
+    draft.do(CancelAlarms(), Confirm(draft.generation, question.key), ReportRun(live=False))
 
 
 def _answer_question(draft: Draft, phase: Asking, rules: Rules) -> None:
@@ -288,7 +295,7 @@ def _answer_question(draft: Draft, phase: Asking, rules: Rules) -> None:
     run = replace(phase.run, attempt=1, last_progress_at=draft.now)
     _stamp(draft, run)
     draft.move(Running(run, phase.segment, seq, anchored=phase.anchored, said=phase.said))
-    draft.do(Confirm(draft.generation, f"{phase.question.key}.answer", answer=inbound.text))
+    draft.do(ReportRun(live=True), Confirm(draft.generation, f"{phase.question.key}.answer", answer=inbound.text))
     draft.arm_run(rules)
 
 
@@ -297,11 +304,11 @@ def _ring(draft: Draft, phase: Running | Asking, alarm: Alarm, rules: Rules) -> 
         return  # The user takes as long as the user takes.
     match alarm:
         case Alarm.PLACEHOLDER:
-            _anchor(draft, phase)
+            draft.anchor(phase)
         case Alarm.NOTICE:
-            phase_ = _anchor(draft, phase)
+            anchored = draft.anchor(phase)
             line = working_line(draft.now - phase.run.opened_at)
-            draft.do(ShowText(draft.answer_key(phase_), _joined(phase.said, line)))
+            draft.do(ShowText(draft.answer_key(anchored), _joined(phase.said, line)))
             draft.do(ArmAlarm(draft.generation, Alarm.NOTICE, rules.notice_every_s))
         case Alarm.SILENCE:
             draft.do(CancelRun(draft.generation))

@@ -93,7 +93,6 @@ class SessionActor(PooledActor):
         elif isinstance(message, Loaded):
             self._open(message.answer)
         else:
-            self._told += isinstance(message, TreeEvent)
             if self._session is None or self._pending is not None:
                 self._stash = self._stash or deque()
                 self._stash.append(message)
@@ -126,6 +125,7 @@ class SessionActor(PooledActor):
         self._session = open_session(answer)
 
     def _take(self, event: Event) -> None:
+        self._told += isinstance(event, TreeEvent)  # Handled, not merely received: what is stashed forbids to rest.
         after, effects = step(self._state, event, self.runtime.clock.now(), self._house.rules)
         self._commit(after, effects)
 
@@ -176,7 +176,7 @@ class SessionActor(PooledActor):
             case ReportConcluded():
                 around.report_concluded(self._id)
             case ArmIdle(after_s):
-                self.runtime.timers.arm((self._id, "idle"), after_s, partial(self.hear, IdleRang()))
+                self.runtime.timers.arm((self.actor_urn, "idle"), after_s, partial(self.hear, IdleRang()))
             case Rest():
                 around.offer_rest(self._id, self._told)
             case _:
@@ -184,14 +184,14 @@ class SessionActor(PooledActor):
 
     def _arm(self, act: ArmAlarm) -> None:
         rang = Rang(act.generation, act.alarm)
-        self.runtime.timers.arm((self._id, act.alarm), act.after_s, partial(self.hear, rang))
+        self.runtime.timers.arm((self.actor_urn, act.alarm), act.after_s, partial(self.hear, rang))
 
     def _silence(self) -> None:
         for alarm in Alarm:
-            self.runtime.timers.cancel((self._id, alarm))
+            self.runtime.timers.cancel((self.actor_urn, alarm))
 
     def _start_run(self, act: StartRun) -> None:
-        self.runtime.timers.cancel((self._id, "idle"))
+        self.runtime.timers.cancel((self.actor_urn, "idle"))
         self._cancel_run()
         loop = self.runtime.loop(AGENTS_LOOP)
         place = Place(self._id, self._state.key, self._house, self.runtime, loop, self.hear)
@@ -215,7 +215,7 @@ class SessionActor(PooledActor):
 
     def _let_go(self) -> None:
         self._silence()
-        self.runtime.timers.cancel((self._id, "idle"))
+        self.runtime.timers.cancel((self.actor_urn, "idle"))
         self._cancel_run()
 
     def _report_end(self, generation: Generation, error: BaseException | None, outcome: Outcome | None) -> None:

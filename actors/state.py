@@ -16,6 +16,7 @@ from greenroom.actors.model import (
     SessionKey,
     StoredInbound,
     Tail,
+    ToolRecord,
 )
 
 
@@ -32,6 +33,7 @@ class Interrupted:
     segment: int
     question: Question | None = None
     anchored: bool = False
+    calls: tuple[ToolRecord, ...] = ()  # of the work, if one of them has no result
 
 
 @dataclass(frozen=True, slots=True)
