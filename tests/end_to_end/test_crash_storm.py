@@ -43,7 +43,7 @@ async def send(person: Person, numbers: list[int], rng: random.Random) -> None:
             await asyncio.sleep(rng.random() * 1.5)
 
 
-async def storm(daemon: Daemon, rng: random.Random, sending: asyncio.Future[object]) -> int:
+async def storm(daemon: Daemon, rng: random.Random, sending: asyncio.Future[list[None]]) -> int:
     """Kill the daemon at random moments until all is sent and it died often enough."""
     kills = 0
     while kills < KILLS or not sending.done():
