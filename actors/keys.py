@@ -55,6 +55,12 @@ def user_message_key(inbox_id: InboxId) -> str:
     return f"user.{inbox_id}"
 
 
+def inbox_id_of(user_message: str) -> InboxId:
+    """Read `user_message_key` backwards; 0 for a row that no inbound became, such as an imported one."""
+    digits = user_message.removeprefix("user.")
+    return InboxId(int(digits) if digits.isdecimal() else 0)
+
+
 def note_key(generation: Generation) -> str:
     """Name the recovery note of a run: exactly one."""
     return f"note.{generation}"

@@ -72,6 +72,16 @@ class TranscriptOf:
 
 
 @dataclass(frozen=True, slots=True)
+class UnansweredOf:
+    """Ask for the user's messages that no concluding row covers, oldest first. Answer: tuple[Message, ...].
+
+    Those that answered a question of the agent are among them.
+    """
+
+    session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerOf:
     """Ask for what earlier attempts at a piece of work left behind. Answer: Ledger."""
 
@@ -148,7 +158,7 @@ class SettledOf:
     session: SessionKey
 
 
-Query = SnapshotOf | TranscriptOf | LedgerOf | AnswerTo | UnfinishedOf | OwedOf | ShownOf | SettledOf
+Query = SnapshotOf | TranscriptOf | UnansweredOf | LedgerOf | AnswerTo | UnfinishedOf | OwedOf | ShownOf | SettledOf
 ReadAnswer = (
     Snapshot
     | tuple[Message, ...]

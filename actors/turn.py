@@ -15,8 +15,9 @@ from greenroom.actors.events import Asked, Event, Progressed, Reported, Spoke, T
 from greenroom.actors.keys import canonical_args, question_key, tool_key
 from greenroom.actors.model import Message, Question, SessionId, SessionKey, ToolCall, ToolPolicy
 from greenroom.actors.ports import ToolFailedError, ToolInDoubtError
-from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed, TranscriptOf
+from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed, TranscriptOf, UnansweredOf
 from greenroom.actors.tools import AskFirst, Call, InDoubt, Replay, decide_tool
+from greenroom.actors.unanswered import leave_out_replies
 
 if TYPE_CHECKING:
     from greenroom.actors.house import House
@@ -51,6 +52,7 @@ class LiveTurn:
         self._place = place
         self._start = start
         self._generation = start.run.generation
+        self._new: Sequence[Message] = start.new
         self._said: list[str] = []
         self._speaking: asyncio.TimerHandle | None = None
         self._shown = False
@@ -69,12 +71,12 @@ class LiveTurn:
     @property
     def new(self) -> Sequence[Message]:
         """The user messages to be answered, oldest first."""
-        return self._start.new
+        return self._new
 
     @property
     def text(self) -> str:
         """The words of those messages, joined by newlines."""
-        return "\n".join(message.text for message in self._start.new)
+        return "\n".join(message.text for message in self._new)
 
     @property
     def attempt(self) -> int:
@@ -154,6 +156,14 @@ class LiveTurn:
     async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run synchronous code beside the loop, so that it delays no other chat."""
         return await self._place.runtime.in_thread(fn, *args)
+
+    async def look_back(self) -> None:
+        """Before a further attempt at the same work: find what there is to answer, as the first attempt saw it."""
+        if self._start.run.work == self._generation:
+            return
+        rows = await self._read(UnansweredOf(self._place.session_id))
+        if isinstance(rows, tuple):
+            self._new = leave_out_replies(rows, (await self._load_ledger()).questions)  # type: ignore[arg-type]  # rows
 
     # -- called by the session's actor, on the loop --------------------------------------------------------------------
 

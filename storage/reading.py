@@ -31,6 +31,7 @@ from greenroom.actors.store import (
     ShownOf,
     SnapshotOf,
     TranscriptOf,
+    UnansweredOf,
     UnfinishedOf,
 )
 from greenroom.storage.rows import (
@@ -42,7 +43,7 @@ from greenroom.storage.rows import (
     read_run,
 )
 from greenroom.storage.shown import read_settled, read_shown
-from greenroom.storage.transcript import read_answering_row, read_tail_of, read_transcript
+from greenroom.storage.transcript import read_answering_row, read_tail_of, read_transcript, read_unanswered
 from greenroom.storage.unfinished import read_unfinished
 
 
@@ -62,6 +63,8 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:
             return read_snapshot(db, session_id)
         case TranscriptOf(session_id, last):
             return read_transcript(db, session_id, last)
+        case UnansweredOf(session_id):
+            return read_unanswered(db, session_id)
         case LedgerOf(session_id, work):
             return read_ledger(db, session_id, work)
         case AnswerTo(receipt):

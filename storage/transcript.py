@@ -2,19 +2,14 @@
 
 import apsw
 
-from greenroom.actors.model import Message, Receipt, Seq, SessionId, Tail
+from greenroom.actors.model import Message, Receipt, Role, Seq, SessionId, Tail
 from greenroom.actors.tail import classify_tail
 from greenroom.storage.rows import MESSAGE_COLUMNS, one_row, read_message
 
 
 def read_tail_of(db: apsw.Connection, session_id: SessionId) -> Tail:
     """How the transcript ends, folded over the rows after the last message that a concluding row covers."""
-    covered = db.execute(
-        "SELECT answers_upto FROM messages INDEXED BY messages_concluding"
-        " WHERE session_id = ? AND answers_upto IS NOT NULL ORDER BY seq DESC LIMIT 1",
-        (session_id,),
-    ).get
-    upto = Seq(covered or 0)
+    upto = _read_covered(db, session_id)
     rows = db.execute(
         f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq",  # noqa: S608 - constant
         (session_id, upto),
@@ -31,6 +26,15 @@ def read_transcript(db: apsw.Connection, session_id: SessionId, last: int) -> tu
     return tuple(read_message(row) for row in reversed(rows))
 
 
+def read_unanswered(db: apsw.Connection, session_id: SessionId) -> tuple[Message, ...]:
+    """The user's messages that no concluding row covers, oldest first."""
+    rows = db.execute(
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq > ? AND role = ? ORDER BY seq",  # noqa: S608 - constant
+        (session_id, _read_covered(db, session_id), Role.USER.value),
+    )
+    return tuple(map(read_message, rows))
+
+
 def read_answering_row(db: apsw.Connection, receipt: Receipt) -> Message | None:
     """The row that concluded the work for which an inbound was taken; None as long as there is none."""
     row = one_row(
@@ -41,3 +45,13 @@ def read_answering_row(db: apsw.Connection, receipt: Receipt) -> Message | None:
         (receipt.session_id, receipt.inbox_id),
     )
     return None if row is None else read_message(row)
+
+
+def _read_covered(db: apsw.Connection, session_id: SessionId) -> Seq:
+    """The last message that a concluding row covers."""
+    covered = db.execute(
+        "SELECT answers_upto FROM messages INDEXED BY messages_concluding"
+        " WHERE session_id = ? AND answers_upto IS NOT NULL ORDER BY seq DESC LIMIT 1",
+        (session_id,),
+    ).get
+    return Seq(covered or 0)
