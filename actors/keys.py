@@ -30,9 +30,12 @@ def line_key(session_id: SessionId, generation: Generation, what: str) -> str:
     return f"{session_id}.{generation}.{what}"
 
 
-def question_key(session_id: SessionId, work: Generation, n: int) -> str:
-    """Name the n-th question (from 0) of a piece of work."""
-    return f"{session_id}.{work}.question.{n}"
+def question_key(session_id: SessionId, work: Generation, asked: str, k: int) -> str:
+    """Name the k-th question (from 0) of a piece of work that asks just this.
+
+    Keyed by what is asked and not by position, as tool calls are: no answer is ever taken for that to another question.
+    """
+    return f"{session_id}.{work}.question.{_digest(asked)}.{k}"
 
 
 def tool_key(session_id: SessionId, work: Generation, name: str, args_json: str, k: int) -> str:
@@ -41,8 +44,11 @@ def tool_key(session_id: SessionId, work: Generation, name: str, args_json: str,
     Keyed by what is called and not by position: an agent that goes another way after an interruption still meets
     the calls that it repeats. `args_json` is canonical, see `canonical_args`.
     """
-    digest = blake2b(f"{name}\0{args_json}".encode(errors="surrogatepass"), digest_size=DIGEST_BYTES)
-    return f"{session_id}.{work}.tool.{digest.hexdigest()}.{k}"
+    return f"{session_id}.{work}.tool.{_digest(f'{name}{chr(0)}{args_json}')}.{k}"
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def canonical_args(args: Mapping[str, Any]) -> str:

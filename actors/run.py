@@ -7,6 +7,7 @@ import logging
 
 from greenroom.actors.events import Answered, Cancelled, Failed, Outcome
 from greenroom.actors.lines import CRASHED_LINE
+from greenroom.actors.mending import mend
 from greenroom.actors.ports import Agent, Conclusion
 from greenroom.actors.turn import LiveTurn
 
@@ -20,7 +21,7 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
         returned = await agent(turn)
     except asyncio.CancelledError:
         return Cancelled()
-    except BaseException as error:
+    except BaseException as error:  # Invariant: whatever an agent raises ends its own run, with an outcome.
         logger.warning("the agent failed in %s: %r", turn.session, error, exc_info=error)
         return Failed(CRASHED_LINE.format(what=type(error).__name__), turn.said)
     finally:
@@ -29,9 +30,9 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
         case None:
             return Answered(turn.said)
         case str():
-            return Answered(_joined(turn.said, returned))
-        case Conclusion(text, finish):
-            return Answered(_joined(turn.said, text), finish)
+            return Answered(_joined(turn.said, mend(returned, "the answer")))
+        case Conclusion(str(text), str() | None as finish):
+            return Answered(_joined(turn.said, mend(text, "the answer")), finish)
         case _:  # Foreign code: its type says what it should return, not what it does.
             logger.warning("the agent returned %s in %s", type(returned).__name__, turn.session)  # type: ignore[unreachable]
             what = f"it returned {type(returned).__name__} instead of text"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, assert_never
 from greenroom.actors.acts import StartRun
 from greenroom.actors.events import Asked, Event, Progressed, Reported, Spoke, ToolCalled, ToolReturned
 from greenroom.actors.keys import canonical_args, question_key, tool_key
+from greenroom.actors.mending import mend
 from greenroom.actors.model import Message, Question, SessionId, SessionKey, ToolCall, ToolPolicy
 from greenroom.actors.ports import ToolFailedError, ToolInDoubtError
 from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed, TranscriptOf, UnansweredOf
@@ -59,7 +60,8 @@ class LiveTurn:
         self._stamped_at = place.runtime.clock.monotonic()
         self._awaited: dict[str, asyncio.Future[str | None]] = {}
         self._calls: Counter[tuple[str, str]] = Counter()
-        self._asked = 0
+        self._questions: Counter[str] = Counter()
+        self._asking = False
         self._ledger: Ledger | None = None if start.run.work != start.run.generation else Ledger()
         self.stopping = False
 
@@ -101,7 +103,7 @@ class LiveTurn:
 
     async def say(self, text: str) -> None:
         """Stream words. They are part of the answer, and visible soon."""
-        self._said.append(text)
+        self._said.append(mend(text, "turn.say"))
         self._shown = True
         self._stamp()
         if self._speaking is None:
@@ -109,8 +111,9 @@ class LiveTurn:
 
     async def progress(self, text: str) -> None:
         """Say what is going on; shown while the run lasts."""
+        remark = mend(text, "turn.progress")
         self._stamp()
-        self._place.tell(Reported(self._generation, text))
+        self._place.tell(Reported(self._generation, remark))
 
     async def tool(self, name: str, args: dict[str, Any], *, policy: ToolPolicy | str, fn: Callable[..., Any]) -> Any:
         """Call a tool as its policy allows.
@@ -118,7 +121,7 @@ class LiveTurn:
         Raises what the tool raised; ToolFailedError for a failure that an earlier attempt stored; ToolInDoubtError;
         TypeError or ValueError for arguments or a result that are not JSON.
         """
-        args_json = canonical_args(args)
+        name, args_json = mend(name, "turn.tool: the name"), mend(canonical_args(args), "turn.tool")
         nth = self._calls[name, args_json]
         self._calls[name, args_json] += 1
         key = tool_key(self._place.session_id, self._start.run.work, name, args_json, nth)
@@ -132,7 +135,7 @@ class LiveTurn:
             case InDoubt():
                 raise ToolInDoubtError(name, args_json, key)
             case AskFirst():
-                await self._ask_again(call)
+                await self._ask_again(call, 1 if record is None else record.attempts)
             case Call():
                 pass
             case never:
@@ -140,9 +143,27 @@ class LiveTurn:
         return await self._call(call, args, fn)
 
     async def ask_user(self, prompt: str, choices: Sequence[str] = ()) -> str:
-        """Ask, and wait for the user's next message. After a restart the stored answer is returned at once."""
-        key = question_key(self._place.session_id, self._start.run.work, self._asked)
-        self._asked += 1
+        """Ask, and wait for the user's next message. After a restart the stored answer is returned at once.
+
+        Raises RuntimeError while another question of this run is open: nobody could tell whose answer came.
+        """
+        prompt = mend(prompt, "turn.ask_user")
+        choices = tuple(mend(choice, "turn.ask_user: a choice") for choice in choices)
+        return await self._ask("\0".join((prompt, *choices)), prompt, choices)
+
+    async def _ask(self, about: str, prompt: str, choices: tuple[str, ...]) -> str:
+        if self._asking:
+            msg = f"turn.ask_user: another question is open; ask one after the other, not {prompt[:40]!r} beside it"
+            raise RuntimeError(msg)
+        self._asking = True
+        try:
+            return await self._ask_alone(about, prompt, choices)
+        finally:
+            self._asking = False
+
+    async def _ask_alone(self, about: str, prompt: str, choices: tuple[str, ...]) -> str:
+        key = question_key(self._place.session_id, self._start.run.work, about, self._questions[about])
+        self._questions[about] += 1
         said = self.said
         self._be_quiet()
         self._said.clear()  # What was said before the question is delivered with it.
@@ -150,7 +171,7 @@ class LiveTurn:
         if asked is not None and asked.answer is not None:
             return asked.answer
         answer = self._expect(f"{key}.answer")
-        self._place.tell(Asked(self._generation, Question(key, prompt, tuple(choices)), said))
+        self._place.tell(Asked(self._generation, Question(key, prompt, choices), said))
         return await answer or ""
 
     async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
@@ -179,24 +200,22 @@ class LiveTurn:
         granted = self._expect(call.key)
         self._place.tell(ToolCalled(self._generation, call))
         await granted
+        limit = self._place.house.rules.tool_result_max
         try:
             result = await self._run_tool(call, args, fn)
-            text = json.dumps(result, ensure_ascii=False, allow_nan=False)
-        except (
-            Exception
-        ) as error:  # The agent hears what its tool raised; the ledger keeps it, so that it is not repeated.
-            await self._keep(call, f"{type(error).__name__}: {error}", failed=True)
+            text = mend(json.dumps(result, ensure_ascii=False, allow_nan=False), "turn.tool")
+        except Exception as error:  # Invariant: the agent hears what its tool raised, and the ledger keeps it.
+            await self._keep(call, mend(f"{type(error).__name__}: {error}", "turn.tool")[:limit], failed=True)
             raise
-        limit = self._place.house.rules.tool_result_max
         if len(text) > limit:
             msg = f"tool {call.name}: its result has {len(text):,} characters of JSON, the limit is {limit:,}"
             await self._keep(call, msg, failed=True)
             raise ToolFailedError(msg)
         await self._keep(call, text, failed=False)
-        return result
+        return json.loads(text)  # What a later attempt would be given, so that both go the same way.
 
     async def _run_tool(self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any]) -> Any:
-        if "idempotency_key" in inspect.signature(fn).parameters:
+        if _takes_key(fn):
             args = args | {"idempotency_key": f"{self._place.house.store.uid}-{call.key}"}
         if inspect.iscoroutinefunction(fn):
             return await fn(**args)
@@ -208,9 +227,11 @@ class LiveTurn:
         self._place.tell(ToolReturned(self._generation, call, result, failed))
         await kept
 
-    async def _ask_again(self, call: ToolCall) -> None:
+    async def _ask_again(self, call: ToolCall, attempts: int) -> None:
+        """Ask about this interruption: a yes to an earlier one says nothing of it."""
         prompt = f"{call.name}({call.args}) was interrupted and may already have taken effect. Run it again?"
-        if (await self.ask_user(prompt, (YES, NO))).strip().lower() not in {YES, "y"}:
+        answer = await self._ask(f"{call.key}\0{attempts}", prompt, (YES, NO))
+        if answer.strip().lower() not in {YES, "y"}:
             raise ToolInDoubtError(call.name, call.args, call.key)
 
     async def _load_ledger(self) -> Ledger:
@@ -266,3 +287,10 @@ class LiveTurn:
         if now - self._stamped_at >= self._place.house.rules.progress_every_s:
             self._stamped_at = now
             self._place.tell(Progressed(self._generation))
+
+
+def _takes_key(fn: Callable[..., Any]) -> bool:
+    try:
+        return "idempotency_key" in inspect.signature(fn).parameters
+    except (TypeError, ValueError):  # Built in: it cannot be looked into.
+        return False

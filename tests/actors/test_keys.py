@@ -28,13 +28,14 @@ S, G = SessionId(1), Generation(2)
 
 
 def test_no_two_rows_of_a_session_share_a_key() -> None:
-    question, tool = question_key(S, G, 0), tool_key(S, G, "t", "{}", 0)
+    question, tool = question_key(S, G, "which?", 0), tool_key(S, G, "t", "{}", 0)
     keys = [
         answer_key(S, G),
         line_key(S, G, "expired"),
         line_key(S, G, "quarantined"),
         question,
-        question_key(S, G, 1),
+        question_key(S, G, "which?", 1),
+        question_key(S, G, "what?", 0),
         tool,
         tool_key(S, G, "t", "{}", 1),
         tool_key(S, Generation(3), "t", "{}", 0),
