@@ -200,8 +200,16 @@ class SessionQuarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartsCounted:
+    """What a session's actor has left of its restarts, as JSON; None: it made progress and begins anew."""
+
+    session_id: SessionId
+    budget: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionReleased:
-    """An operator gave a quarantined or suspended session back to its user."""
+    """An operator gave a quarantined or suspended session back to its user. What was counted against it is forgotten."""
 
     session_id: SessionId
     at: float
@@ -241,6 +249,7 @@ Fact = (
     | DeliveryMoved
     | DecisionStored
     | SessionQuarantined
+    | RestartsCounted
     | SessionReleased
     | SessionSuspended
     | InboundRefused

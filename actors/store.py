@@ -130,6 +130,7 @@ class Unfinished:
     boot_clean: bool = False
     segment: int = 0  # questions that the open run's work has asked; names its unfinished delivery
     anchored: bool = False  # that delivery's row exists
+    restart_budget: str | None = None  # see facts.RestartsCounted
 
 
 @dataclass(frozen=True, slots=True)

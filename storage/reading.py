@@ -94,12 +94,13 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
     key, generation, suspended_at, quarantined_at, epoch, cursor = row
     run = _open_run(db, session_id)
     segment = 0 if run is None else _count_questions(db, session_id, run.work)
+    tail = read_tail_of(db, session_id)
     return Snapshot(
         id=session_id,
         key=read_key(key),
         epoch=Epoch(epoch),
         generation=Generation(generation),
-        tail=read_tail_of(db, session_id),
+        tail=tail,
         run=run,
         waiting=_waiting(db, session_id),
         inbox_cursor=InboxId(cursor),
@@ -108,26 +109,17 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         question=None if run is None else _open_question(db, session_id, run.work),
         segment=segment,
         anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),
+        calls=_tools(db, session_id, run.work) if run is not None and tail.open_calls else (),
     )
 
 
 def read_ledger(db: apsw.Connection, session_id: SessionId, work: Generation) -> Ledger:
     """Tool calls and questions of a piece of work, in the order of their first start."""
-    tools = db.execute(
-        "SELECT key, name, args, policy, result, failed FROM tool_calls WHERE session_id = ? AND work = ? ORDER BY id",
-        (session_id, work),
-    )
     questions = db.execute(
         "SELECT key, prompt, choices, answer, after_inbox FROM questions WHERE session_id = ? AND work = ? ORDER BY id",
         (session_id, work),
     )
-    return Ledger(
-        tuple(
-            ToolRecord(ToolCall(key, name, args, ToolPolicy(policy)), result, bool(failed))
-            for key, name, args, policy, result, failed in tools
-        ),
-        tuple(_question(row) for row in questions),
-    )
+    return Ledger(_tools(db, session_id, work), tuple(_question(row) for row in questions))
 
 
 def read_owed(db: apsw.Connection, platform: str, account: str) -> tuple[Delivery, ...]:
@@ -167,6 +159,18 @@ def _open_question(db: apsw.Connection, session_id: SessionId, work: Generation)
 def _count_questions(db: apsw.Connection, session_id: SessionId, work: Generation) -> int:
     row = one_row(db, "SELECT count(*) FROM questions WHERE session_id = ? AND work = ?", (session_id, work))
     return 0 if row is None else int(row[0])
+
+
+def _tools(db: apsw.Connection, session_id: SessionId, work: Generation) -> tuple[ToolRecord, ...]:
+    rows = db.execute(
+        "SELECT key, name, args, policy, result, failed, attempts FROM tool_calls"
+        " WHERE session_id = ? AND work = ? ORDER BY id",
+        (session_id, work),
+    )
+    return tuple(
+        ToolRecord(ToolCall(key, name, args, ToolPolicy(policy)), result, bool(failed), attempts)
+        for key, name, args, policy, result, failed, attempts in rows
+    )
 
 
 def _is_stored(db: apsw.Connection, delivery: str) -> bool:

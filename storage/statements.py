@@ -23,6 +23,7 @@ from greenroom.actors.facts import (
     MessageAppended,
     QuestionAnswered,
     QuestionAsked,
+    RestartsCounted,
     RunClosed,
     RunMarked,
     RunOpened,
@@ -36,6 +37,7 @@ from greenroom.actors.facts import (
 from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.inbound import store_inbound
 from greenroom.storage.rows import Contradiction, one_row, write_calls
+from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
 
 
 def write_fact(db: apsw.Connection, fact: Fact) -> Receipt | None:
@@ -340,24 +342,6 @@ def _decision_stored(db: apsw.Connection, fact: DecisionStored) -> None:
     )
 
 
-def _session_quarantined(db: apsw.Connection, fact: SessionQuarantined) -> None:
-    db.execute(
-        "UPDATE sessions SET quarantined_at = ?, quarantine_reason = ? WHERE id = ? AND quarantined_at IS NULL",
-        (fact.at, fact.reason, fact.session_id),
-    )
-
-
-def _session_released(db: apsw.Connection, fact: SessionReleased) -> None:
-    db.execute(
-        "UPDATE sessions SET quarantined_at = NULL, quarantine_reason = NULL, suspended_at = NULL WHERE id = ?",
-        (fact.session_id,),
-    )
-
-
-def _session_suspended(db: apsw.Connection, fact: SessionSuspended) -> None:
-    db.execute("UPDATE sessions SET suspended_at = ? WHERE id = ? AND suspended_at IS NULL", (fact.at, fact.session_id))
-
-
 def _inbound_refused(db: apsw.Connection, fact: InboundRefused) -> None:
     db.execute(
         "INSERT INTO refusals (platform, account, count, last_at) VALUES (?, ?, 1, ?)"
@@ -388,9 +372,10 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     DeliveryFilled: _delivery_filled,
     DeliveryMoved: _delivery_moved,
     DecisionStored: _decision_stored,
-    SessionQuarantined: _session_quarantined,
-    SessionReleased: _session_released,
-    SessionSuspended: _session_suspended,
+    SessionQuarantined: session_quarantined,
+    RestartsCounted: restarts_counted,
+    SessionReleased: session_released,
+    SessionSuspended: session_suspended,
     InboundRefused: _inbound_refused,
 }
 """Total over `Fact`; a test says so."""

@@ -18,6 +18,7 @@ SELECT *, EXISTS (SELECT 1 FROM deliveries
 FROM (SELECT {RUN_COLUMNS}, {TAIL_COLUMNS}, sessions.id, sessions.key, sessions.generation AS newest,
     EXISTS (SELECT 1 FROM routes WHERE routes.key = sessions.key AND routes.session_id = sessions.id),
     sessions.suspended_at IS NOT NULL, sessions.quarantined_at IS NOT NULL,
+    sessions.restart_budget,
     (SELECT count(*) FROM questions WHERE questions.session_id = runs.session_id AND questions.work = runs.work)
         AS segment
 FROM runs INDEXED BY runs_open CROSS JOIN sessions ON sessions.id = runs.session_id
@@ -29,7 +30,7 @@ _WAITING = "SELECT session_id, count(*), max(at) FROM inbox INDEXED BY inbox_wai
 _SESSION = """
 SELECT sessions.key, sessions.generation,
     EXISTS (SELECT 1 FROM routes WHERE routes.key = sessions.key AND routes.session_id = sessions.id),
-    sessions.suspended_at IS NOT NULL, sessions.quarantined_at IS NOT NULL
+    sessions.suspended_at IS NOT NULL, sessions.quarantined_at IS NOT NULL, sessions.restart_budget
 FROM sessions WHERE sessions.id = ?
 """
 
@@ -65,7 +66,7 @@ def _read_open(
     row: Row, waiting: dict[SessionId, tuple[int, float]], ended_clean: dict[int, bool]
 ) -> tuple[float, Unfinished]:
     run, tail = read_run(row[:RUN_WIDTH]), read_tail(row[RUN_WIDTH:_RUN_AND_TAIL])
-    session_id, key, generation, routed, suspended, quarantined, segment, anchored = row[_RUN_AND_TAIL:]
+    session_id, key, generation, routed, suspended, quarantined, budget, segment, anchored = row[_RUN_AND_TAIL:]
     count, last_at = waiting.pop(session_id, _NONE_WAITS)
     return max(run.last_progress_at, tail.at, last_at), Unfinished(
         session_id=session_id,
@@ -80,11 +81,12 @@ def _read_open(
         boot_clean=ended_clean[run.epoch],
         segment=segment,
         anchored=bool(anchored),
+        restart_budget=budget,
     )
 
 
 def _without_run(db: apsw.Connection, session_id: SessionId, count: int, last_at: float) -> tuple[float, Unfinished]:
-    key, generation, routed, suspended, quarantined = _read_session(db, session_id)
+    key, generation, routed, suspended, quarantined, budget = _read_session(db, session_id)
     tail = read_tail_of(db, session_id)
     return max(tail.at, last_at), Unfinished(
         session_id=session_id,
@@ -96,6 +98,7 @@ def _without_run(db: apsw.Connection, session_id: SessionId, count: int, last_at
         routed=bool(routed),
         suspended=bool(suspended),
         quarantined=bool(quarantined),
+        restart_budget=budget,
     )
 
 

@@ -33,7 +33,8 @@ CREATE TABLE sessions (
     generation        INTEGER NOT NULL DEFAULT 0,
     suspended_at      REAL,
     quarantined_at    REAL,
-    quarantine_reason TEXT
+    quarantine_reason TEXT,
+    restart_budget    TEXT
 ) STRICT;
 CREATE INDEX sessions_by_key ON sessions (key);
 CREATE INDEX sessions_set_aside ON sessions (id) WHERE suspended_at IS NOT NULL OR quarantined_at IS NOT NULL;

@@ -18,6 +18,7 @@ from greenroom.actors.facts import (
     MessageAppended,
     QuestionAnswered,
     QuestionAsked,
+    RestartsCounted,
     RunClosed,
     RunMarked,
     RunOpened,
@@ -56,6 +57,7 @@ from greenroom.storage.boots import take_ownership
 from greenroom.storage.migrate import migrate
 from greenroom.storage.rows import Contradiction
 from greenroom.storage.statements import STATEMENTS, write_fact
+from greenroom.storage.unfinished import read_unfinished
 
 KEY = SessionKey("web", "bot", "1")
 S, E, G, W = SessionId(1), Epoch(1), Generation(1), Generation(1)
@@ -88,6 +90,7 @@ LIFE: tuple[Fact, ...] = (
     DecisionStored(S, E, G, "ANSWERED", "skip", "{}", 12.0),
     SessionSuspended(S, 13.0),
     SessionQuarantined(S, "loops", 14.0),
+    RestartsCounted(S, "{}"),
     SessionReleased(S, 15.0),
 )
 ONCE_MORE_COUNTS = (InboundRefused,)  # A counter has no key: only the stamp of its group protects it.
@@ -300,3 +303,17 @@ def test_setting_a_session_aside_and_giving_it_back(db: apsw.Connection) -> None
     write_fact(db, SessionReleased(S, 15.0))
     found = db.execute("SELECT suspended_at, quarantined_at, quarantine_reason FROM sessions").fetchall()
     assert found == [(None, None, None)]
+
+
+def test_a_released_session_is_counted_anew(db: apsw.Connection) -> None:
+    live_until(db, RunProgressed)
+    for fact in (RestartsCounted(S, "spent"), SessionQuarantined(S, "loops", 14.0)):
+        write_fact(db, fact)
+    (before,) = read_unfinished(db, S)
+    assert before.run is not None
+    assert (before.restart_budget, before.run.attempt, before.quarantined) == ("spent", 2, True)
+
+    write_fact(db, SessionReleased(S, 15.0))
+    (after,) = read_unfinished(db, S)
+    assert after.run is not None
+    assert (after.restart_budget, after.run.attempt, after.quarantined) == (None, 0, False)

@@ -1,0 +1,29 @@
+"""How a session stands: set aside, suspended, released, and what its actor's deaths count against it."""
+
+import apsw
+
+from greenroom.actors.facts import RestartsCounted, SessionQuarantined, SessionReleased, SessionSuspended
+
+
+def session_quarantined(db: apsw.Connection, fact: SessionQuarantined) -> None:
+    db.execute(
+        "UPDATE sessions SET quarantined_at = ?, quarantine_reason = ? WHERE id = ? AND quarantined_at IS NULL",
+        (fact.at, fact.reason, fact.session_id),
+    )
+
+
+def restarts_counted(db: apsw.Connection, fact: RestartsCounted) -> None:
+    db.execute("UPDATE sessions SET restart_budget = ? WHERE id = ?", (fact.budget, fact.session_id))
+
+
+def session_released(db: apsw.Connection, fact: SessionReleased) -> None:
+    db.execute(
+        "UPDATE sessions SET quarantined_at = NULL, quarantine_reason = NULL, suspended_at = NULL,"
+        " restart_budget = NULL WHERE id = ?",
+        (fact.session_id,),
+    )
+    db.execute("UPDATE runs SET attempt = 0 WHERE session_id = ? AND open = 1", (fact.session_id,))
+
+
+def session_suspended(db: apsw.Connection, fact: SessionSuspended) -> None:
+    db.execute("UPDATE sessions SET suspended_at = ? WHERE id = ? AND suspended_at IS NULL", (fact.at, fact.session_id))
