@@ -125,10 +125,14 @@ def take_up(ways: Ways, delivery: Delivery, *, not_before: float) -> Entry:
 
 
 def fill(ways: Ways, entry: Entry, text: str) -> Entry:
-    """The text is known, and on disk."""
+    """The text is known, and on disk.
+
+    An anchor is edited once more even if its last live words were the same: by that a platform hears that all is said.
+    """
     delivery = entry.delivery
     state = DeliveryState.PENDING if delivery.state is DeliveryState.OPEN else delivery.state
-    return replace(entry, delivery=replace(delivery, text=text, state=state), parts=parts_of(ways, text), live=None)
+    filled = replace(delivery, text=text, state=state)
+    return replace(entry, delivery=filled, parts=parts_of(ways, text), says=None, live=None)
 
 
 def parts_of(ways: Ways, text: str) -> tuple[str, ...]:
