@@ -83,7 +83,7 @@ class BridgedJob(Generic[T]):
                 result = await self._coroutine
         except GeneratorExit:  # The loop is torn down around us: there is nobody to tell.
             raise
-        except BaseException as raised:
+        except BaseException as raised:  # Invariant: foreign code ends its own job, never the loop.
             error = raised
         self._bridge.jobs.pop(self, None)
         self._tell(error, result)
@@ -98,7 +98,7 @@ class BridgedJob(Generic[T]):
         except ActorDeadError as dead:
             if not self._bridge.closing:  # At the close of a runtime its actors went first.
                 self._bridge.report(dead)
-        except BaseException as raised:
+        except BaseException as raised:  # Invariant: foreign code ends its own job, never the loop.
             self._bridge.report(raised)
 
 
@@ -151,7 +151,7 @@ class Bridge:
             fn, args = posted.popleft()
             try:
                 fn(*args)
-            except BaseException as error:
+            except BaseException as error:  # Invariant: foreign code ends its own job, never the loop.
                 self.report(error)
         if posted and not self._awake:
             self._awake = True

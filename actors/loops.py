@@ -30,7 +30,7 @@ class ThreadLoop(Bridge):
         while not self._ended:  # Foreign code may call `stop`, or raise SystemExit in a task of its own.
             try:
                 loop.run_forever()
-            except BaseException as error:
+            except BaseException as error:  # Invariant: what one callback raises never ends the loop.
                 self.report(error)
         asyncio.set_event_loop(None)
         loop.close()

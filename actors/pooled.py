@@ -156,7 +156,7 @@ class PooledActor(pykka.Actor):
     def _begin(self) -> None:
         try:
             self.on_start()
-        except BaseException as error:
+        except BaseException as error:  # Invariant: a failure stays inside its actor, and is reported.
             self._die(Where.ON_START, error)
 
     def _receive(self, item: Any) -> None:
@@ -164,7 +164,7 @@ class PooledActor(pykka.Actor):
         message, reply_to = (item.message, item.reply_to) if type(item) is Envelope else (item, None)
         try:
             answer = self._handle_receive(message) if type(message) in _OF_PYKKA else self.on_receive(message)
-        except BaseException as error:
+        except BaseException as error:  # Invariant: a failure stays inside its actor, and is reported.
             if reply_to is None:
                 self._die(Where.TELL, error)
             elif isinstance(error, Exception):
@@ -202,7 +202,7 @@ class PooledActor(pykka.Actor):
             return
         try:
             self.on_receive_many(letters)
-        except BaseException as error:
+        except BaseException as error:  # Invariant: a failure stays inside its actor, and is reported.
             refusal = error if isinstance(error, Exception) else self._dead_of(error)
             for letter in letters:
                 letter.fail(refusal)
@@ -216,7 +216,7 @@ class PooledActor(pykka.Actor):
         self._mailbox.end()
         try:
             self.on_stop()
-        except BaseException as error:
+        except BaseException as error:  # Invariant: a failure stays inside its actor, and is reported.
             self._report(Where.ON_STOP, error)
 
     def _die(self, where: Where, error: BaseException) -> None:
@@ -224,7 +224,7 @@ class PooledActor(pykka.Actor):
         if where is not Where.ON_START:  # As in pykka: what never started has nothing to clean up.
             try:
                 self.on_failure(type(error), error, error.__traceback__)
-            except BaseException as second:
+            except BaseException as second:  # Invariant: a failure stays inside its actor, and is reported.
                 self._report(Where.ON_FAILURE, second)
         self._report(where, error)
 

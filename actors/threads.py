@@ -81,7 +81,7 @@ def _fulfil(future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], 
         wrong = RuntimeError("a function run in a thread raised StopIteration")
         wrong.__cause__ = error
         future.set_exception(wrong)
-    except BaseException as error:
+    except BaseException as error:  # Invariant: the waiting coroutine hears of it, and the thread lives on.
         future.set_exception(error)
     else:
         future.set_result(result)

@@ -133,7 +133,7 @@ class ThreadTimers:
             key, ring = due
             try:
                 ring()
-            except BaseException as error:
+            except BaseException as error:  # Invariant: one ring that raises stops no other timer.
                 self._report(key, error)
 
     def _next(self) -> tuple[Hashable, Callable[[], None]] | None:

@@ -66,7 +66,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 if not handle.cancelled():
                     handle._run()  # noqa: SLF001 - what a loop is for
                     break
-        except BaseException as error:
+        except BaseException as error:  # Invariant: foreign code ends its own job, never the loop.
             self._report(error)
         finally:
             sys.set_asyncgen_hooks(*hooks)
@@ -174,7 +174,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             future.set_result(func(*args))
         except StopIteration as error:
             future.set_exception(RuntimeError(f"a function run in a thread raised {error!r}"))
-        except BaseException as error:
+        except BaseException as error:  # Invariant: foreign code ends its own job, never the loop.
             future.set_exception(error)
         return future
 

@@ -75,7 +75,7 @@ class SimTimers:
             key, ring = due
             try:
                 ring()
-            except BaseException as error:
+            except BaseException as error:  # Invariant: one ring that raises stops no other timer.
                 self._runtime.report_timer(key, error)
         self._queued = self._heap.next_at() <= self._runtime.now
         return self._queued

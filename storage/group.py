@@ -40,7 +40,7 @@ def write_group(db: apsw.Connection, requests: Sequence[Facts], epoch: Epoch) ->
     stamp = _begin(db, epoch)
     try:
         return Written(stamp, _write_plainly(db, requests))
-    except Exception as error:
+    except Exception as error:  # Invariant: only a refusal is answered here; all else is the writer's to judge.
         if judge_refusal(error) is None:
             raise
         db.execute("ROLLBACK")
@@ -106,7 +106,7 @@ def _write_alone(db: apsw.Connection, facts: Facts) -> Answer:
     db.execute("SAVEPOINT request")
     try:
         answer: Answer = _write(db, facts)
-    except Exception as error:
+    except Exception as error:  # Invariant: only a refusal is answered here; all else is the writer's to judge.
         refused = judge_refusal(error)
         if refused is None:
             raise

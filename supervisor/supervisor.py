@@ -6,7 +6,6 @@ Library manners: no signal handler, no logging set-up, no global registry, and n
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -19,6 +18,7 @@ from greenroom.platforms.agents.function import as_agent
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
 from greenroom.supervisor.answers import Waiter
+from greenroom.supervisor.aside import aside
 from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.history import StoreHistory
@@ -178,12 +178,12 @@ class Supervisor:
 
     async def __aenter__(self) -> AsyncRoom:
         """Open the database and go on with what was interrupted. Raises CannotOpenError, HeldError."""
-        core = await _aside("greenroom-opening", self._open)
+        core = await aside("greenroom-opening", self._open)
         return AsyncRoom(core, self._failed)
 
     async def __aexit__(self, *_: object) -> None:
         """Drain, close the boot as clean, end every thread."""
-        await _aside("greenroom-closing", self._close)
+        await aside("greenroom-closing", self._close)
 
     def __enter__(self) -> BlockingRoom:
         """Open the database and go on with what was interrupted. Raises CannotOpenError, HeldError."""
@@ -258,21 +258,3 @@ def _inbound(
 def _settle(future: Future[Any], result: object) -> None:
     if not future.done():
         future.set_result(result)
-
-
-async def _aside(name: str, work: Callable[[], Any]) -> Any:
-    """Run blocking work on a thread of its own that ends with it, so that the host's loop goes on."""
-    done: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:  # Invariant: the waiting host hears of it, whatever it is.
-            done.set_exception(error)
-
-    thread = threading.Thread(target=run, name=name, daemon=True)
-    thread.start()
-    try:
-        return await asyncio.wrap_future(done)
-    finally:
-        thread.join(timeout=CLOSE_S)

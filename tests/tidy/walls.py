@@ -26,6 +26,7 @@ RUNTIME = (
     "actors/timers.py",
     "actors/loops.py",
     "actors/threads.py",
+    "supervisor/aside.py",
     "supervisor/daemon/*",
     "supervisor/cli/*",
 )
