@@ -23,7 +23,8 @@ from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.reception import Inside, Reception, accepted
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import FormerBoot, count_unclean_boots
-from greenroom.supervisor.tree_actor import (
+from greenroom.supervisor.tree_actor import TreeActor
+from greenroom.supervisor.tree_words import (
     ActorFailed,
     Begin,
     DrainOrdered,
@@ -31,7 +32,6 @@ from greenroom.supervisor.tree_actor import (
     PlatformDisconnected,
     RestOffered,
     RunReported,
-    TreeActor,
     TreeHooks,
 )
 
@@ -122,6 +122,7 @@ class Core:
         house = House(store.port, self._agent, self._policy.rules(), self)
         hooks = TreeHooks(
             take_up=self.attachments.take_up,
+            concluded=self.report_concluded,
             owed=self.attachments.count_owed,
             drained=self._hooks.drained,
             began=self._hooks.began,

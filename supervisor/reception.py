@@ -16,7 +16,7 @@ from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.runtime import MailboxFull
 from greenroom.actors.store import Committed, Refused, Store
 from greenroom.supervisor.admission import Admit, Bucket, Postpone, TurnAway, admit
-from greenroom.supervisor.tree_actor import InboundCommitted
+from greenroom.supervisor.tree_words import InboundCommitted
 
 if TYPE_CHECKING:
     from greenroom.actors.runtime import Clock

@@ -53,6 +53,15 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumable:
+    """A session whose turn has come to go on by itself."""
+
+    session_id: SessionId
+    key: SessionKey
+    reason: InterruptReason | str
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What a decision needs and only the living process knows."""
 
@@ -67,16 +76,13 @@ class Recovery:
     def __init__(self, policy: Policy) -> None:
         """Start with nothing open."""
         self._policy = policy
-        self._queue: OrderedDict[SessionId, InterruptReason | str] = OrderedDict()
+        self._queue: OrderedDict[SessionId, Resumable] = OrderedDict()
         self._resuming: set[SessionId] = set()
         self._held: dict[Account, set[SessionId]] = {}
 
     def decide(self, items: Iterable[Unfinished], now: float, around: Circumstances) -> list[Decided]:
-        """Decide each, by the one table. What is to be resumed is queued; what waits for a platform is remembered."""
-        decided = [self._decide(item, now, around) for item in items if item.run is not None or item.tail.unanswered]
-        for each in decided:
-            self._remember(each)
-        return decided
+        """Decide each, by the one table. Nothing comes of it before `remember`, when the decision is on disk."""
+        return [self._decide(item, now, around) for item in items if item.run is not None or item.tail.unanswered]
 
     def give_up(self, items: Iterable[Unfinished], now: float, around: Circumstances) -> list[Decided]:
         """Set these sessions aside: their actor's restarts are spent."""
@@ -102,26 +108,28 @@ class Recovery:
             unclean_boots=around.unclean_boots,
         )
 
-    def _remember(self, decided: Decided) -> None:
+    def remember(self, decided: Decided) -> None:
+        """Queue what is to be resumed, and keep what waits for its platform. Of two decisions the later one stands."""
         session_id, key = decided.unfinished.session_id, decided.unfinished.key
+        self.overtaken(session_id)
         match decided.decision:
             case Resume(reason):
-                self._queue[session_id] = reason
+                self._queue[session_id] = Resumable(session_id, key, reason)
             case Wait():
                 self._held.setdefault((key.platform, key.account), set()).add(session_id)
             case Skip() | Quarantine():
                 pass
 
-    def next(self) -> tuple[SessionId, InterruptReason | str] | None:
+    def next(self) -> Resumable | None:
         """Take the next session to be resumed, if there is one and room for it."""
         if not self._queue or len(self._resuming) >= self._policy.resume_concurrency:
             return None
-        session_id, reason = self._queue.popitem(last=False)
+        session_id, resumable = self._queue.popitem(last=False)
         self._resuming.add(session_id)
-        return session_id, reason
+        return resumable
 
     def ended(self, session_id: SessionId) -> None:
-        """A run of this session is over, or its actor died: its place is free."""
+        """A run of this session is over, or waits for its user, or its actor died: its place is free."""
         self._resuming.discard(session_id)
 
     def overtaken(self, session_id: SessionId) -> None:

@@ -7,26 +7,43 @@ only when it has handled all of it. Sessions are held by number; a ref never out
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError
 
 from greenroom.actors.events import Arrived, CutShort, Drained, Resumed, TreeEvent, Woke
-from greenroom.actors.model import Receipt, SessionId, SessionKey, StoredInbound
+from greenroom.actors.facts import RestartsCounted
+from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
-from greenroom.actors.runtime import Failure, Solicited
 from greenroom.actors.session_actor import SessionActor
-from greenroom.actors.store import Committed, ReadAnswer, Refused, Unfinished, UnfinishedOf
+from greenroom.actors.store import Committed, RefusalKind, Refused, Unfinished, UnfinishedOf
 from greenroom.supervisor.drain import CloseBoot, Drain, Intent, InterruptRuns, MarkRuns, WaitUntil, decide_drain
 from greenroom.supervisor.recovery import Account, Circumstances, Decided, Recovery
 from greenroom.supervisor.restarts import FRESH, Budget, GiveUp, RestartAfter, decide_restart
+from greenroom.supervisor.resume import Quarantine, Wait
+from greenroom.supervisor.tree_words import (
+    ActorFailed,
+    Begin,
+    DecisionsWritten,
+    Doomed,
+    DrainLooked,
+    DrainOrdered,
+    InboundCommitted,
+    OpenRead,
+    PlatformConnected,
+    PlatformDisconnected,
+    RestartDue,
+    RestOffered,
+    RunReported,
+    TreeHooks,
+    Ward,
+)
 
 if TYPE_CHECKING:
     from greenroom.actors.house import House
-    from greenroom.actors.ref import Ref
+    from greenroom.actors.runtime import Failure
     from greenroom.supervisor.policy import Policy
 
 logger = logging.getLogger("greenroom.tree")
@@ -35,113 +52,13 @@ DECISIONS_PER_WRITE = 512
 """Decisions of a boot that share one transaction."""
 
 DRAIN_LOOK_S = 0.2
-"""How often a drain looks whether deliveries are still owed."""
+"""How often a drain looks what still runs and what is still owed."""
 
+READ_AGAIN_S = 1.0
+"""How long a question waits that the store could not answer. Nothing is decided unread."""
 
-@dataclass(frozen=True, slots=True)
-class Begin(Solicited):
-    """Look at what is open, and decide."""
-
-
-@dataclass(frozen=True, slots=True)
-class InboundCommitted(Solicited):
-    """An inbound is on disk: wake its session."""
-
-    receipt: Receipt
-    inbound: StoredInbound
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRead(Solicited):
-    """The store's answer to what is open."""
-
-    answer: ReadAnswer
-    of: SessionId | None  # None: of all, at a boot
-    gave_up: bool = False  # its restarts are spent
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionsWritten(Solicited):
-    """Decisions are on disk: now they take effect."""
-
-    decided: tuple[Decided, ...]
-    answer: Committed | Refused
-    boot: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RunReported(Solicited):
-    """A run of a session became live or ended."""
-
-    session_id: SessionId
-    live: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RestOffered(Solicited):
-    """A session is idle and has handled `told` messages of ours."""
-
-    session_id: SessionId
-    told: int
-
-
-@dataclass(frozen=True, slots=True)
-class ActorFailed(Solicited):
-    """The runtime reports a failure."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class RestartDue(Solicited):
-    """The back-off of a dead session is over."""
-
-    session_id: SessionId
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformConnected(Solicited):
-    """A platform account can be reached."""
-
-    account: Account
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformDisconnected(Solicited):
-    """A platform account cannot be reached."""
-
-    account: Account
-
-
-@dataclass(frozen=True, slots=True)
-class DrainOrdered(Solicited):
-    """The process is to end. Ordered again, it ends at once."""
-
-    intent: Intent
-
-
-@dataclass(frozen=True, slots=True)
-class DrainLooked(Solicited):
-    """Something may have changed for the drain."""
-
-
-@dataclass(slots=True)
-class Ward:
-    """A live session actor."""
-
-    ref: Ref[SessionActor]
-    told: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TreeHooks:
-    """Whom the tree tells; each call returns at once."""
-
-    take_up: Callable[[SessionKey], None]  # the outbox of this session's platform should read what is owed
-    owed: Callable[[], int]  # deliveries that could be sent now and are not yet
-    drained: Callable[[CloseBoot], None]
-    began: Callable[[tuple[Decided, ...]], None]  # the boot's decisions are on disk
-    fatal: Callable[[str], None]
+DOOM_S = 5.0
+"""How long a closed store may take to be opened again by the roof, which then builds a new tree."""
 
 
 class TreeActor(PooledActor):
@@ -157,19 +74,21 @@ class TreeActor(PooledActor):
         self._recovery = Recovery(policy)
         self._wards: dict[SessionId, Ward] = {}
         self._by_urn: dict[str, SessionId] = {}
-        self._live: set[SessionId] = set()
+        self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
-        self._arrived: set[SessionId] = set()  # have inbound that waits for that
+        self._arrived: dict[SessionId, SessionKey] = {}  # have inbound that waits for that
         self._budgets: dict[SessionId, Budget] = {}
         self._connected: set[Account] = set()
         self._booting = True
+        self._boot: list[Decided] = []
         self._drain: Drain | None = None
+        self._over = False
 
     def on_receive(self, message: Any) -> None:  # noqa: C901 - pykka's signature; one line a message
         """Take one message of the roof."""
         match message:
             case InboundCommitted(receipt, inbound):
-                self._inbound(receipt.session_id, Arrived(inbound))
+                self._inbound(receipt.session_id, receipt.key, Arrived(inbound))
             case RunReported(session_id, live):
                 self._run_reported(session_id, live=live)
             case RestOffered(session_id, told):
@@ -182,8 +101,8 @@ class TreeActor(PooledActor):
                 self._take_effect(decided, answer, boot=boot)
             case ActorFailed(failure):
                 self._failed(failure)
-            case RestartDue(session_id):
-                self._read_open(session_id)
+            case RestartDue(session_id, gave_up):
+                self._read_open(session_id, gave_up=gave_up)
             case PlatformConnected(account):
                 self._connect(account)
             case PlatformDisconnected(account):
@@ -192,6 +111,8 @@ class TreeActor(PooledActor):
                 self._order_drain(intent)
             case DrainLooked():
                 self._look_at_drain()
+            case Doomed(why):
+                self._hooks.fatal(why)
             case _:
                 super().on_receive(message)
 
@@ -209,26 +130,31 @@ class TreeActor(PooledActor):
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
-    def _inbound(self, session_id: SessionId, event: Arrived) -> None:
-        if self._drain is not None:
+    @property
+    def _ending(self) -> bool:
+        """Whether nothing is begun any more."""
+        return self._over or self._drain is not None
+
+    def _inbound(self, session_id: SessionId, key: SessionKey, event: Arrived) -> None:
+        if self._ending:
             return  # It is on disk; the next boot hands it to a run.
         if self._booting or session_id in self._deciding:
-            self._arrived.add(session_id)
+            self._arrived[session_id] = key
             return
         self._recovery.overtaken(session_id)
-        self._tell(session_id, event)
+        self._tell(session_id, key, event)
 
-    def _tell(self, session_id: SessionId, event: TreeEvent) -> None:
-        ward = self._wards.get(session_id) or self._start(session_id)
+    def _tell(self, session_id: SessionId, key: SessionKey, event: TreeEvent) -> None:
+        ward = self._wards.get(session_id) or self._start(session_id, key)
         ward.told += 1
         try:
             ward.ref.tell(event)
         except ActorDeadError:
             return  # Its failure is on its way to us; the store remembers what counts.
 
-    def _start(self, session_id: SessionId) -> Ward:
+    def _start(self, session_id: SessionId, key: SessionKey) -> Ward:
         ref = self.runtime.start(SessionActor, self._house, session_id, mailbox_max=self._policy.session_mailbox_max)
-        ward = self._wards[session_id] = Ward(ref)
+        ward = self._wards[session_id] = Ward(key, ref)
         self._by_urn[ref.actor_urn] = session_id
         return ward
 
@@ -239,6 +165,7 @@ class TreeActor(PooledActor):
             ward.ref.stop(block=False)
 
     def _forget(self, session_id: SessionId) -> None:
+        self._live.discard(session_id)
         ward = self._wards.pop(session_id, None)
         if ward is not None:
             self._by_urn.pop(ward.ref.actor_urn, None)
@@ -247,11 +174,13 @@ class TreeActor(PooledActor):
         if live:
             self._live.add(session_id)
         else:
+            if session_id in self._live and not self._ending:
+                self._count(session_id, FRESH)  # A run that came to its end is progress.
             self._live.discard(session_id)
-            self._budgets.pop(session_id, None)  # A run that came to its end is progress.
             self._recovery.ended(session_id)
             self._resume_next()
-        self._look_at_drain()
+        if not self._live:  # Else the drain looks by itself, and not once for each of thousands.
+            self._look_at_drain()
 
     # -- decisions -------------------------------------------------------------------------------------------------
 
@@ -261,22 +190,29 @@ class TreeActor(PooledActor):
 
     def _decide(self, read: OpenRead) -> None:
         if not isinstance(read.answer, tuple):
-            self._hooks.fatal(f"what is open could not be read: {read.answer}")
+            logger.warning("what is open could not be read and is asked again: %s", read.answer)
+            again = Begin() if read.of is None else RestartDue(read.of, read.gave_up)
+            self.runtime.timers.arm((self.actor_urn, read.of), READ_AGAIN_S, partial(self.hear, again))
             return
         items: tuple[Unfinished, ...] = read.answer  # type: ignore[assignment]  # UnfinishedOf answers these
+        now = self.runtime.clock.now()
+        for item in items:
+            if item.restart_budget is not None:
+                self._budgets.setdefault(item.session_id, Budget.from_json(item.restart_budget, now=now))
         around = Circumstances(self._house.store.epoch, self._unclean_boots, self._is_connected)
         decide = self._recovery.give_up if read.gave_up else self._recovery.decide
-        decided = decide(items, self.runtime.clock.now(), around)
+        decided = decide(items, now, around)
         if read.of is not None:
             self._deciding.discard(read.of)
-        undecided = {item.session_id for item in items if item.waiting and self._policy.allows(item.key)}
-        self._arrived |= undecided - {each.unfinished.session_id for each in decided}  # Simply handled, however old.
-        self._deciding.update(each.unfinished.session_id for each in decided)
-        boot = read.of is None
+        handled = {each.unfinished.session_id for each in decided}
+        for item in items:  # What no run ever had is simply handled, however old.
+            if item.waiting and item.session_id not in handled and self._policy.allows(item.key):
+                self._arrived[item.session_id] = item.key
+        self._deciding |= handled
         batches = [decided[at : at + DECISIONS_PER_WRITE] for at in range(0, len(decided), DECISIONS_PER_WRITE)]
         for batch in batches[:-1]:
             self._write_decisions(tuple(batch), boot=False)
-        self._write_decisions(tuple(batches[-1]) if batches else (), boot=boot)
+        self._write_decisions(tuple(batches[-1]) if batches else (), boot=read.of is None)
 
     def _write_decisions(self, decided: tuple[Decided, ...], *, boot: bool) -> None:
         facts = [fact for each in decided for fact in each.facts]
@@ -287,38 +223,64 @@ class TreeActor(PooledActor):
 
     def _take_effect(self, decided: tuple[Decided, ...], answer: Committed | Refused, *, boot: bool) -> None:
         if isinstance(answer, Refused):
-            self._hooks.fatal(f"resume decisions were refused: {answer.kind.value} ({answer.detail})")
-            return
+            self._hear_refusal(decided, answer)
+            if answer.kind is not RefusalKind.CONFLICT:
+                return
+            decided = ()
         for each in decided:
-            session_id = each.unfinished.session_id
-            self._deciding.discard(session_id)
-            if each.serves_inbound:
-                self._arrived.add(session_id)
-            if each.speaks:
-                self._hooks.take_up(each.unfinished.key)
+            self._adopt(each)
+        if self._booting:
+            self._boot.extend(decided)
         if boot:
             self._booting = False
-            self._hooks.began(decided)
+            self._hooks.began(tuple(self._boot))
+            self._boot.clear()
         if not self._booting:
             self._wake_arrived()
             self._resume_next()
 
+    def _adopt(self, decided: Decided) -> None:
+        """One decision is on disk."""
+        session_id, key = decided.unfinished.session_id, decided.unfinished.key
+        self._deciding.discard(session_id)
+        self._recovery.remember(decided)
+        if decided.serves_inbound:
+            self._arrived[session_id] = key
+        if decided.speaks:
+            self._hooks.take_up(key)
+        if isinstance(decided.decision, Wait) and self._is_connected(key):
+            self._connect((key.platform, key.account))  # It came while the decision was being written.
+
+    def _hear_refusal(self, decided: tuple[Decided, ...], refused: Refused) -> None:
+        """One session's contradiction costs no other; a store that is closed is opened again above us, or never."""
+        why = f"resume decisions were refused: {refused.kind.value} ({refused.detail})"
+        if refused.kind is not RefusalKind.CONFLICT:
+            self.runtime.timers.arm((self.actor_urn, "doom"), DOOM_S, partial(self.hear, Doomed(why)))
+        elif len(decided) > 1:
+            for each in decided:
+                self._write_decisions((each,), boot=False)
+        elif any(isinstance(each.decision, Quarantine) for each in decided):
+            logger.error("session %s is left alone until the next start: %s", decided[0].unfinished.session_id, why)
+        else:
+            for each in decided:
+                self._restart(each.unfinished.session_id, why)
+
     def _wake_arrived(self) -> None:
-        ready = self._arrived - self._deciding
-        self._arrived -= ready
-        for session_id in ready:
-            if self._drain is None:
-                self._recovery.overtaken(session_id)
-                self._tell(session_id, Woke())
+        if self._ending:
+            return
+        ready = {session_id: key for session_id, key in self._arrived.items() if session_id not in self._deciding}
+        for session_id, key in ready.items():
+            del self._arrived[session_id]
+            self._recovery.overtaken(session_id)
+            self._tell(session_id, key, Woke())
 
     def _resume_next(self) -> None:
-        while self._drain is None and not self._booting and (taken := self._recovery.next()) is not None:
-            session_id, reason = taken
-            self._tell(session_id, Resumed(reason))
+        while not self._ending and not self._booting and (taken := self._recovery.next()) is not None:
+            self._tell(taken.session_id, taken.key, Resumed(taken.reason))
 
     def _connect(self, account: Account) -> None:
         self._connected.add(account)
-        for session_id in self._recovery.release(account):
+        for session_id in () if self._ending else self._recovery.release(account):
             self._deciding.add(session_id)
             self._read_open(session_id)
 
@@ -331,10 +293,12 @@ class TreeActor(PooledActor):
         session_id = self._by_urn.get(failure.urn)
         if session_id is None or not failure.stopped:
             return
+        ward = self._wards[session_id]
         self._forget(session_id)
-        self._live.discard(session_id)
         self._recovery.ended(session_id)
-        if self._drain is None:
+        self._hooks.take_up(ward.key)  # It may have died after its commit and before its acts.
+        self._hooks.concluded(session_id)
+        if not self._ending:
             self._deciding.add(session_id)
             self._restart(session_id, f"{type(failure.error).__name__}: {failure.error}")
         self._resume_next()
@@ -343,15 +307,27 @@ class TreeActor(PooledActor):
     def _restart(self, session_id: SessionId, what: str) -> None:
         now, chance = self.runtime.clock.now(), self.runtime.random.random()
         budget = self._budgets.get(session_id, FRESH)
+        self._deciding.add(session_id)
         match decide_restart(budget, what, now=now, policy=self._policy, random_unit=chance):
             case RestartAfter(delay_s, spent):
                 logger.warning("session %s died and is started again in %.1f s: %s", session_id, delay_s, what)
-                self._budgets[session_id] = spent
+                self._count(session_id, spent)
                 due = partial(self.hear, RestartDue(session_id))
-                self.runtime.timers.arm((session_id, "restart"), delay_s, due)
+                self.runtime.timers.arm((self.actor_urn, session_id), delay_s, due)
             case GiveUp(why):
                 logger.error("session %s is quarantined: %s", session_id, why)
                 self._read_open(session_id, gave_up=True)
+
+    def _count(self, session_id: SessionId, budget: Budget) -> None:
+        """Remember a session's restarts, also for the boots to come."""
+        if self._budgets.get(session_id, FRESH) == budget:
+            return
+        if budget == FRESH:
+            del self._budgets[session_id]
+        else:
+            self._budgets[session_id] = budget
+        kept = None if budget == FRESH else budget.to_json()
+        self._house.store.write((RestartsCounted(session_id, kept),), _ignore)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -361,6 +337,7 @@ class TreeActor(PooledActor):
         else:
             self._drain = Drain(intent, self.runtime.clock.monotonic())
             self._recovery.clear()
+            self._live.update(self._wards)  # Each may be about to start a run; it says so, or that it will not.
         self._look_at_drain()
 
     def _look_at_drain(self) -> None:
@@ -380,15 +357,19 @@ class TreeActor(PooledActor):
                     self._look_again(at)
                     return
                 case CloseBoot():
-                    self._drain = None
-                    self._booting = True  # Nothing is started any more.
+                    self._drain, self._over = None, True
                     self._hooks.drained(step)
 
     def _look_again(self, at: float) -> None:
         after_s = min(DRAIN_LOOK_S, max(0.0, at - self.runtime.clock.monotonic()))
-        self.runtime.timers.arm("drain", after_s, partial(self.hear, DrainLooked()))
+        self.runtime.timers.arm((self.actor_urn, "drain"), after_s, partial(self.hear, DrainLooked()))
 
     def _tell_all(self, session_ids: frozenset[SessionId], event: TreeEvent) -> None:
         for session_id in session_ids:
-            if session_id in self._wards:
-                self._tell(session_id, event)
+            ward = self._wards.get(session_id)
+            if ward is not None:
+                self._tell(session_id, ward.key, event)
+
+
+def _ignore(_: object) -> None:
+    """If it is not written, the next boot counts from less."""
