@@ -20,6 +20,7 @@ from greenroom.actors.model import Inbound, Receipt, SessionId, SessionKey
 from greenroom.actors.runtime import Failure, MailboxFull
 from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
+from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.reception import Inside, Reception, accepted
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import FormerBoot, count_unclean_boots
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.store import Store
-    from greenroom.supervisor.drain import CloseBoot, Intent
+    from greenroom.supervisor.drain import Intent
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.recovery import Account, Decided
 
@@ -107,9 +108,10 @@ class Core:
         self._storey: Storey | None = None
         self._budget = FRESH
         self._ending = False
+        self._draining: Intent | None = None  # The order outlives the tree that heard it.
         self.reception = Reception(runtime.clock, policy)
         self.attachments = Attachments(runtime, policy)
-        self._answers = Answers()
+        self._answers = Answers(runtime.timers)
         runtime.on_failure(self._hear_failure)
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -131,11 +133,16 @@ class Core:
         tree = self._runtime.start(
             TreeActor, house, self._policy, hooks, unclean_boots=unclean, mailbox_max=self._policy.sessions_live_max
         )
-        storey = self._storey = Storey(store, tree)
+        storey = Storey(store, tree)
+        with self._lock:
+            self._storey = storey
+            ordered = self._draining
         self.attachments.build(store.port)
         for account in self.attachments.connected():
             storey.tell(PlatformConnected(account))
         storey.tell(Begin())
+        if ordered is not None:
+            storey.tell(DrainOrdered(ordered))
         self.reception.open(Inside(store.port, storey.tell))
         self._answers.look_again(store.port)
 
@@ -146,9 +153,18 @@ class Core:
         return storey.store.port if storey is not None else None
 
     def drain(self, intent: Intent) -> None:
-        """Begin the orderly end; asked again, end at once. `hooks.drained` tells when it is over."""
+        """Begin the orderly end; asked again, end at once. `hooks.drained` tells when it is over.
+
+        Asked while the store is being opened again, it begins when that is done.
+        """
         self.attachments.stop_receiving()
-        self._tell(DrainOrdered(intent))
+        with self._lock:
+            again, self._draining = self._draining is not None, intent
+            storey = self._storey
+        if storey is not None:
+            storey.tell(DrainOrdered(intent))
+        elif again:
+            self._hooks.drained(CloseBoot(clean=False, left=frozenset()))
 
     def close(self, reason: str) -> bool:
         """Close the store as the clean end of this boot; the runtime is closed by its owner afterwards."""
@@ -166,6 +182,7 @@ class Core:
         with self._lock:
             self._ending = True
             storey, self._storey = self._storey, None
+        self._answers.end("greenroom was closed before there was an answer; ask again when it runs again")
         return storey
 
     # -- the door --------------------------------------------------------------------------------------------------
@@ -242,13 +259,15 @@ class Core:
         self.attachments.fall()
         storey.tree.kill()
         storey.store.abandon()
+        self._build_later(f"{failure.actor}: {failure.error!r}")
+
+    def _build_later(self, what: str) -> None:
         now, chance = self._runtime.clock.now(), self._runtime.random.random()
-        what = f"{failure.actor}: {failure.error!r}"
         match decide_restart(self._budget, what, now=now, policy=self._policy, random_unit=chance):
             case RestartAfter(delay_s, budget):
                 self._budget = budget
-                logger.warning("building anew on the reopened store in %.1f s", delay_s)
-                self._runtime.timers.arm("greenroom-fall", delay_s, self._rebuild)
+                logger.warning("building anew on the reopened store in %.1f s: %s", delay_s, what)
+                self._runtime.timers.arm("greenroom-rebuild", delay_s, self._rebuild)
             case GiveUp(why):
                 self._fatal(why)
 
@@ -257,11 +276,14 @@ class Core:
             return
         try:
             self.start()
-        except Exception as error:  # Invariant: whatever keeps the store shut ends the process with its reason.
-            self._fatal(f"the store cannot be opened again: {error}")
+        except Exception as error:  # Invariant: a store that stays shut ends the process, once the budget is spent.
+            self._build_later(f"the store cannot be opened again: {error}")
 
     def _fatal(self, why: str) -> None:
+        if self._ending:
+            return
         logger.critical("greenroom cannot go on: %s", why)
+        self._answers.end(why)
         self._hooks.fatal(why)
 
 
