@@ -1,13 +1,15 @@
 """The `Store` port on SQLite: opens a database as its one owner, and closes it in order."""
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
-from pykka import ActorDeadError, Timeout
+from pykka import ActorDeadError
 
 from greenroom.actors.facts import Fact, InboundStored
 from greenroom.actors.model import Epoch, Inbound
@@ -26,8 +28,12 @@ from greenroom.storage.storage_actor import CLOSED, Callbacks, StorageActor
 from greenroom.storage.trouble import Trouble, classify_error
 from greenroom.storage.writer import Place, Writer, let_go
 
+logger = logging.getLogger("greenroom.storage")
+
 ACCEPTS_MAX = 4_096
 """How many inbound wait to be stored; more are refused, and their platforms send them again."""
+
+T = TypeVar("T")
 
 UID_BYTES = 4
 STOP_S = 5.0
@@ -183,6 +189,13 @@ class SqliteStore:
         """Messages that hold all these words, best first. Blocks for a moment; on a real disk only."""
         return search(self._path, text, limit)
 
+    def look(self, fn: Callable[[apsw.Connection], T]) -> T:
+        """Read on the writer's own connection, from outside of it: only on a simulated disk, which has no other."""
+        if self._aides.simulated is None:
+            msg = "only a store on a simulated disk is looked at like this; on a real one use `open_reader`"
+            raise RuntimeError(msg)
+        return self._aides.simulated.read(fn)
+
     def close(self, reason: str, *, timeout_s: float = 10.0) -> bool:
         """Write what waits, end the boot as clean, release the lock; True if the boot ended clean.
 
@@ -192,7 +205,8 @@ class SqliteStore:
         try:
             clean: bool = self._actor.ask(Finish(reason), timeout=timeout_s)
             self._actor.stop(timeout=timeout_s)
-        except (ActorDeadError, Timeout):
+        except Exception:  # Invariant: whatever the actor dies of, the store is let go, and the boot is not clean.
+            logger.warning("the store of %s could not be closed in order", self._path, exc_info=True)
             clean = False
         finally:
             self.abandon()
