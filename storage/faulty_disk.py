@@ -98,6 +98,7 @@ class Disk:
         self.rng = random.Random(seed)
         self.now = now
         self.dead = False
+        self.on_cut: Callable[[], None] = _nothing  # Called once, at the moment at which a cut strikes.
         self.operations = 0  # Every crash point of a workload is a number from 1 to this.
         self.counts = dict.fromkeys(OPS, 0)
         self.names: dict[str, File] = {}
@@ -194,6 +195,7 @@ class Disk:
                 raise apsw.ReadOnlyError(f"{op}: read-only (injected)")
             case FaultKind.CUT:
                 self.dead = True
+                self.on_cut()
                 raise PowerCut
             case FaultKind.LIE:
                 return True
@@ -230,3 +232,7 @@ class Disk:
         elsewhere = {name: file for name, file in self._platter.items() if PurePosixPath(name).parent != folder}
         here = {name: file for name, file in self.names.items() if PurePosixPath(name).parent == folder}
         self._platter = elsewhere | here
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

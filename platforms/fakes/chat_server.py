@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
 
@@ -93,7 +94,11 @@ class FakeChatServer:
         """Ring whenever a person says something; returns what ends that."""
         with self._mutex:
             self._bells.append(bell)
-        return lambda: self._bells.remove(bell)
+        return lambda: self._end_bell(bell)
+
+    def _end_bell(self, bell: Callable[[], object]) -> None:
+        with self._mutex, suppress(ValueError):  # The server may have hung up first.
+            self._bells.remove(bell)
 
     # The persons' side
 
@@ -114,6 +119,16 @@ class FakeChatServer:
     def texts(self, session: SessionKey) -> list[str]:
         """What a person reads of the bot, oldest first."""
         return [each.text for each in self.visible(session)]
+
+    def message(self, message_id: str) -> ChatMessage:
+        """One message of the bot, removed or not. Raises KeyError for one that never was."""
+        with self._mutex:
+            return self._messages[message_id]
+
+    def hang_up(self) -> None:
+        """The process at the other end is gone: nobody hears the bell any more."""
+        with self._mutex:
+            self._bells.clear()
 
     def delete(self, message_id: str) -> None:
         """Somebody removes a message of the bot."""
