@@ -1,0 +1,172 @@
+"""The scripted agent: it does what messages say. A message is an id and directives, such as `m3 say once answer`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors.model import Message, Role, ToolPolicy
+from greenroom.actors.ports import Conclusion, ToolFailedError, ToolInDoubtError, Turn
+
+if TYPE_CHECKING:
+    from greenroom.supervisor.sandbox.world import World
+
+ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn")
+STEPS = ("say", "progress", "pure", "keyed", "once", "ask", "refusing", "question", "nap", "doze", "thread")
+KILLS_MAX = 4
+"""How often a message may end the process (`kill`): more than a session may be attempted."""
+
+
+class AgentGone(BaseException):
+    """What no library should raise."""
+
+
+class ScriptedAgent:
+    """An `Agent`. Reads from the transcript what is unanswered, as an agent with a memory of its own would not."""
+
+    def __init__(self, world: World) -> None:
+        """Tell the world what is done in it."""
+        self._world = world
+        self._live: dict[str, list[Turn]] = {}
+
+    async def __call__(self, turn: Turn) -> str | Conclusion | None:
+        """Follow the scripts of all unanswered messages, oldest first."""
+        key = str(turn.session)
+        self._world.runs += 1
+        live = self._live.setdefault(key, [])
+        if any(not other.stopping for other in live):
+            self._world.break_promise("one_run_at_a_time", f"a second agent runs in {key}")
+        live.append(turn)
+        self._world.note(key, f"agent: begins, attempt {turn.attempt}, new {turn.text!r}")
+        try:
+            return await self._follow(turn)
+        finally:
+            live.remove(turn)
+
+    async def _follow(self, turn: Turn) -> str | Conclusion | None:
+        unanswered = read_unanswered(await turn.messages())
+        if not unanswered:
+            await asyncio.sleep(1)  # A run that was ended meanwhile is cancelled here.
+            self._world.break_promise("no_phantom_run", f"a run of {turn.session} has nothing to answer")
+        for row in unanswered:
+            name, *directives = row.text.split()
+            for n, directive in enumerate(directives):
+                if directive in ENDINGS:
+                    return await self._end(turn, directive)
+                await self._do(turn, f"{name}.{n}", directive)
+        return await self._answer(turn)
+
+    async def _do(self, turn: Turn, step: str, directive: str) -> None:
+        name = step.split(".", maxsplit=1)[0]
+        match directive:
+            case "say":
+                await turn.say(f"({name} words) ")
+            case "progress":
+                await turn.progress(f"{name} goes on")
+            case "pure" | "keyed" | "once" | "ask":
+                await self._tool(turn, step, ToolPolicy(directive))
+            case "refusing":
+                await self._failing_tool(turn, step)
+            case "question":
+                await turn.ask_user(f"{name} asks back?")
+            case "nap":
+                await asyncio.sleep(3)
+            case "doze":
+                await asyncio.sleep(100)
+            case "thread":
+                await turn.in_thread(lambda: None)
+            case "kill" if self._world.kills[name] < KILLS_MAX and not self._world.calm:
+                self._world.kills[name] += 1
+                self._world.kill("agent: kills the process")
+                await asyncio.sleep(1)  # Nothing goes on after that.
+            case _:
+                pass
+
+    async def _tool(self, turn: Turn, name: str, policy: ToolPolicy) -> None:
+        world, effect = self._world, (str(turn.session), policy.value, name)
+
+        def act(message: str, idempotency_key: str) -> str:
+            keys = world.keys.setdefault(effect, set())
+            if policy is not ToolPolicy.KEYED or idempotency_key not in keys:
+                world.effects[effect] += 1
+            keys.add(idempotency_key)
+            world.note(str(turn.session), f"tool: {policy.value}({message}) takes effect")
+            return f"done {world.effects[effect]}"
+
+        async def act_slowly(message: str, idempotency_key: str) -> str:
+            await asyncio.sleep(0.5)
+            result = act(message, idempotency_key)
+            await asyncio.sleep(0.5)
+            return result
+
+        try:
+            await turn.tool(policy.value, {"message": name}, policy=policy, fn=act_slowly)
+        except ToolInDoubtError:
+            await turn.say(f"({name} {policy.value} in doubt) ")
+
+    async def _failing_tool(self, turn: Turn, name: str) -> None:
+        def refuse(message: str) -> str:
+            raise ValueError(f"{message} is refused")
+
+        try:
+            await turn.tool("refusing", {"message": name}, policy="once", fn=refuse)
+        except (ValueError, ToolFailedError, ToolInDoubtError) as error:
+            await turn.say(f"({type(error).__name__}) ")
+
+    @staticmethod
+    async def _answer(turn: Turn) -> str:
+        """Name all that the answer covers; what was said while the agent asked is in the transcript by now."""
+        return answer_for([row.text.split()[0] for row in read_unanswered(await turn.messages())])
+
+    async def _end(self, turn: Turn, directive: str) -> str | Conclusion | None:
+        endings: dict[str, Callable[[], Coroutine[Any, Any, str | Conclusion | None]]] = {
+            "hang": self._hang,
+            "stubborn": lambda: self._be_stubborn(turn),
+        }
+        if directive in endings:
+            return await endings[directive]()
+        match directive:
+            case "fail":
+                raise RuntimeError("the model is not there")
+            case "exit":
+                sys.exit(3)
+            case "base":
+                raise AgentGone
+            case "nothing":
+                return None
+            case "broken":
+                return Conclusion("half a sen", finish=None)
+            case "wrongtype":
+                return 42  # type: ignore[return-value]  # what foreign code does
+            case "long":
+                return await self._answer(turn) + "\n\n" + "and so on, line by line.\n" * 8
+            case _:
+                return await self._answer(turn)
+
+    async def _hang(self) -> None:
+        await asyncio.Event().wait()
+
+    async def _be_stubborn(self, turn: Turn) -> str:
+        """Take no notice of being stopped."""
+        try:
+            await asyncio.sleep(40)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+        return await self._answer(turn)
+
+
+def read_unanswered(rows: Sequence[Message]) -> list[Message]:
+    """The user's rows that no concluding row covers, oldest first."""
+    upto = max((row.answers_upto for row in rows if row.answers_upto is not None), default=0)
+    return [row for row in rows if row.role is Role.USER and row.seq > upto]
+
+
+def answer_for(names: Sequence[str]) -> str:
+    """The answer that covers these messages.
+
+    >>> answer_for(["m1", "r2"])
+    'answer <m1> <r2>'
+    """
+    return " ".join(("answer", *(f"<{name}>" for name in names)))

@@ -1,0 +1,165 @@
+"""What can go wrong in a simulated life, drawn from a seed: accidents while it lives, and how it ends."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from greenroom.actors.delivery_actor import DeliveryActor
+from greenroom.actors.model import DeliveryClass
+from greenroom.actors.pooled import PooledActor
+from greenroom.actors.session_actor import SessionActor
+from greenroom.platforms.fakes.platform import Fault as PlatformFault
+from greenroom.platforms.fakes.platform import Seen
+from greenroom.storage.faulty_disk import Fault, FaultKind, Loss, Op
+from greenroom.storage.storage_actor import StorageActor
+from greenroom.supervisor.platform_actor import PlatformActor
+from greenroom.supervisor.tree_actor import TreeActor
+
+
+class Accident(StrEnum):
+    """Something that goes wrong while the process lives."""
+
+    DISK_ERROR = "disk: one I/O error"
+    DISK_ERRORS = "disk: I/O errors for a while"
+    DISK_FULL = "disk: full for a while"
+    DISK_BUSY = "disk: held by another for a while"
+    DISK_READ_ONLY = "disk: read-only for a while"
+    SESSION_RAISES = "actor: a session raises"
+    SESSION_EXITS = "actor: a session calls sys.exit"
+    SESSION_NOT_STARTED = "actor: a session fails in on_start"
+    SESSIONS_KEEP_FAILING = "actor: sessions raise seven times"
+    OUTBOX_RAISES = "actor: an outbox raises"
+    TREE_RAISES = "actor: the tree raises"
+    STORAGE_RAISES = "actor: the storage raises"
+    RECEIVER_RAISES = "actor: a receiver raises"
+    TIMER_RAISES = "timer: one raises"
+    DISCONNECT = "platform: disconnects for a while"
+    CLOCK_BACK = "clock: a day back"
+    CLOCK_FORWARD = "clock: a day forward"
+    SLEEP = "host: asleep for an hour"
+    MESSAGE_REMOVED = "chat: somebody removes a message"
+    BLOCKED = "chat: the person blocks the bot"
+    ZOMBIE = "zombie: an older owner writes"
+
+
+class Ending(StrEnum):
+    """How a life ends."""
+
+    KILL = "end: killed"
+    POWER_CUT = "end: power cut at a disk operation"
+    POWER_FAILURE = "end: power failure between operations"
+    DRAIN = "end: drained"
+    HURRIED = "end: drained, then hurried"
+    KILLED_IN_DRAIN = "end: killed while draining"
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What a seed is made of. Probabilities unless the name says otherwise."""
+
+    lives_max: int = 5  # lives with faults; the mean number of crashes is about half of it
+    chats_max: int = 3
+    messages_max: int = 6
+    platform_fault: float = 0.08
+    accidents_max: int = 2
+    duplicate: float = 0.25
+    repeat_after_life: float = 0.3
+    settle_s: float = 90_000.0  # virtual seconds in which everything owed must be done
+
+
+DEFAULT_MIX = Mix()
+
+HEALS_AFTER_S = (0.05, 1.0, 20.0)
+PLATFORM_FAULTS = tuple(fault for fault in PlatformFault if fault not in {PlatformFault.REFUSED, PlatformFault.GONE})
+DISK_FAULTS: dict[Accident, tuple[FaultKind, Op | None, int | None]] = {
+    Accident.DISK_ERROR: (FaultKind.IO_ERROR, None, 1),
+    Accident.DISK_ERRORS: (FaultKind.IO_ERROR, None, None),
+    Accident.DISK_FULL: (FaultKind.FULL, "write", None),
+    Accident.DISK_BUSY: (FaultKind.BUSY, "lock", None),
+    Accident.DISK_READ_ONLY: (FaultKind.READ_ONLY, "write", None),
+}
+VICTIMS: dict[Accident, tuple[type[PooledActor], str, int, BaseException]] = {
+    Accident.SESSION_RAISES: (SessionActor, "on_receive", 1, RuntimeError("an accident in a session")),
+    Accident.SESSION_EXITS: (SessionActor, "on_receive", 1, SystemExit(1)),
+    Accident.SESSION_NOT_STARTED: (SessionActor, "on_start", 1, RuntimeError("an accident at the start")),
+    Accident.SESSIONS_KEEP_FAILING: (SessionActor, "on_receive", 7, RuntimeError("accidents in sessions")),
+    Accident.OUTBOX_RAISES: (DeliveryActor, "on_receive", 1, RuntimeError("an accident in an outbox")),
+    Accident.TREE_RAISES: (TreeActor, "on_receive", 1, RuntimeError("an accident in the tree")),
+    Accident.STORAGE_RAISES: (StorageActor, "on_receive_many", 1, RuntimeError("an accident in the storage")),
+    Accident.RECEIVER_RAISES: (PlatformActor, "on_receive", 1, RuntimeError("an accident in a receiver")),
+}
+
+
+def draw_disk_fault(rng: random.Random, accident: Accident) -> Fault:
+    """The fault of the disk that an accident means."""
+    kind, op, times = DISK_FAULTS[accident]
+    return Fault(kind, op, nth=rng.randint(1, 12), times=times)
+
+
+def draw_loss(rng: random.Random, ending: Ending) -> Loss:
+    """What the disk keeps when a life ends like this. A kill loses nothing: the kernel has it."""
+    if ending in {Ending.POWER_CUT, Ending.POWER_FAILURE}:
+        return rng.choice((Loss.UNSYNCED, Loss.RANDOM, Loss.RANDOM, Loss.NOTHING))
+    return Loss.NOTHING
+
+
+def platform_faults(rng: random.Random, chance: float) -> Callable[[Seen], PlatformFault | None]:
+    """How each call fails, drawn when it is made. Half of the seeds have no refusals, which lose messages for good."""
+    refuses = rng.random() < 0.3
+
+    def choose(_: Seen) -> PlatformFault | None:
+        if rng.random() >= chance:
+            return None
+        if refuses and rng.random() < 0.05:
+            return PlatformFault.REFUSED
+        return rng.choice(PLATFORM_FAULTS)
+
+    return choose
+
+
+class Accidents:
+    """Makes the next calls of a method raise. Planted from outside, by replacing the method, for a while."""
+
+    def __init__(self) -> None:
+        """Nothing is planned."""
+        self._due: dict[tuple[type[PooledActor], str], list[BaseException]] = {}
+
+    def plan(self, accident: Accident) -> None:
+        """Let it happen at the next occasion."""
+        actor, method, times, error = VICTIMS[accident]
+        self._due.setdefault((actor, method), []).extend([error] * times)
+
+    def clear(self) -> None:
+        """Let nothing happen any more."""
+        self._due.clear()
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """Replace the methods for a while."""
+        places = {(actor, method) for actor, method, _, _ in VICTIMS.values()}
+        whole = {(actor, method): actor.__dict__[method] for actor, method in places}
+        for (actor, method), real in whole.items():
+            setattr(actor, method, self._raising(actor, method, real))
+        try:
+            yield
+        finally:
+            for (actor, method), real in whole.items():
+                setattr(actor, method, real)
+
+    def _raising(self, actor: type[PooledActor], method: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        due, place = self._due, (actor, method)
+
+        def perhaps(self: PooledActor, *args: Any) -> Any:
+            if due and (errors := due.get(place)):
+                raise errors.pop()
+            return real(self, *args)
+
+        return perhaps
+
+
+CLASSES = tuple(DeliveryClass)

@@ -1,0 +1,347 @@
+"""What must be true, each promise a named function with one sentence. They read rows and the world, never the house.
+
+`AFTER_BOOT` holds whenever a boot has made its decisions, `AT_THE_END` when faults have stopped and all is quiet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from greenroom.actors.entry import REPEAT_MARK
+from greenroom.actors.model import DeliveryClass, SessionKey
+from greenroom.actors.splitting import split
+from greenroom.platforms.fakes.chat_server import ChatMessage
+from greenroom.supervisor.sandbox.world import Network, World
+
+PLACEHOLDER = "..."
+TOKEN = re.compile(r"<(\w+)>")
+_PART = re.compile(r"^[0-9a-f]{8}-(?P<delivery>.+)-(?P<part>\d+)(?:-[0-9a-f]{12})?$")
+
+Check = Callable[[apsw.Connection, World], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken, and where."""
+
+    invariant: str
+    detail: str
+
+    def __str__(self) -> str:
+        """Name and place in one line."""
+        return f"{self.invariant}: {self.detail}"
+
+
+def check(checks: tuple[Check, ...], db: apsw.Connection, world: World) -> list[Violation]:
+    """Run these checks."""
+    return [Violation(each.__name__, detail) for each in checks for detail in each(db, world)]
+
+
+def rows(db: apsw.Connection, sql: str, *bindings: Any) -> list[Any]:
+    """Read rows."""
+    return db.execute(sql, bindings).fetchall()
+
+
+# -- after every boot --------------------------------------------------------------------------------------------------
+
+
+def nothing_acknowledged_is_lost(db: apsw.Connection, world: World) -> Iterator[str]:
+    """What a platform was told is safe is on disk."""
+    stored = {update_id for (update_id,) in rows(db, "SELECT update_id FROM inbox")}
+    for network in world.networks:
+        for update_id in sorted(network.server.acknowledged - stored):
+            yield f"{update_id} was acknowledged on {network.name} and is not stored"
+
+
+def every_open_run_is_decided(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Each run that an older boot left open has a decision of this boot."""
+    for session, generation in rows(
+        db,
+        "SELECT session_id, generation FROM runs WHERE open = 1 AND epoch < (SELECT epoch FROM ownership)"
+        " AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.session_id = runs.session_id"
+        " AND decisions.epoch = (SELECT epoch FROM ownership))",
+    ):
+        yield f"run {generation} of session {session} has no decision"
+
+
+def transcripts_have_no_gap(db: apsw.Connection, _: World) -> Iterator[str]:
+    """The rows of a transcript are numbered from 1 without gaps: the count of messages is the number of rows."""
+    for session, count, last in rows(
+        db, "SELECT session_id, count(*), max(seq) FROM messages GROUP BY session_id HAVING count(*) <> max(seq)"
+    ):
+        yield f"session {session} has {count} rows, the last is number {last}"
+
+
+def one_run_is_open_at_most(db: apsw.Connection, _: World) -> Iterator[str]:
+    """A session has at most one open run, and it is of the session's current generation."""
+    for session, count in rows(db, "SELECT session_id, sum(open) FROM runs GROUP BY session_id HAVING sum(open) > 1"):
+        yield f"session {session} has {count} open runs"
+    for session, generation in rows(
+        db,
+        "SELECT runs.session_id, runs.generation FROM runs JOIN sessions ON sessions.id = runs.session_id"
+        " WHERE runs.open = 1 AND runs.generation <> sessions.generation",
+    ):
+        yield f"run {generation} of session {session} is open and not its newest"
+
+
+def work_is_concluded_once(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Concluding rows cover ever later messages: nothing is answered twice, nothing out of order."""
+    for session, seq, upto, before in rows(
+        db,
+        "SELECT session_id, seq, answers_upto, before FROM (SELECT session_id, seq, answers_upto, lag(answers_upto)"
+        " OVER (PARTITION BY session_id ORDER BY seq) AS before FROM messages WHERE answers_upto IS NOT NULL)"
+        " WHERE answers_upto <= before",
+    ):
+        yield f"row {seq} of session {session} answers up to {upto}, which row {before} was covered before"
+
+
+def kept_tails_are_true(db: apsw.Connection, _: World) -> Iterator[str]:
+    """The tail kept with an open run names the transcript's last row."""
+    for session, kept, last in rows(
+        db,
+        "SELECT session_id, tail_seq, (SELECT max(seq) FROM messages WHERE messages.session_id = runs.session_id)"
+        " AS last FROM runs WHERE open = 1 AND tail_seq <> last",
+    ):
+        yield f"session {session}: the open run says row {kept}, the transcript ends in {last}"
+
+
+# -- at the end --------------------------------------------------------------------------------------------------------
+
+
+def the_file_is_whole(db: apsw.Connection, _: World) -> Iterator[str]:
+    """SQLite finds nothing wrong, and no row points nowhere."""
+    found = rows(db, "PRAGMA integrity_check")
+    if found != [("ok",)]:
+        yield str(found[:3])
+    for row in rows(db, "PRAGMA foreign_key_check"):
+        yield f"points nowhere: {row}"
+
+
+def what_was_said_is_stored_once(db: apsw.Connection, world: World) -> Iterator[str]:
+    """Each message of a person is one inbound, however often it came."""
+    stored = Counter(update_id for (update_id,) in rows(db, "SELECT update_id FROM inbox"))
+    for update_id in world.said:
+        if stored[update_id] != 1:
+            yield f"{update_id} is stored {stored[update_id]} times"
+    for update_id in stored.keys() - world.said.keys():
+        yield f"{update_id} was never said"
+
+
+def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Each stored inbound became one user row that a concluding row covers, or its session was visibly set aside."""
+    for update_id, session in rows(
+        db,
+        "SELECT inbox.update_id, inbox.session_id FROM inbox JOIN sessions ON sessions.id = inbox.session_id"
+        " WHERE quarantined_at IS NULL AND (inbox.seq IS NULL OR NOT EXISTS (SELECT 1 FROM messages"
+        " WHERE messages.session_id = inbox.session_id AND answers_upto >= inbox.seq))",
+    ):
+        yield f"{update_id} in session {session} has no answer"
+    for session, reason in rows(
+        db,
+        "SELECT id, quarantine_reason FROM sessions WHERE quarantined_at IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM deliveries WHERE session_id = sessions.id AND kind = 'line' AND state IN ('delivered', 'dead')"
+        " AND key LIKE '%.quarantined')",
+    ):
+        yield f"session {session} was set aside without a word: {reason}"
+
+
+def answers_cover_what_they_claim(db: apsw.Connection, _: World) -> Iterator[str]:
+    """An answer names exactly the messages that it covers: none was skipped, none belongs to another answer."""
+    answered = rows(
+        db,
+        "SELECT session_id, answers_upto, coalesce(lag(answers_upto) OVER (PARTITION BY session_id ORDER BY seq), 0),"
+        " role, text, finish FROM messages WHERE answers_upto IS NOT NULL",
+    )
+    for session, upto, before, role, text, _finish in answered:
+        if role != "assistant":
+            continue
+        users = rows(
+            db,
+            "SELECT text FROM messages WHERE session_id = ? AND role = 'user' AND seq > ? AND seq <= ? ORDER BY seq",
+            session,
+            before,
+            upto,
+        )
+        wanted = list(dict.fromkeys(words.split()[0] for (words,) in users))
+        if TOKEN.findall(text) != wanted and "words" not in text and "<" in text:
+            yield f"session {session}: {text!r} covers {wanted}"
+
+
+def each_conclusion_is_shown(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Each concluding row has the delivery that shows it: "saved but not sent" cannot be."""
+    for session, key, generation in rows(
+        db,
+        "SELECT m.session_id, m.key, m.generation FROM messages m WHERE answers_upto IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM deliveries d WHERE d.session_id = m.session_id AND instr(d.text, m.text) > 0)",
+    ):
+        yield f"{key} of session {session}, run {generation}, has no delivery with its words"
+
+
+def deliveries_come_to_an_end(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Each delivery that has a text is delivered or a dead letter; one without a text belongs to an open run."""
+    for key, state, error in rows(
+        db, "SELECT key, state, error FROM deliveries WHERE text IS NOT NULL AND state NOT IN ('delivered', 'dead')"
+    ):
+        yield f"{key} is still {state} ({error})"
+    for key, state in rows(
+        db,
+        "SELECT key, state FROM deliveries WHERE text IS NULL AND NOT EXISTS (SELECT 1 FROM runs"
+        " WHERE runs.session_id = deliveries.session_id AND open = 1)",
+    ):
+        yield f"{key} is {state}, has no text, and nobody works on it"
+
+
+def what_is_visible_has_its_row(db: apsw.Connection, world: World) -> Iterator[str]:
+    """A message that a person sees is a part of a stored delivery, with that text; else it is a stray placeholder."""
+    texts = {key: (text, state) for key, text, state in rows(db, "SELECT key, text, state FROM deliveries")}
+    ids = {key: json.loads(them) for key, them in rows(db, "SELECT key, message_ids FROM deliveries")}
+    for network, chat, message in visible(world):
+        match = _PART.match(message.key)
+        delivery = match["delivery"] if match else ""
+        if match is None or delivery not in texts:
+            yield f"{chat} shows {message.text!r}, of which no row knows"
+            continue
+        text, state = texts[delivery]
+        if message.text == PLACEHOLDER or state == "dead":
+            continue
+        words = message.text.removeprefix(REPEAT_MARK) if network.delivery is DeliveryClass.NONE else message.text
+        if state == "delivered" and words != part_of(network, text, int(match["part"])):
+            yield f"{chat} shows {message.text!r}, {delivery} says {text!r}"
+        unknown = message.id not in ids[delivery]
+        if state == "delivered" and unknown and network.delivery is not DeliveryClass.NONE:
+            yield f"{chat} shows {message.text!r} as {message.id}, {delivery} knows only {ids[delivery]}"
+
+
+def what_is_delivered_is_visible(db: apsw.Connection, world: World) -> Iterator[str]:
+    """A delivered text was shown, part for part, in messages that say it still or were removed by somebody."""
+    for key, text, ids, chat in rows(
+        db,
+        "SELECT deliveries.key, text, message_ids, sessions.key FROM deliveries"
+        " JOIN sessions ON sessions.id = deliveries.session_id WHERE state = 'delivered'",
+    ):
+        network = world.network_of(SessionKey.parse(chat))
+        parts = parts_of(network, text)
+        shown = [network.server.message(id) for id in json.loads(ids)]  # noqa: A001 - the field's own word
+        words = [each.text.removeprefix(REPEAT_MARK) for each in shown]
+        if words != parts and not any(each.deleted for each in shown):
+            yield f"{key} should read {parts}, {chat} shows {words}"
+
+
+def nothing_is_shown_twice(_: apsw.Connection, world: World) -> Iterator[str]:
+    """No two visible messages are one part of a delivery; where a platform cannot help it, the repeat is marked."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for network, chat, message in visible(world):
+        marked = network.delivery is DeliveryClass.NONE and message.text.startswith(REPEAT_MARK)
+        if message.text != PLACEHOLDER and not marked and (match := _PART.match(message.key)):
+            seen[str(chat), f"{match['delivery']}-{match['part']}"] += 1
+    for (where, part), count in seen.items():
+        if count > 1:
+            yield f"{where} shows {part} {count} times"
+
+
+def no_message_is_answered_twice(_: apsw.Connection, world: World) -> Iterator[str]:
+    """A person finds the answer to a message in one place only."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for _network, chat, message in visible(world):
+        match = _PART.match(message.key)
+        for token in TOKEN.findall(message.text):
+            if token[0] == "m":
+                seen.setdefault((str(chat), token), set()).add(match["delivery"] if match else message.id)
+    for (where, token), places in seen.items():
+        if len(places) > 1:
+            yield f"{where}: {token} is answered in {sorted(places)}"
+
+
+def order_is_kept(_: apsw.Connection, world: World) -> Iterator[str]:
+    """Answers stand in the chat in the order in which the messages were stored."""
+    for network in world.networks:
+        for chat in network.chats:
+            keys = [match["delivery"] for each in network.server.visible(chat) if (match := _PART.match(each.key))]
+            works = [int(key.split(".")[1]) for key in keys if ".answer" in key]
+            if network.delivery is not DeliveryClass.NONE and works != sorted(works):
+                shown = [each.text for each in network.server.visible(chat)]
+                if PLACEHOLDER not in shown:
+                    yield f"{chat} shows the answers of runs {works}"
+
+
+def once_is_once(_: apsw.Connection, world: World) -> Iterator[str]:
+    """A `once` tool takes effect once at most; an `ask` tool again only after its person said yes."""
+    for (chat, policy, name), count in world.effects.items():
+        if policy == "once" and count > 1:
+            yield f"once({name}) took effect {count} times"
+        if policy == "ask" and count > 1 + world.granted[chat]:
+            yield f"ask({name}) took effect {count} times, allowed by its person {world.granted[chat]} times"
+
+
+def a_keyed_tool_has_one_key(_: apsw.Connection, world: World) -> Iterator[str]:
+    """Every call of the same work goes out under the same key."""
+    for (_chat, policy, name), keys in world.keys.items():
+        if policy == "keyed" and len(keys) > 1:
+            yield f"keyed({name}) was called under {sorted(keys)}"
+
+
+def no_run_stays_open(db: apsw.Connection, _: World) -> Iterator[str]:
+    """When all is quiet only a run that waits for its person, or that its policy leaves alone, is open."""
+    for session, generation, rule in rows(
+        db,
+        "SELECT runs.session_id, runs.generation, (SELECT rule FROM decisions WHERE session_id = runs.session_id"
+        " ORDER BY id DESC LIMIT 1) FROM runs JOIN sessions ON sessions.id = runs.session_id WHERE open = 1"
+        " AND quarantined_at IS NULL AND NOT EXISTS (SELECT 1 FROM questions WHERE answer IS NULL"
+        " AND questions.session_id = runs.session_id AND questions.work = runs.work)",
+    ):
+        if rule != "REASON_NOT_ALLOWED":
+            yield f"run {generation} of session {session} is open (last decision: {rule})"
+
+
+def visible(world: World) -> Iterator[tuple[Network, SessionKey, ChatMessage]]:
+    """Everything that persons see of the bot."""
+    for network in world.networks:
+        for chat in network.chats:
+            for message in network.server.visible(chat):
+                yield network, chat, message
+
+
+def parts_of(network: Network, text: str) -> list[str]:
+    """The messages that a text becomes on this platform."""
+    room = len(REPEAT_MARK) if network.delivery is DeliveryClass.NONE else 0
+    return list(split(text, max(1, network.traits.text_max - room)))
+
+
+def part_of(network: Network, text: str, number: int) -> str:
+    """One of them."""
+    parts = parts_of(network, text)
+    return parts[number] if number < len(parts) else ""
+
+
+AFTER_BOOT: tuple[Check, ...] = (
+    nothing_acknowledged_is_lost,
+    every_open_run_is_decided,
+    transcripts_have_no_gap,
+    one_run_is_open_at_most,
+    work_is_concluded_once,
+    kept_tails_are_true,
+)
+AT_THE_END: tuple[Check, ...] = (
+    *AFTER_BOOT,
+    the_file_is_whole,
+    what_was_said_is_stored_once,
+    what_is_stored_is_answered,
+    answers_cover_what_they_claim,
+    each_conclusion_is_shown,
+    deliveries_come_to_an_end,
+    what_is_visible_has_its_row,
+    what_is_delivered_is_visible,
+    nothing_is_shown_twice,
+    no_message_is_answered_twice,
+    order_is_kept,
+    once_is_once,
+    a_keyed_tool_has_one_key,
+    no_run_stays_open,
+)

@@ -1,0 +1,156 @@
+"""The world outside of the process: people, platforms, what tools did, the disk, the time. It outlives every crash."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
+from greenroom.actors.ports import Door, Traits
+from greenroom.actors.simulation import WALL
+from greenroom.platforms.fakes.chat_server import FakeChatServer
+from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
+from greenroom.storage.faulty_disk import Disk
+
+if TYPE_CHECKING:
+    from greenroom.actors.simulation import SimRuntime
+
+EDITABLE = frozenset({DeliveryClass.NATIVE_KEY, DeliveryClass.EDIT_ANCHOR})
+
+
+class RememberingServer(FakeChatServer):
+    """A chat server that knows what it was told was safe with the bot."""
+
+    def __init__(self, *, native_keys: bool) -> None:
+        super().__init__(native_keys=native_keys)
+        self.acknowledged: set[str] = set()
+
+    def acknowledge(self, inbound: Inbound) -> None:
+        """Never give this update again."""
+        self.acknowledged.add(inbound.update_id)
+        super().acknowledge(inbound)
+
+
+class Wire(FakePlatform):
+    """One process's wire to a chat server; the world can cut it and join it again."""
+
+    door: Door | None = None
+
+    async def run(self, door: Door) -> None:
+        """See `Platform.run`."""
+        self.door = door
+        await super().run(door)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One account of one platform, with the server behind it and its chats."""
+
+    name: str
+    traits: Traits
+    server: RememberingServer
+    chats: tuple[SessionKey, ...]
+
+    @property
+    def delivery(self) -> DeliveryClass:
+        """The delivery class that the platform declares."""
+        return self.traits.delivery
+
+
+def make_network(
+    name: str, delivery: DeliveryClass, chats: int, *, text_max: int = 4096, edit_min_s: float = 1.0
+) -> Network:
+    """Build an account with so many chats."""
+    traits = Traits(delivery, text_max=text_max, edits=delivery in EDITABLE, edit_min_s=edit_min_s)
+    server = RememberingServer(native_keys=delivery is DeliveryClass.NATIVE_KEY)
+    return Network(name, traits, server, tuple(SessionKey(name, "bot", f"chat{n}") for n in range(1, chats + 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a replay: when (seconds since the world began), who, what."""
+
+    at: float
+    who: str
+    what: str
+
+
+@dataclass(slots=True)
+class World:
+    """What is true outside. `mistakes` are broken promises that were seen when they happened."""
+
+    networks: tuple[Network, ...]
+    disk: Disk
+    choose: Callable[[Seen], Fault | None] = lambda _: None
+    wall: float = WALL
+    began: float = 0.0  # when, in the world's own seconds, the living process began
+    runtime: SimRuntime | None = None
+    said: dict[str, tuple[SessionKey, str]] = field(default_factory=dict)  # update id -> chat, text; in order
+    replied: set[tuple[str, str]] = field(default_factory=set)  # bot messages that a person answered
+    effects: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (chat, policy, step) -> how often
+    keys: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)  # the idempotency keys seen for these
+    granted: Counter[str] = field(default_factory=Counter)  # chat -> how often its person allowed a repetition
+    kills: Counter[str] = field(default_factory=Counter)  # message -> how often it ended the process
+    runs: int = 0
+    crashes: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    mistakes: list[str] = field(default_factory=list)
+    wires: list[Wire] = field(default_factory=list)
+    history: list[Happening] | None = None
+    calm: bool = False  # no fault happens any more
+
+    @property
+    def now(self) -> float:
+        """Seconds since the world began."""
+        return self.began + (self.runtime.now if self.runtime is not None else 0.0)
+
+    def note(self, who: str, what: str) -> None:
+        """Remember a happening, if a replay wants to know."""
+        if self.history is not None:
+            self.history.append(Happening(self.now, who, what))
+
+    def fault(self, kind: str, what: str = "") -> None:
+        """Count a fault that was done to the process."""
+        self.faults[kind] += 1
+        self.note("fault", f"{kind} {what}".strip())
+
+    def break_promise(self, invariant: str, detail: str) -> None:
+        """Remember that a promise was seen broken."""
+        self.mistakes.append(f"{invariant}: {detail}")
+        self.note("BROKEN", f"{invariant}: {detail}")
+
+    def network_of(self, chat: SessionKey) -> Network:
+        """The account that a chat belongs to."""
+        return next(network for network in self.networks if network.name == chat.platform)
+
+    def say(self, chat: SessionKey, update_id: str, text: str) -> None:
+        """A person writes; the same id again is the same message, delivered again."""
+        self.said.setdefault(update_id, (chat, text))
+        self.note(str(chat), f"person: {text}")
+        self.network_of(chat).server.say(chat, update_id, text)
+
+    def make_wires(self) -> list[Wire]:
+        """The platform clients of a new process."""
+        self.wires = [
+            Wire(each.server, each.delivery, name=each.name, traits=each.traits, choose=self._choose)
+            for each in self.networks
+        ]
+        return self.wires
+
+    def _choose(self, seen: Seen) -> Fault | None:
+        fault = None if self.calm else self.choose(seen)
+        if self.history is not None:
+            what = f"{seen.name} {seen.message_id or seen.key or ''} {seen.text!r}"
+            self.note(str(seen.session), f"bot: {what}" + (f" !! {fault.name}" if fault else ""))
+        if fault is not None:
+            self.faults[f"platform: {fault.name.lower()}"] += 1
+        return fault
+
+    def kill(self, why: str) -> None:
+        """End the process at once, from wherever this is called."""
+        if self.runtime is not None:
+            self.fault(why)
+            self.crashes += 1
+            self.runtime.crash()
