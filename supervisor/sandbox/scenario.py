@@ -1,0 +1,338 @@
+"""A story told step by step: a person says, the process dies, time passes, and what is visible and stored is read.
+
+The real house runs in it, in virtual time, on a simulated disk and chat server. Nothing sleeps and nothing is random
+but through `seed`, so that a story has one end.
+
+    with Scenario() as room:
+        room.says("m1 once nap answer")        # to the scripted agent, see `agents.py`; or bring an agent of your own
+        room.advance(2.0)                       # the tool has taken effect, its result is not stored yet
+        room.crash()
+        room.boot()
+        room.rest()
+        assert room.visible() == ["(m1.0 once in doubt) \\n\\nanswer <m1>"]
+        assert room.effects("once") == 1
+        assert room.broken() == []
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import apsw
+
+from greenroom.actors.model import DeliveryClass, InterruptReason, SessionKey
+from greenroom.platforms.fakes.platform import Fault as PlatformFault
+from greenroom.storage.faulty_disk import Disk, Fault, FaultKind, Loss, Op
+from greenroom.storage.sqlite import open_reader
+from greenroom.supervisor.drain import Intent
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.agents import ScriptedAgent
+from greenroom.supervisor.sandbox.faults import Accident, Accidents
+from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_THE_END, Violation, check
+from greenroom.supervisor.sandbox.life import PATH, Life
+from greenroom.supervisor.sandbox.simulator import migrated, quiet
+from greenroom.supervisor.sandbox.world import Wire, World, make_network
+
+if TYPE_CHECKING:
+    from greenroom.actors.ports import Agent
+    from greenroom.platforms.fakes.chat_server import ChatMessage
+
+T = TypeVar("T")
+
+REST_S = 90_000.0
+"""Virtual seconds in which a story must come to rest."""
+
+
+class NeverRestsError(AssertionError):
+    """The process was busy for a virtual day: it goes round in circles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table; its columns are attributes."""
+
+    columns: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        """Read a column."""
+        try:
+            return self.columns[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Scenario:
+    """See the module. A `chat` is a number from 1, or a whole key; chats of all numbers exist on each platform.
+
+    `platforms` gives the delivery class of each platform; they are called p1, p2, ... A new story has booted.
+    """
+
+    def __init__(
+        self,
+        agent: Agent | None = None,
+        *,
+        policy: Policy | None = None,
+        platforms: Sequence[DeliveryClass] = (DeliveryClass.EDIT_ANCHOR,),
+        chats: int = 3,
+        text_max: int = 4096,
+        seed: int = 1,
+    ) -> None:
+        networks = tuple(
+            make_network(f"p{n}", each, chats, text_max=text_max, edit_min_s=0.0) for n, each in enumerate(platforms, 1)
+        )
+        self.world = World(networks, migrated().reboot(Loss.NOTHING, seed=seed), history=[])
+        self.policy = policy or Policy()
+        self.agent: Agent = agent or ScriptedAgent(self.world)
+        self.accidents = Accidents()
+        self.life: Life | None = None
+        self._seed = seed
+        self._boots = 0
+        self._planted = self.accidents.planted()
+        self._quiet = quiet()
+
+    def __enter__(self) -> Self:
+        """Boot."""
+        self._quiet.__enter__()
+        self._planted.__enter__()
+        self.boot()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave nothing behind."""
+        if self.life is not None:
+            self.life.end()
+        self.world.disk.unmount()
+        self._planted.__exit__(kind, error, traceback)
+        self._quiet.__exit__(kind, error, traceback)
+
+    # -- people ----------------------------------------------------------------------------------------------------
+
+    def chat(self, chat: int | SessionKey = 1) -> SessionKey:
+        """The key of a chat."""
+        return chat if isinstance(chat, SessionKey) else SessionKey("p1", "bot", f"chat{chat}")
+
+    def says(self, text: str, chat: int | SessionKey = 1, *, id: str | None = None) -> str:
+        """A person writes; returns the update's id. The same id again is the same message, delivered again."""
+        update_id = id or f"u{len(self.world.said) + 1}"
+        self.world.say(self.chat(chat), update_id, text)
+        return update_id
+
+    # -- the process -----------------------------------------------------------------------------------------------
+
+    def boot(self) -> Life:
+        """Start the process; the one before must have ended."""
+        if self.life is not None:
+            msg = "the process lives; end it with crash() or drain() first"
+            raise RuntimeError(msg)
+        self._boots += 1
+        self.life = Life(self.world, self._seed * 1_000 + self._boots, self.agent, self.policy)
+        return self.life
+
+    def crash(self, loss: Loss = Loss.NOTHING) -> None:
+        """Kill the process now (it may be dead already). `loss` other than NOTHING: the machine lost its power."""
+        if self._living().lives():
+            self.world.kill("crash")
+        self._bury(loss)
+
+    def drain(self, intent: Intent = Intent.RESTART, *, within_s: float = 120.0) -> bool:
+        """Let the process end in order; True if it did within this time. It has ended either way."""
+        life = self._living()
+        life.intent = intent
+        life.core.drain(intent)
+        life.run(self.world.now + within_s, 1_000_000)
+        drained = life.over == "drained"
+        self._bury(Loss.NOTHING)
+        return drained
+
+    def order_drain(self, intent: Intent = Intent.RESTART) -> None:
+        """Order the drain and go on; `crash` or `drain` afterwards ends the process."""
+        self._living().intent = intent
+        self._living().core.drain(intent)
+
+    def stays_down(self, seconds: float) -> None:
+        """Let time pass without a process."""
+        self.world.began += seconds
+        self.world.wall += seconds
+
+    def restart(self, loss: Loss = Loss.NOTHING, *, after_s: float = 1.0) -> None:
+        """Kill the process and start it again."""
+        self.crash(loss)
+        self.stays_down(after_s)
+        self.boot()
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass, and everything happen that happens in it."""
+        self._living().run(self.world.now + seconds, 1_000_000)
+
+    def steps(self, count: int) -> int:
+        """Let so many single things happen; fewer are returned if the process came to rest or died."""
+        return self._living().run(None, count)
+
+    def rest(self) -> None:
+        """Go on until the process has nothing to do and no timer is armed. Raises NeverRestsError."""
+        life, ends_at = self._living(), self.world.now + REST_S
+        while life.lives() and life.run(None, 1_000):
+            if self.world.now > ends_at:
+                raise NeverRestsError(f"busy for {REST_S:.0f} virtual seconds")
+
+    def until(self, happened: Callable[[], object], *, within_s: float = REST_S) -> None:
+        """Go on, step by step, until something is so. Raises NeverRestsError."""
+        life, ends_at = self._living(), self.world.now + within_s
+        while not happened():
+            if not life.lives() or self.world.now > ends_at or not life.run(None, 1):
+                raise NeverRestsError("it did not happen")
+
+    def jump_wall(self, seconds: float) -> None:
+        """Set the wall clock forward or back."""
+        self._living().runtime.jump_wall(seconds)
+
+    # -- faults ----------------------------------------------------------------------------------------------------
+
+    def wire(self, platform: int = 1) -> Wire:
+        """This process's client of a platform; `faults`, `calls` and `choose` are its switches."""
+        return self.world.wires[platform - 1]
+
+    def platform_fails(self, *faults: PlatformFault | None, platform: int = 1) -> None:
+        """Let the next calls to a platform fail like this, one each; None works."""
+        self.wire(platform).faults.extend(faults)
+
+    def disconnects(self, platform: int = 1) -> None:
+        """Cut a platform off, as it notices itself."""
+        door = self.wire(platform).door
+        if door is not None:
+            door.disconnected("the network is gone")
+
+    def connects(self, platform: int = 1) -> None:
+        """Join it again."""
+        door = self.wire(platform).door
+        if door is not None:
+            door.connected()
+
+    def disk_fails(self, kind: FaultKind, op: Op | None = None, *, nth: int = 1, times: int | None = 1) -> None:
+        """Let disk operations fail from now on; `times=None` until `disk_heals`. CUT kills the process there."""
+        self.world.disk.inject(Fault(kind, op, nth=nth, times=times))
+
+    def disk_heals(self) -> None:
+        """Take all faults of the disk away."""
+        self.world.disk.heal()
+
+    def accident(self, accident: Accident) -> None:
+        """Let an actor raise at its next message."""
+        self.accidents.plan(accident)
+
+    # -- what is true ----------------------------------------------------------------------------------------------
+
+    def visible(self, chat: int | SessionKey = 1) -> list[str]:
+        """What the person reads of the bot, oldest first."""
+        key = self.chat(chat)
+        return self.world.network_of(key).server.texts(key)
+
+    def messages(self, chat: int | SessionKey = 1) -> list[ChatMessage]:
+        """The bot's messages with their whole history, oldest first."""
+        key = self.chat(chat)
+        return self.world.network_of(key).server.visible(key)
+
+    def effects(self, policy: str, chat: int | SessionKey = 1) -> int:
+        """How often tools of this policy took effect for a chat (scripted agent)."""
+        key = str(self.chat(chat))
+        return sum(count for (where, how, _), count in self.world.effects.items() if (where, how) == (key, policy))
+
+    def transcript(self, chat: int | SessionKey = 1) -> list[Row]:
+        """The rows of `messages`, oldest first."""
+        return self.of_session("messages", chat, order="seq")
+
+    def runs(self, chat: int | SessionKey = 1) -> list[Row]:
+        """The rows of `runs`, oldest first."""
+        return self.of_session("runs", chat)
+
+    def decisions(self, chat: int | SessionKey = 1) -> list[str]:
+        """The rules of all resume decisions, oldest first."""
+        return [row.rule for row in self.of_session("decisions", chat)]
+
+    def deliveries(self, chat: int | SessionKey = 1) -> list[Row]:
+        """The rows of `deliveries`, oldest first."""
+        return self.of_session("deliveries", chat)
+
+    def inbox(self, chat: int | SessionKey = 1) -> list[Row]:
+        """The rows of `inbox`, oldest first."""
+        return self.of_session("inbox", chat)
+
+    def of_session(self, table: str, chat: int | SessionKey = 1, *, order: str = "id") -> list[Row]:
+        """All rows of a table that belong to a chat's session."""
+        sql = f"SELECT * FROM {table} WHERE session_id IN (SELECT id FROM sessions WHERE key = ?) ORDER BY {order}"  # noqa: S608
+        return self.rows(sql, str(self.chat(chat)))
+
+    def rows(self, sql: str, *bindings: Any) -> list[Row]:
+        """Read from the store: through the living process, or from the disk that it left."""
+
+        def read(db: apsw.Connection) -> list[Row]:
+            cursor = db.execute(sql, bindings)
+            found = cursor.fetchall()
+            if not found:
+                return []
+            names = [column[0] for column in db.execute(sql, bindings).description]
+            return [Row(dict(zip(names, row, strict=True))) for row in found]
+
+        return self._look(read)
+
+    def broken(self, *, at_rest: bool = True) -> list[Violation]:
+        """The promises that are not kept. `at_rest`: also those that hold only when everything is done."""
+        checks = AT_THE_END if at_rest else AFTER_BOOT
+        seen = [Violation(*mistake.split(": ", 1)) for mistake in self.world.mistakes]
+        return [*seen, *self._look(lambda db: check(checks, db, self.world))]
+
+    def history(self) -> str:
+        """Everything that happened, one line each: for the message of a failing test."""
+        return "\n".join(f"{it.at:10.2f} {it.who:20} {it.what}" for it in self.world.history or ())
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _look(self, fn: Callable[[apsw.Connection], T]) -> T:
+        if self.life is not None and self.life.lives():
+            answer = self.life.look(fn)
+            if answer is not None:
+                return answer
+        with self.world.disk.reboot(Loss.NOTHING) as copy:
+            return _read_copy(copy, fn)
+
+    def _living(self) -> Life:
+        if self.life is None:
+            msg = "no process lives; start one with boot()"
+            raise RuntimeError(msg)
+        return self.life
+
+    def _bury(self, loss: Loss) -> None:
+        self._living().end(loss)
+        self.life = None
+        self.accidents.clear()
+
+
+def _read_copy(copy: Disk, fn: Callable[[apsw.Connection], T]) -> T:
+    db = open_reader(PATH, vfs=copy.vfs_name)
+    try:
+        return fn(db)
+    finally:
+        db.close()
+
+
+__all__ = [
+    "Accident",
+    "DeliveryClass",
+    "FaultKind",
+    "Intent",
+    "InterruptReason",
+    "Loss",
+    "NeverRestsError",
+    "PlatformFault",
+    "Policy",
+    "Row",
+    "Scenario",
+    "SessionKey",
+]
