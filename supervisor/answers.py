@@ -6,42 +6,65 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from greenroom.actors.model import Message, Receipt, SessionId
-from greenroom.actors.store import AnswerTo, ReadAnswer, Store
+from greenroom.actors.store import AnswerTo, ReadAnswer, ReadFailed, Store
+
+if TYPE_CHECKING:
+    from greenroom.actors.runtime import Timers
+
+LOOK_AGAIN_S = 1.0
+"""When a waiter's question is put again that the store could not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """There will be none from this process; it may be there when greenroom runs again."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiter:
-    """One who waits for the row that concludes the work in which an inbound is answered."""
+    """One who waits for the row that concludes the work in which an inbound is answered. Told exactly once."""
 
     receipt: Receipt
-    then: Callable[[Message], None]
+    then: Callable[[Message | NoAnswer], None]
 
 
 class Answers:
     """Keeps the waiters, by session."""
 
-    def __init__(self) -> None:
+    def __init__(self, timers: Timers) -> None:
         """Begin with nobody."""
+        self._timers = timers
         self._lock = threading.Lock()
         self._waiters: dict[SessionId, list[Waiter]] = {}
+        self._ended: NoAnswer | None = None
 
     def add(self, waiter: Waiter, store: Store | None) -> None:
         """Tell this waiter when the answer is on disk, or at once if it is."""
         with self._lock:
-            self._waiters.setdefault(waiter.receipt.session_id, []).append(waiter)
-        self.look(waiter.receipt.session_id, store)
+            ended = self._ended
+            if ended is None:
+                self._waiters.setdefault(waiter.receipt.session_id, []).append(waiter)
+        if ended is not None:
+            waiter.then(ended)
+        elif store is not None:
+            self._look_for(waiter, store)
 
-    def remove(self, waiter: Waiter) -> None:
-        """Nobody waits here any more."""
+    def remove(self, waiter: Waiter) -> bool:
+        """Nobody waits here any more. False if that was so already."""
         session_id = waiter.receipt.session_id
         with self._lock:
-            left = [it for it in self._waiters.get(session_id, ()) if it is not waiter]
+            waiting = self._waiters.get(session_id, [])
+            left = [it for it in waiting if it is not waiter]
             if left:
                 self._waiters[session_id] = left
             else:
                 self._waiters.pop(session_id, None)
+            return len(left) < len(waiting)
 
     def look(self, session_id: SessionId, store: Store | None) -> None:
         """Work of this session was concluded: look whether it is what somebody waits for."""
@@ -50,14 +73,40 @@ class Answers:
         with self._lock:
             waiters = tuple(self._waiters.get(session_id, ()))
         for waiter in waiters:
-            store.read(AnswerTo(waiter.receipt), partial(self._found, waiter))
+            self._look_for(waiter, store)
 
     def look_again(self, store: Store) -> None:
         """The store was reopened: look for everybody."""
-        for session_id in tuple(self._waiters):
+        with self._lock:
+            sessions = tuple(self._waiters)
+        for session_id in sessions:
             self.look(session_id, store)
 
-    def _found(self, waiter: Waiter, answer: ReadAnswer) -> None:
+    def end(self, why: str) -> None:
+        """Tell everybody, and whoever comes later, that nothing will be answered any more."""
+        with self._lock:
+            self._ended = ended = NoAnswer(why)
+            waiters = [waiter for waiting in self._waiters.values() for waiter in waiting]
+        for waiter in waiters:
+            self._tell(waiter, ended)
+
+    def _look_for(self, waiter: Waiter, store: Store) -> None:
+        store.read(AnswerTo(waiter.receipt), partial(self._found, waiter, store))
+
+    def _found(self, waiter: Waiter, store: Store, answer: ReadAnswer) -> None:
         if isinstance(answer, Message):
-            self.remove(waiter)
+            self._tell(waiter, answer)
+        elif isinstance(answer, ReadFailed) and self._waits(waiter):
+            self._timers.arm(("answer", id(waiter)), LOOK_AGAIN_S, partial(self._look_if_waiting, waiter, store))
+
+    def _look_if_waiting(self, waiter: Waiter, store: Store) -> None:
+        if self._waits(waiter):
+            self._look_for(waiter, store)
+
+    def _waits(self, waiter: Waiter) -> bool:
+        with self._lock:
+            return any(it is waiter for it in self._waiters.get(waiter.receipt.session_id, ()))
+
+    def _tell(self, waiter: Waiter, answer: Message | NoAnswer) -> None:
+        if self.remove(waiter):
             waiter.then(answer)

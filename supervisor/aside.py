@@ -14,8 +14,11 @@ JOIN_S = 10.0
 """How long the thread may take to end once its work is done."""
 
 
-async def aside(name: str, work: Callable[[], T]) -> T:
-    """Run `work` on a thread of its own that ends with it, so that the host's loop goes on. Raises what it raises."""
+async def aside(name: str, work: Callable[[], T], hurry: Callable[[], None] = lambda: None) -> T:
+    """Run `work` on a thread of its own that ends with it, so that the host's loop goes on. Raises what it raises.
+
+    It is not left half done: who is cancelled calls `hurry`, waits for the end all the same, and is cancelled then.
+    """
     done: Future[T] = Future()
 
     def run() -> None:
@@ -26,7 +29,16 @@ async def aside(name: str, work: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
-    try:
-        return await asyncio.wrap_future(done)
-    finally:
-        thread.join(timeout=JOIN_S)
+    ended = asyncio.wrap_future(done)
+    cancelled: asyncio.CancelledError | None = None
+    while not ended.done():
+        try:
+            await asyncio.wait({ended})
+        except asyncio.CancelledError as error:
+            cancelled = error
+            hurry()
+    thread.join(timeout=JOIN_S)
+    if cancelled is not None:
+        ended.exception()  # Seen: the host wants to hear of its cancellation alone.
+        raise cancelled
+    return ended.result()

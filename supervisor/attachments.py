@@ -144,6 +144,7 @@ class Attachments:
     def _open(self, attachment: Attachment) -> None:
         if self._store is None:
             return
+        attachment.flushing = attachment.flushed = False  # What the one before was asked, it will not tell.
         attachment.outbox = self._runtime.start(
             DeliveryActor, self._store, attachment.platform, mailbox_max=self._policy.sessions_live_max
         )

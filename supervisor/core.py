@@ -128,7 +128,7 @@ class Core:
             owed=self.attachments.count_owed,
             drained=self._hooks.drained,
             began=self._hooks.began,
-            fatal=self._fatal,
+            fatal=self.fail,
         )
         tree = self._runtime.start(
             TreeActor, house, self._policy, hooks, unclean_boots=unclean, mailbox_max=self._policy.sessions_live_max
@@ -269,7 +269,7 @@ class Core:
                 logger.warning("building anew on the reopened store in %.1f s: %s", delay_s, what)
                 self._runtime.timers.arm("greenroom-rebuild", delay_s, self._rebuild)
             case GiveUp(why):
-                self._fatal(why)
+                self.fail(why)
 
     def _rebuild(self) -> None:
         if self._ending:
@@ -279,7 +279,8 @@ class Core:
         except Exception as error:  # Invariant: a store that stays shut ends the process, once the budget is spent.
             self._build_later(f"the store cannot be opened again: {error}")
 
-    def _fatal(self, why: str) -> None:
+    def fail(self, why: str) -> None:
+        """Say that it cannot go on: to the log, to those who wait for answers, and to the host, who ends it."""
         if self._ending:
             return
         logger.critical("greenroom cannot go on: %s", why)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from greenroom.actors.pool import PoolRuntime
 from greenroom.platforms.agents.function import as_agent
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
-from greenroom.supervisor.answers import Waiter
+from greenroom.supervisor.answers import NoAnswer, Waiter
 from greenroom.supervisor.aside import aside
 from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.drain import Intent
@@ -90,22 +90,25 @@ class AsyncRoom(Room):
         return await accepted(self._core.reception, _inbound(chat, id, text, author, sent_at, reply_to))
 
     async def answer(self, receipt: Receipt) -> str:
-        """Wait for the final text that answers this message: an answer, or the honest line of a failure."""
+        """Wait for the final text that answers this message: an answer, or the honest line of a failure.
+
+        Raises SupervisorFailedError when this process will not give one; the next may.
+        """
         waiters: list[Waiter] = []
 
-        def call(then: Callable[[Message], None]) -> None:
+        def call(then: Callable[[Message | NoAnswer], None]) -> None:
             waiters.append(Waiter(receipt, then))
             self._core.await_answer(waiters[0])
 
         try:
-            message: Message = await called_back(call)
+            return _text_of(await called_back(call))
         finally:
             self._core.forget_waiter(waiters[0])
-        return message.text
 
     async def failure(self) -> str:
         """Wait until the supervisor cannot go on, and say why. Most never return from this."""
-        return await asyncio.wrap_future(self._failed)
+        why: str = await called_back(lambda then: self._failed.add_done_callback(lambda failed: then(failed.result())))
+        return why
 
 
 class BlockingRoom(Room):
@@ -131,12 +134,12 @@ class BlockingRoom(Room):
         return answer
 
     def answer(self, receipt: Receipt, *, timeout_s: float | None = None) -> str:
-        """See `AsyncRoom.answer`. Raises TimeoutError; the answer is not lost by that."""
-        future: Future[Message] = Future()
+        """See `AsyncRoom.answer`. Raises TimeoutError, too; the answer is not lost by that."""
+        future: Future[Message | NoAnswer] = Future()
         waiter = Waiter(receipt, future.set_result)
         self._core.await_answer(waiter)
         try:
-            return future.result(timeout_s).text
+            return _text_of(future.result(timeout_s))
         finally:
             self._core.forget_waiter(waiter)
 
@@ -178,12 +181,16 @@ class Supervisor:
 
     async def __aenter__(self) -> AsyncRoom:
         """Open the database and go on with what was interrupted. Raises CannotOpenError, HeldError."""
-        core = await aside("greenroom-opening", self._open)
+        try:
+            core = await aside("greenroom-opening", self._open)
+        except asyncio.CancelledError:
+            await aside("greenroom-closing", self._close, self.hurry)
+            raise
         return AsyncRoom(core, self._failed)
 
     async def __aexit__(self, *_: object) -> None:
         """Drain, close the boot as clean, end every thread."""
-        await aside("greenroom-closing", self._close)
+        await aside("greenroom-closing", self._close, self.hurry)
 
     def __enter__(self) -> BlockingRoom:
         """Open the database and go on with what was interrupted. Raises CannotOpenError, HeldError."""
@@ -203,12 +210,16 @@ class Supervisor:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _open(self) -> Core:
+        if self._core is not None:
+            raise RuntimeError("this Supervisor is running already; make another one for another database")
+        self._failed, self._drained = Future(), Future()
         runtime = self._runtime = PoolRuntime()
         hooks = CoreHooks(began=self._on_began, drained=partial(_settle, self._drained), fatal=self._fail)
         core = self._core = Core(runtime, self._open_store, self._agent, self._policy, hooks)
         try:
             core.start()
         except BaseException:  # Invariant: what could not be opened leaves no thread behind.
+            self._core = None
             runtime.close(CLOSE_S)
             raise
         return core
@@ -221,10 +232,14 @@ class Supervisor:
             self._runtime,
             version=VERSION,
             on_trouble=self._on_trouble,
-            on_fenced=lambda: self._fail("another greenroom has taken over this database; this one must end"),
+            on_fenced=self._lose_ownership,
         )
         self.store = owned.store
         return owned
+
+    def _lose_ownership(self) -> None:
+        if self._core is not None:
+            self._core.fail("another greenroom has taken over this database; this one must end")
 
     def _fail(self, why: str) -> None:
         _settle(self._failed, why)
@@ -239,13 +254,13 @@ class Supervisor:
                 self._wait_for_drain()
             core.close(self.intent.value)
         finally:
+            self._core = None
             runtime.close(CLOSE_S)
 
     def _wait_for_drain(self) -> None:
-        try:
-            self._drained.result(self._policy.drain_s + DRAIN_MARGIN_S)
-        except TimeoutError:
-            return  # What runs on regardless is marked; the boot is closed and the next one decides.
+        """Wait, but not for ever: what runs on regardless is marked; the boot is closed and the next one decides."""
+        timeout_s = self._policy.drain_s + DRAIN_MARGIN_S
+        wait((self._drained, self._failed), timeout=timeout_s, return_when=FIRST_COMPLETED)
 
 
 def _inbound(
@@ -253,6 +268,12 @@ def _inbound(
 ) -> Inbound:
     key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
     return Inbound(key, update_id, text, author, sent_at, reply_to)
+
+
+def _text_of(answer: Message | NoAnswer) -> str:
+    if isinstance(answer, NoAnswer):
+        raise SupervisorFailedError(answer.why)
+    return answer.text
 
 
 def _settle(future: Future[Any], result: object) -> None:
