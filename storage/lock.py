@@ -4,6 +4,7 @@ The lock alone decides; it falls with its process, however that ends. The note i
 believed only while the lock is held and its process is the one that wrote it.
 """
 
+import fcntl
 import json
 import os
 import shlex
@@ -19,7 +20,7 @@ from typing import Self
 import filelock
 
 from greenroom.storage.atomic import replace_file
-from greenroom.storage.sqlite import FOLDER_MODE, refused_politely
+from greenroom.storage.sqlite import FILE_MODE, FOLDER_MODE, refused_politely
 
 PATIENCE_S = 0.5  # Someone who only asks `read_holder` takes the lock for microseconds; that is not a second writer.
 
@@ -90,16 +91,21 @@ class WriterLock:
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Who writes to this database now; None if nobody does (or it has not introduced itself yet)."""
+    """Who writes to this database now; None if nobody does (or it has not introduced itself yet).
+
+    Writes nothing: it also answers on a full disk and on a read-only one.
+    """
     path = path.resolve()
-    if not _lock_path(path).exists():
-        return None
-    probe = _file_lock(path)
     try:
-        probe.acquire(timeout=0)
-    except filelock.Timeout:
+        probe = os.open(_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)  # Shared: two who only ask do not see each other.
+    except BlockingIOError:
         return _read_note(_note_path(path))
-    probe.release()
+    finally:
+        os.close(probe)  # Lets go of the lock.
     return None
 
 
@@ -113,6 +119,8 @@ def _note_path(path: Path) -> Path:
 
 def _acquire(path: Path) -> filelock.BaseFileLock:
     lock = _file_lock(path)
+    # The lock takes "cannot be made here" for "held by somebody", as it would pass; so the file is made first.
+    os.close(os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
     try:
         lock.acquire(timeout=PATIENCE_S)
     except filelock.Timeout:
@@ -121,7 +129,7 @@ def _acquire(path: Path) -> filelock.BaseFileLock:
 
 
 def _file_lock(path: Path) -> filelock.BaseFileLock:
-    return filelock.FileLock(_lock_path(path), mode=0o600, thread_local=False)
+    return filelock.FileLock(_lock_path(path), mode=FILE_MODE, thread_local=False)
 
 
 def _read_note(note: Path) -> Holder | None:

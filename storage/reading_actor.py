@@ -32,7 +32,7 @@ class Reader:
             return ReadFailed(str(error))
         except Exception as error:  # Invariant: who asks is answered, whatever the disk or a row is to blame for.
             self.close()
-            return ReadFailed(classify_error(error, path=self._path).text)
+            return ReadFailed(classify_error(error, path=self._path).refusal)
 
     def close(self) -> None:
         """Close; the next question opens again."""

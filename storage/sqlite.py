@@ -4,6 +4,7 @@ The only file that knows pragmas. SQLite ignores a pragma it does not like witho
 """
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Literal
 import apsw
 
 from greenroom.storage.filesystem import Verdict, read_filesystem
-from greenroom.storage.trouble import SALVAGE_COMMAND
+from greenroom.storage.trouble import advise_salvage
 
 PAGE_BYTES = 8192
 SMALLEST_BYTES = 512
@@ -52,11 +53,11 @@ class CannotOpen(Exception):
 
 
 class Malformed(CannotOpen):
-    """The file is damaged. Nothing is started on it; the message names the command that salvages it."""
+    """The file is damaged. Nothing is started on it; the message says how to save what can be read."""
 
     def __init__(self, path: str, detail: str) -> None:
         super().__init__(
-            f"{path}: the database is damaged ({detail}); nothing was changed. Run: {SALVAGE_COMMAND} {path}"
+            f"{path}: the database is damaged ({detail}); nothing was changed. First {advise_salvage(path)}"
         )
 
 
@@ -169,8 +170,10 @@ def refused_politely(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or str(error)
-        raise CannotOpen(f"{path}: cannot be opened for writing: {why}; name a writable place for it") from error
+        why = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror or str(error)
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        advice = "free some space" if full else "name a writable place for it"
+        raise CannotOpen(f"{path}: cannot be opened for writing: {why}; {advice}") from error
 
 
 def _take_to_disk(connection: apsw.Connection, path: str, vfs: str | None) -> None:

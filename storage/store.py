@@ -229,7 +229,7 @@ def _own(place: Place, runtime: Runtime, version: str) -> tuple[Ownership, apsw.
     try:
         db = place.open("create")
     except apsw.Error as error:
-        raise CannotOpen(classify_error(error, path=place.path).text) from error
+        raise CannotOpen(classify_error(error, path=place.path).refusal) from error
     try:
         quick_check(db, clock=runtime.clock.monotonic)
         migrate(db, vfs=place.vfs)
@@ -238,7 +238,7 @@ def _own(place: Place, runtime: Runtime, version: str) -> tuple[Ownership, apsw.
         return owned, db, read_boots(db)
     except apsw.Error as error:
         let_go(db)
-        raise CannotOpen(classify_error(error, path=place.path).text) from error
+        raise CannotOpen(classify_error(error, path=place.path).refusal) from error
     except BaseException:  # Invariant: what could not be opened is not held.
         let_go(db)
         raise

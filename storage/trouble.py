@@ -1,12 +1,11 @@
 """What a failed storage operation means: whether waiting can heal it, and what to tell the operator."""
 
 import errno
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
 import apsw
-
-SALVAGE_COMMAND = "greenroom doctor --salvage"
 
 
 class TroubleKind(StrEnum):
@@ -28,64 +27,100 @@ class Trouble:
 
     `can_heal`: the same request may succeed later, unchanged: keep it and retry with back-off.
     `reopen`: the connection is not to be trusted any more; close it and open a new one before retrying.
-    `text`: what happened, why, and what to do, for logs and `/readyz`.
+    `brief`: what happened, for people who chat: without paths, as the end of a sentence.
+    `text`: what happened, why, what is done about it, and what to do, for logs and `/readyz`.
+    `refusal`: the same for whoever gives up at once, such as a start or a command: it promises no retry.
     """
 
     kind: TroubleKind
     can_heal: bool
     reopen: bool
+    brief: str
     text: str
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
+    """The words continue the database's path: "bot.db: <what>; <meanwhile> (<SQLite's words>). <advice>"."""
+
     can_heal: bool
     reopen: bool
-    what: str  # Continues the database's path: "bot.db: <what> (<SQLite's words>)".
+    what: str
+    meanwhile: str
+    advice: str
 
 
 _JUDGEMENTS = {
     TroubleKind.BUSY: _Judgement(
         can_heal=True,
         reopen=False,
-        what="another process holds the database; retrying. Close the SQLite shell or backup tool that has it open",
+        what="another process holds the database",
+        meanwhile="retrying",
+        advice="Close the SQLite shell or backup tool that has it open",
     ),
     TroubleKind.FULL: _Judgement(
-        can_heal=True, reopen=False, what="the disk is full; retrying. Free some space, nothing accepted is lost"
+        can_heal=True,
+        reopen=False,
+        what="the disk is full",
+        meanwhile="retrying",
+        advice="Free some space; nothing that was accepted is lost",
     ),
     TroubleKind.IO_ERROR: _Judgement(
         can_heal=True,
         reopen=True,
-        what="the disk reports an error; reopening and retrying. Check the kernel log and the disk's health",
+        what="the disk reports an error",
+        meanwhile="reopening and retrying",
+        advice="Check the kernel log and the disk's health",
     ),
     TroubleKind.READ_ONLY: _Judgement(
         can_heal=True,
         reopen=True,
-        what="the file or its file system is read-only; retrying. Make it writable for this user, or remount it",
+        what="the file or its file system is read-only",
+        meanwhile="retrying",
+        advice="Make it writable for this user, or remount it",
     ),
     TroubleKind.VANISHED: _Judgement(
         can_heal=True,
         reopen=True,
-        what="the file was deleted, moved or replaced while in use; waiting for it. Put the same file back",
+        what="the file was deleted, moved or replaced while in use",
+        meanwhile="waiting for it",
+        advice="Put the same file back",
     ),
     TroubleKind.CANNOT_OPEN: _Judgement(
         can_heal=True,
         reopen=True,
-        what="the file cannot be opened; retrying. Check that its folder exists and this user may write there",
+        what="the file cannot be opened",
+        meanwhile="retrying",
+        advice="Check that its folder exists and this user may write there",
     ),
     TroubleKind.NO_MEMORY: _Judgement(
-        can_heal=True, reopen=True, what="memory ran out; retrying. Give the process more memory"
+        can_heal=True,
+        reopen=True,
+        what="memory ran out",
+        meanwhile="retrying",
+        advice="Give the process more memory",
     ),
     TroubleKind.CORRUPT: _Judgement(
         can_heal=False,
         reopen=True,
-        what=f"the file is damaged; nothing more is written to it. Stop, then run: {SALVAGE_COMMAND}",
+        what="the file is damaged",
+        meanwhile="nothing more is written to it",
+        advice="Stop greenroom, then {salvage}",
     ),
     TroubleKind.CONSTRAINT: _Judgement(
-        can_heal=False, reopen=False, what="the request contradicts what is stored and was refused"
+        can_heal=False,
+        reopen=False,
+        what="the request contradicts what is stored",
+        meanwhile="it was refused",
+        advice="",
     ),
     TroubleKind.MISTAKE: _Judgement(
-        can_heal=False, reopen=False, what="the request was refused; this is a defect of greenroom, please report it"
+        can_heal=False,
+        reopen=False,
+        what="the request makes no sense to SQLite",
+        meanwhile="it was refused",
+        advice="This is a defect of greenroom, please report it",
     ),
 }
 
@@ -124,8 +159,25 @@ def classify_error(error: Exception, *, path: str) -> Trouble:
 def trouble(kind: TroubleKind, *, path: str, detail: str = "") -> Trouble:
     """The judgement for a kind that was found without an error, such as VANISHED by `has_vanished`."""
     judged = _JUDGEMENTS[kind]
-    text = f"{path}: {judged.what}" + (f" ({detail})" if detail else "")
-    return Trouble(kind, judged.can_heal, judged.reopen, text)
+    because = f" ({detail})" if detail else ""
+    advice = f". {judged.advice.format(salvage=advise_salvage(path))}" if judged.advice else ""
+    return Trouble(
+        kind,
+        judged.can_heal,
+        judged.reopen,
+        brief=judged.what,
+        text=f"{path}: {judged.what}; {judged.meanwhile}{because}{advice}",
+        refusal=f"{path}: {judged.what}{because}{advice}",
+    )
+
+
+def advise_salvage(path: str) -> str:
+    """What can be done about a damaged file, as the end of a sentence that is an order."""
+    file = shlex.quote(path)
+    return (
+        f"keep a copy of {file} with its -wal, and restore a backup; "
+        f"or save what can be read: sqlite3 {file} .recover | sqlite3 recovered.db"
+    )
 
 
 def _classify(error: Exception) -> TroubleKind:

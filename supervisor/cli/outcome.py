@@ -46,7 +46,7 @@ def _describe(error: BaseException) -> str | None:
             return describe_held(error)
         case apsw.Error():
             judged = classify_error(error, path="the database")
-            return None if judged.kind is TroubleKind.MISTAKE else judged.text
+            return None if judged.kind is TroubleKind.MISTAKE else judged.refusal
         case Exception() if type(error).__module__ == "greenroom.platforms.chats.web.server":
             return str(error)  # ListenError, named without importing the extra.
         case OSError(errno=code) if code is not None:

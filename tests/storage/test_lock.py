@@ -1,5 +1,6 @@
 """One process writes to a database; the others are told who."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -164,3 +165,22 @@ def test_a_link_to_the_database_is_the_same_database(database: Path, tmp_path: P
         assert read_holder(link) == lock.holder
         with pytest.raises(Held):
             WriterLock(link)
+
+
+def test_where_no_lock_can_be_made_nobody_is_blamed_for_holding_it(tmp_path: Path) -> None:
+    (tmp_path / "room.db.lock").mkdir()
+    with pytest.raises(CannotOpen, match=r"room\.db: cannot be opened for writing: Is a directory"):
+        WriterLock(tmp_path / "room.db")
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "folder").touch()
+    with pytest.raises(CannotOpen, match="its folder is a file; name a writable place"):
+        WriterLock(tmp_path / "folder" / "room.db")
+
+
+def test_two_who_only_ask_do_not_take_each_other_for_a_holder(tmp_path: Path) -> None:
+    WriterLock(tmp_path / "room.db").release()
+    with (tmp_path / "room.db.lock").open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert read_holder(tmp_path / "room.db") is None

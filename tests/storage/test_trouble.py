@@ -7,7 +7,7 @@ import pytest
 
 from greenroom.storage.faulty_disk import Disk, Fault, FaultKind
 from greenroom.storage.sqlite import open_writer
-from greenroom.storage.trouble import SALVAGE_COMMAND, TroubleKind, classify_error, trouble
+from greenroom.storage.trouble import TroubleKind, classify_error, trouble
 
 CASES: dict[TroubleKind, Exception] = {
     TroubleKind.BUSY: apsw.BusyError("database is locked"),
@@ -45,8 +45,18 @@ def test_after_busy_full_and_refusals_the_connection_is_still_good() -> None:
     assert kept == {TroubleKind.BUSY, TroubleKind.FULL, TroubleKind.CONSTRAINT, TroubleKind.MISTAKE}
 
 
-def test_damage_names_the_salvaging_command() -> None:
-    assert SALVAGE_COMMAND in trouble(TroubleKind.CORRUPT, path="bot.db").text
+def test_damage_names_what_saves_the_rest_and_a_name_with_blanks_can_be_pasted() -> None:
+    assert "sqlite3 'my bot.db' .recover" in trouble(TroubleKind.CORRUPT, path="my bot.db").text
+
+
+def test_who_gives_up_at_once_promises_no_retry_and_people_see_no_path() -> None:
+    for kind in TroubleKind:
+        found = trouble(kind, path="bot.db", detail="why")
+        assert "retrying" not in found.refusal
+        assert "waiting" not in found.refusal
+        assert "bot.db" not in found.brief
+        assert found.brief in found.text
+        assert found.brief in found.refusal
 
 
 def test_a_moved_database_is_told_from_a_read_only_one() -> None:
