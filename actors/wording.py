@@ -49,19 +49,22 @@ def user_notice(reason: InterruptReason | str) -> str:
 
 def expired_line(at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
     """Tell the person, once, that an old request will not be finished by itself."""
-    return f"Your request{_of(at, now, tz)} was interrupted; /retry runs it again."
+    return f"Your request{_of(at, now, tz)} was interrupted; send it again if you still want it."
 
 
 def unfinished_line(at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
     """Tell the person that going on after an interruption led to no answer either."""
-    return f"Your request{_of(at, now, tz)} was interrupted, and going on with it gave no answer; /retry runs it again."
+    return (
+        f"Your request{_of(at, now, tz)} was interrupted, and going on with it gave no answer; "
+        "send it again if you still want one."
+    )
 
 
 def quarantine_line(attempts: int, at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
     """Tell the person that the work is set aside, after `attempts` attempts that got nowhere."""
     return (
         f"Your request{_of(at, now, tz)} was interrupted {attempts} times without getting anywhere, "
-        "so I have set this conversation aside. Its operator can release it."
+        "so I have set this conversation aside. Please begin another one."
     )
 
 

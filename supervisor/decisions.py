@@ -10,18 +10,18 @@ from greenroom.supervisor.resume import TABLE, Decision, Quarantine, Resume, Res
 ROW_NUMBERS = {row.rule: row.number for row in TABLE}
 
 ADVICE = {
-    "QUARANTINED": "`greenroom release SESSION` gives it back to its user",
-    "SUSPENDED": "`greenroom release SESSION` gives it back to its user",
+    "QUARANTINED": "it stays aside; its user can begin another conversation",
+    "SUSPENDED": "it rests until it is released",
     "NOTHING_OPEN": "nothing is to be done",
     "ANSWERED": "nothing is to be done; an answer that is still owed is delivered",
     "AWAITING_USER": "the question stays open until the user answers",
     "STOPPED_BY_USER": "nothing is to be done; the user's next message starts afresh",
     "FAILED": "nothing is to be done; the user's next message starts afresh",
-    "ALREADY_TRIED": "the user was told in one line; /retry in the chat runs the request again",
+    "ALREADY_TRIED": "the user was told in one line, and can send the request again",
     "NO_ROUTE": "nothing is to be done unless the chat should lead here again",
     "REASON_NOT_ALLOWED": "the run stays open and goes on with the user's next message; see policy.auto_resume",
-    "STALE": "the user was told in one line; /retry in the chat runs the request again; see policy.fresh_s",
-    "ATTEMPTS_EXHAUSTED": "find out why it never gets anywhere, then `greenroom release SESSION`",
+    "STALE": "the user was told in one line, and can send the request again; see policy.fresh_s",
+    "ATTEMPTS_EXHAUSTED": "find out why it never gets anywhere; its user was told to begin another conversation",
     "SAFE_MODE": "find out why the process dies; messages are served, and the next orderly boot decides again",
     "NOT_ALLOWED": "add the chat to the policy's allow list if it should go on",
     "NOT_CONNECTED": "it is decided again when the platform connects",

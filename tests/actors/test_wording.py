@@ -64,7 +64,7 @@ def test_s057_the_person_is_told_why_it_goes_on() -> None:
 
 
 def test_times_are_shown_where_the_person_lives() -> None:
-    assert expired_line(NOW - 3600, now=NOW) == "Your request of 07:00 was interrupted; /retry runs it again."
+    assert expired_line(NOW - 3600, now=NOW) == "Your request of 07:00 was interrupted; send it again if you still want it."
     oslo = timezone(timedelta(hours=1))
     assert "of 08:00 was" in expired_line(NOW - 3600, now=NOW, tz=oslo)
 
@@ -77,5 +77,5 @@ def test_another_day_is_named() -> None:
 
 @pytest.mark.parametrize("at", [None, 0.0, -1.0, float("nan"), float("inf"), NOW + 1e9])
 def test_a_time_nobody_knows_is_left_out(at: float | None) -> None:
-    assert expired_line(at, now=NOW) == "Your request was interrupted; /retry runs it again."
-    assert expired_line(NOW, now=float("nan")) == "Your request was interrupted; /retry runs it again."
+    assert expired_line(at, now=NOW) == "Your request was interrupted; send it again if you still want it."
+    assert expired_line(NOW, now=float("nan")) == "Your request was interrupted; send it again if you still want it."

@@ -63,7 +63,7 @@ UNFINISHED = Unfinished(
     0,
     routed=True,
 )
-LINE = "Your request of 06:00 was interrupted; /retry runs it again."
+LINE = "Your request of 06:00 was interrupted; send it again if you still want it."
 
 
 def inputs_of(unfinished: Unfinished, *, allowed: bool = True) -> ResumeInputs:
@@ -168,7 +168,7 @@ def test_s009_work_that_was_tried_again_in_vain_is_closed_and_the_user_is_not_le
     _, _, line, closed = facts_of(Skip(Why.ALREADY_TRIED))
     assert closed == RunClosed(SessionId(12), Generation(4), Ending.EMPTY, NOW)
     assert isinstance(line, DeliveryOpened)
-    assert "gave no answer; /retry runs it again" in str(line.delivery.text)
+    assert "gave no answer; send it again" in str(line.delivery.text)
 
 
 def test_s041_quarantine_keeps_the_run_and_says_one_line_of_its_own() -> None:
