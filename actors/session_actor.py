@@ -22,6 +22,7 @@ from greenroom.actors.acts import (
     ShowText,
     StartRun,
 )
+from greenroom.actors.alarms import Alarms
 from greenroom.actors.events import Alarm, Cancelled, Event, IdleRang, Rang, RunEnded, TreeEvent
 from greenroom.actors.model import Generation, SessionId, Snapshot
 from greenroom.actors.pooled import PooledActor
@@ -67,6 +68,18 @@ class Written(Solicited):
         self.answer = answer
 
 
+class AlarmsRang(Solicited):
+    """One of the actor's deadlines may have come."""
+
+    __slots__ = ()
+
+
+ALARMS_RANG = AlarmsRang()
+IDLE_RANG = IdleRang()
+IDLE = "idle"
+"""Names the one alarm that is not a run's."""
+
+
 class SessionActor(PooledActor):
     """Owns one session: its transcript's end, its run, its timers. Everything it knows can be read back from disk."""
 
@@ -77,7 +90,8 @@ class SessionActor(PooledActor):
         self._id = session_id
         self._session: Session | None = None
         self._pending: tuple[Session, tuple[Act, ...]] | None = None  # what is adopted when the commit is durable
-        self._stash: deque[Event] | None = None
+        self._stash: deque[Event] | None = None  # Made when it is needed, and not kept: most sessions idle.
+        self._alarms: Alarms[Event] = Alarms(self.runtime, self._ring)
         self._turn: LiveTurn | None = None
         self._job: Job | None = None
         self._told = 0
@@ -92,12 +106,12 @@ class SessionActor(PooledActor):
             self._adopt(message.answer)
         elif isinstance(message, Loaded):
             self._open(message.answer)
+        elif isinstance(message, AlarmsRang):
+            for event in self._alarms.due():
+                self._hear_event(event)
         else:
-            if self._session is None or self._pending is not None:
-                self._stash = self._stash or deque()
-                self._stash.append(message)
-                return
-            self._take(message)
+            self._hear_event(message)
+            return
         self._unstash()
 
     def on_stop(self) -> None:
@@ -124,6 +138,14 @@ class SessionActor(PooledActor):
             raise StoreUnreadableError(msg)
         self._session = open_session(answer)
 
+    def _hear_event(self, event: Event) -> None:
+        if self._session is not None and self._pending is None:
+            self._take(event)
+            return
+        if self._stash is None:
+            self._stash = deque()
+        self._stash.append(event)
+
     def _take(self, event: Event) -> None:
         self._told += isinstance(event, TreeEvent)  # Handled, not merely received: what is stashed forbids to rest.
         after, effects = step(self._state, event, self.runtime.clock.now(), self._house.rules)
@@ -149,6 +171,8 @@ class SessionActor(PooledActor):
     def _unstash(self) -> None:
         while self._stash and self._session is not None and self._pending is None:
             self._take(self._stash.popleft())
+        if not self._stash:
+            self._stash = None
 
     # -- act -----------------------------------------------------------------------------------------------------
 
@@ -176,22 +200,25 @@ class SessionActor(PooledActor):
             case ReportConcluded():
                 around.report_concluded(self._id)
             case ArmIdle(after_s):
-                self.runtime.timers.arm((self.actor_urn, "idle"), after_s, partial(self.hear, IdleRang()))
+                self._alarms.set(IDLE, after_s, IDLE_RANG)
             case Rest():
                 around.offer_rest(self._id, self._told)
             case _:
                 assert_never(act)
 
     def _arm(self, act: ArmAlarm) -> None:
-        rang = Rang(act.generation, act.alarm)
-        self.runtime.timers.arm((self.actor_urn, act.alarm), act.after_s, partial(self.hear, rang))
+        self._alarms.set(act.alarm, act.after_s, Rang(act.generation, act.alarm))
+
+    def _ring(self) -> None:
+        """On the timers' thread."""
+        self.hear(ALARMS_RANG)
 
     def _silence(self) -> None:
         for alarm in Alarm:
-            self.runtime.timers.cancel((self.actor_urn, alarm))
+            self._alarms.cancel(alarm)
 
     def _start_run(self, act: StartRun) -> None:
-        self.runtime.timers.cancel((self.actor_urn, "idle"))
+        self._alarms.cancel(IDLE)
         self._cancel_run()
         loop = self.runtime.loop(AGENTS_LOOP)
         place = Place(self._id, self._state.key, self._house, self.runtime, loop, self.hear)
@@ -214,8 +241,7 @@ class SessionActor(PooledActor):
             self.runtime.loop(AGENTS_LOOP).post(turn.confirm, act.key, act.answer)
 
     def _let_go(self) -> None:
-        self._silence()
-        self.runtime.timers.cancel((self.actor_urn, "idle"))
+        self._alarms.clear()
         self._cancel_run()
 
     def _report_end(self, generation: Generation, error: BaseException | None, outcome: Outcome | None) -> None:

@@ -48,12 +48,14 @@ class TimerHeap:
         self._sequence = sequence = self._sequence + 1
         self._armed[key] = entry = (at, sequence, key, ring)
         heapq.heappush(self._heap, entry)
-        if len(self._heap) > max(_COMPACT_MIN, 2 * len(self._armed)):
-            self._compact()
+        self._compact_if_due()
 
     def cancel(self, key: Hashable) -> bool:
         """True if it was armed."""
-        return self._armed.pop(key, None) is not None
+        if self._armed.pop(key, None) is None:
+            return False
+        self._compact_if_due()  # A dead entry keeps its `ring` alive, and so whoever is told by it.
+        return True
 
     def next_at(self) -> float:
         """When the earliest timer is due; infinity if there is none."""
@@ -79,8 +81,10 @@ class TimerHeap:
         self._armed.clear()
         self._heap.clear()
 
-    def _compact(self) -> None:
+    def _compact_if_due(self) -> None:
         armed = self._armed
+        if len(self._heap) <= _COMPACT_MIN or len(self._heap) <= 2 * len(armed):
+            return
         self._heap = [entry for entry in self._heap if armed.get(entry[2]) is entry]
         heapq.heapify(self._heap)
 

@@ -54,6 +54,16 @@ def test_a_cancelled_timer_never_rings_and_is_cancelled_once() -> None:
     assert heap.next_at() == float("inf")
 
 
+def test_cancelled_entries_do_not_pile_up() -> None:
+    heap = TimerHeap()
+    for n in range(100_000):
+        heap.arm(n, 1.0, nothing)
+    for n in range(100_000):
+        heap.cancel(n)
+    assert len(heap) == 0
+    assert heap.entries <= 2_048
+
+
 def test_dead_entries_do_not_pile_up() -> None:
     heap = TimerHeap()
     for n in range(100_000):
