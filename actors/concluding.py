@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from greenroom.actors.acts import ArmIdle, CancelAlarms, ReportConcluded, ReportRun
+from greenroom.actors.acts import CancelAlarms, ReportConcluded, ReportRun
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Answered, Cancelled, Failed, Outcome
 from greenroom.actors.facts import RunClosed
@@ -56,7 +56,7 @@ def _answer(draft: Draft, phase: Running | Asking, text: str, finish: str, rules
     late = late_line(phase.late_s) if isinstance(phase, Running) and phase.late_s else ""
     draft.append(conclusion_key(phase.run.work), Role.ASSISTANT, text, finish=finish, answers_upto=phase.upto)
     draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (late, text) if part))
-    _close(draft, phase, Ending.ANSWERED, rules)
+    _close(draft, phase, Ending.ANSWERED)
 
 
 def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, rules: Rules) -> None:
@@ -66,13 +66,13 @@ def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, rules: Ru
         draft.append(partial_key(phase.run.generation), Role.ASSISTANT, said)
     draft.append(conclusion_key(phase.run.work), Role.SYSTEM, line, kind=MessageKind.FAILED, answers_upto=phase.upto)
     draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (said, line) if part.strip()))
-    _close(draft, phase, Ending.FAILED, rules)
+    _close(draft, phase, Ending.FAILED)
 
 
-def _close(draft: Draft, phase: Running | Asking, ending: Ending, rules: Rules) -> None:
+def _close(draft: Draft, phase: Running | Asking, ending: Ending) -> None:
     draft.write(RunClosed(draft.id, phase.run.generation, ending, draft.now))
     draft.move(Idle())
-    draft.do(ReportConcluded(), ArmIdle(rules.idle_s))
+    draft.do(ReportConcluded())
 
 
 def _interrupt(draft: Draft, phase: Running | Asking) -> None:

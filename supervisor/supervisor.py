@@ -260,7 +260,8 @@ class Supervisor:
     def _wait_for_drain(self) -> None:
         """Wait, but not for ever: what runs on regardless is marked; the boot is closed and the next one decides."""
         timeout_s = self._policy.drain_s + DRAIN_MARGIN_S
-        wait((self._drained, self._failed), timeout=timeout_s, return_when=FIRST_COMPLETED)
+        either: tuple[Future[Any], ...] = (self._drained, self._failed)
+        wait(either, timeout=timeout_s, return_when=FIRST_COMPLETED)
 
 
 def _inbound(
