@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -267,26 +268,35 @@ def test_a_host_without_a_loop_talks_to_it_through_restarts(tmp_path: Path) -> N
         assert ask(room, "4", "ledger milk") == "The ledger has 'milk' once."
 
 
+class Watched(FakePlatform):
+    """Tells when certain words have become visible."""
+
+    def __init__(self, server: FakeChatServer, words: str) -> None:
+        super().__init__(server, DeliveryClass.EDIT_ANCHOR)
+        self.words = words
+        self.shown: Future[None] = Future()
+
+    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+        await super().edit(session, message_id, text)
+        if self.words in text and not self.shown.done():
+            self.shown.set_result(None)
+
+    async def until_shown(self) -> None:
+        await asyncio.wait_for(asyncio.wrap_future(self.shown), WAIT_S)
+
+
 async def test_a_question_asked_before_a_restart_is_answered_after_it(tmp_path: Path) -> None:
     agent = demo_agent(tmp_path / "ledger.txt", tick_s=0.001)
     server = FakeChatServer()
     async with Supervisor(tmp_path / "bot.db", agent=agent, policy=Policy(drain_s=0.1)) as room:
-        asked = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        platform = FakePlatform(server, DeliveryClass.EDIT_ANCHOR)
-        edit = platform.edit
-
-        async def edit_and_tell(session: SessionKey, message_id: str, text: str) -> None:
-            await edit(session, message_id, text)
-            if "What shall I call you?" in text:
-                loop.call_soon_threadsafe(asked.set)
-
-        platform.edit = edit_and_tell  # type: ignore[method-assign]
+        platform = Watched(server, "What shall I call you?")
         room.attach(platform)
         await room.accept(chat=CHAT, id="1", text="ask me")
-        await asyncio.wait_for(asked.wait(), WAIT_S)
+        await platform.until_shown()
     async with Supervisor(tmp_path / "bot.db", agent=agent) as room:
-        room.attach(FakePlatform(server, DeliveryClass.EDIT_ANCHOR))
+        platform = Watched(server, "Nice to meet you, Ann.")
+        room.attach(platform)
         receipt = await room.accept(chat=CHAT, id="2", text="Ann")
         assert await asyncio.wait_for(room.answer(receipt), WAIT_S) == "Nice to meet you, Ann."
+        await platform.until_shown()
     assert server.texts(CHAT) == ["What shall I call you?", "Nice to meet you, Ann."]
