@@ -57,6 +57,13 @@ class PowerCut(BaseException):
 
 
 class FaultKind(StrEnum):
+    """What an operation is answered with.
+
+    A real disk says BUSY to `lock` and `open` only, so plan it for those. SQLite believes it of other operations too,
+    and wrongly: a write of the last checkpoint that is BUSY counts as "a reader is in the way", the journal is removed
+    regardless, and rows that were committed are gone. That is no fault a disk can have, and none of ours to survive.
+    """
+
     IO_ERROR = "the device reports an error"
     FULL = "no space is left"
     BUSY = "another process holds the file"

@@ -326,3 +326,14 @@ def test_sqlite_reads_the_virtual_clock() -> None:
         connection = open_table(disk)
         assert connection.execute("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").get == "1970-01-02 00:00:00.250"
         connection.close()
+
+
+def test_a_busy_write_in_the_last_checkpoint_loses_rows_in_sqlite_itself_so_it_is_not_planned() -> None:
+    with Disk(1) as disk:
+        connection = open_table(disk)
+        for number in range(3):
+            connection.execute("INSERT INTO t VALUES (?)", (number,))
+        disk.inject(Fault(FaultKind.BUSY, "write"))
+        with pytest.raises(apsw.BusyError):
+            connection.close()
+        assert read_table(disk.reboot(Loss.NOTHING)) != [0, 1, 2]
