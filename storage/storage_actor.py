@@ -183,11 +183,14 @@ class StorageActor(PooledActor):
     def _answer_the_late(self) -> None:
         """What came behind the end is answered too: nobody waits for ever."""
         while not self.actor_inbox.empty():
-            message = self.actor_inbox.get().message
-            if isinstance(message, Write):
-                _call(message.then, self._refusal)
-            elif isinstance(message, Read):
-                _call(message.then, ReadFailed(CLOSED.detail))
+            envelope = self.actor_inbox.get()
+            match envelope.message:
+                case Write(_, then):
+                    _call(then, self._refusal)
+                case Read(_, then):
+                    _call(then, ReadFailed(CLOSED.detail))
+                case other:  # Such as a second kill: whoever waits for the end has it.
+                    Letter(other, envelope.reply_to).answer(None)
 
     def _end(self, refusal: Refused) -> None:
         self.runtime.timers.cancel((self.actor_urn, "retry"))
