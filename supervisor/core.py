@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pykka import ActorDeadError
+from pykka.messages import ProxyGetAttr
 
 from greenroom.actors.house import House
 from greenroom.actors.model import Inbound, Receipt, SessionId, SessionKey
@@ -155,9 +156,9 @@ class Core:
     def drain(self, intent: Intent) -> None:
         """Begin the orderly end; asked again, end at once. `hooks.drained` tells when it is over.
 
+        Platforms receive until `close`: what comes in meanwhile is stored for the next start; what is owed goes out.
         Asked while the store is being opened again, it begins when that is done.
         """
-        self.attachments.stop_receiving()
         with self._lock:
             again, self._draining = self._draining is not None, intent
             storey = self._storey
@@ -179,6 +180,7 @@ class Core:
 
     def _take_down(self) -> Storey | None:
         self.reception.close()
+        self.attachments.stop_receiving()
         with self._lock:
             self._ending = True
             storey, self._storey = self._storey, None
@@ -224,6 +226,14 @@ class Core:
     def offer_rest(self, session_id: SessionId, told: int) -> None:
         """Pass on that a session may be passivated."""
         self._tell(RestOffered(session_id, told))
+
+    async def pulse(self) -> None:
+        """Return when the tree has answered. Raises ActorDeadError while it is being built anew."""
+        storey = self._storey
+        if storey is None:
+            msg = "the storage is being opened again"
+            raise ActorDeadError(msg)
+        await storey.tree.ask(ProxyGetAttr(attr_path=("actor_urn",)), block=False)
 
     # -- failures --------------------------------------------------------------------------------------------------
 
