@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Traits,
         Turn,
     )
+    from greenroom.platforms.chats.hosted import HostedChat
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.supervisor import AsyncRoom, BlockingRoom, Supervisor
 
@@ -33,6 +34,7 @@ _HOMES = {
     "Supervisor": "greenroom.supervisor.supervisor",
     "AsyncRoom": "greenroom.supervisor.supervisor",
     "BlockingRoom": "greenroom.supervisor.supervisor",
+    "HostedChat": "greenroom.platforms.chats.hosted",
     "Policy": "greenroom.supervisor.policy",
     "Inbound": "greenroom.actors.model",
     "Message": "greenroom.actors.model",
@@ -63,6 +65,7 @@ __all__ = [
     "BusyError",
     "Conclusion",
     "Door",
+    "HostedChat",
     "Inbound",
     "Message",
     "NotSentError",
@@ -84,7 +87,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the public name is
+def __getattr__(name: str) -> Any:
     """Load a public name from its home."""
     home = _HOMES.get(name)
     if home is None:
