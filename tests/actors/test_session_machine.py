@@ -93,18 +93,25 @@ CALLS = st.builds(
 QUESTIONS = st.builds(lambda n: Question(f"question.{n}", "Which?"), st.integers(0, 10**6))
 
 
-def run_events(generation: int) -> st.SearchStrategy[Any]:
+def words_of(generation: int) -> st.SearchStrategy[Any]:
     g = st.just(Generation(generation))
     return st.one_of(
         st.builds(LifeShown, g),
         st.builds(Spoke, g, TEXTS),
         st.builds(Reported, g, TEXTS),
         st.builds(Progressed, g),
+        st.builds(RunEnded, g, OUTCOMES),
+        st.builds(Rang, g, st.sampled_from(Alarm)),
+    )
+
+
+def run_events(generation: int) -> st.SearchStrategy[Any]:
+    g = st.just(Generation(generation))
+    return st.one_of(
+        words_of(generation),
         st.builds(ToolCalled, g, CALLS),
         st.builds(ToolReturned, g, CALLS, st.just("1"), st.booleans()),
         st.builds(Asked, g, QUESTIONS, TEXTS),
-        st.builds(RunEnded, g, OUTCOMES),
-        st.builds(Rang, g, st.sampled_from(Alarm)),
     )
 
 
@@ -194,7 +201,7 @@ class SessionMachine(RuleBasedStateMachine):
     def feed(self, event: Event) -> Effects:
         before = self.session
         self.session, effects = step(before, event, self.now, RULES)
-        self.check_facts(effects)
+        self.check_facts(before, effects)
         for fact in effects.facts:
             self.disk.write(fact)
         self.check_acts(before, event, effects)
@@ -202,9 +209,11 @@ class SessionMachine(RuleBasedStateMachine):
             assert not (isinstance(self.session.phase, Idle) and self.session.waiting), "what waits begins at once"
         return effects
 
-    def check_facts(self, effects: Effects) -> None:
+    def check_facts(self, before: Session, effects: Effects) -> None:
         opened = [fact for fact in effects.facts if isinstance(fact, RunOpened)]
         assert len(opened) <= 1
+        if opened and isinstance(before.phase, Interrupted) and before.phase.question is not None:
+            assert any(isinstance(fact, QuestionAnswered) for fact in effects.facts), "nobody goes on unanswered"
         rows = [*self.disk.rows, *(fact.message for fact in effects.facts if isinstance(fact, MessageAppended))]
         last = [fact for fact in effects.facts if isinstance(fact, RunOpened | RunProgressed)][-1:]
         if last:
@@ -263,26 +272,39 @@ class SessionMachine(RuleBasedStateMachine):
             return
         self.feed(event)
 
-    @precondition(lambda self: self.session.draining is None)
-    @rule(reason=REASONS)
-    def a_drain_begins(self, reason: InterruptReason) -> None:
-        self.feed(Drained(reason))
+    @precondition(lambda self: self.works())
+    @rule(reason=REASONS, seldom=st.integers(0, 3))
+    def a_drain_begins(self, reason: InterruptReason, seldom: int) -> None:
+        if not seldom:
+            self.feed(Drained(reason))
 
+    @precondition(lambda self: self.works())
     @rule(data=st.data())
     def the_run_speaks(self, data: st.DataObject) -> None:
-        event = data.draw(run_events(self.session.generation))
-        if isinstance(event, ToolReturned) and event.call.key not in self.session.tail.open_calls:
-            return  # A turn returns only what it called.
-        if isinstance(event, ToolCalled) and (
-            event.call.key in self.disk.results
-            or tool_call_row_key(event.call.key, self.session.generation) in {row.key for row in self.disk.rows}
-        ):
-            return  # A turn calls a key once an attempt, and what has a result is replayed.
-        if isinstance(event, Asked) and (
-            event.question.key in self.disk.questions or isinstance(self.session.phase, Asking)
-        ):
-            return  # A turn asks one question at a time, and each once.
-        self.feed(event)
+        self.feed(data.draw(words_of(self.session.generation)))
+
+    @precondition(lambda self: self.works())
+    @rule(call=CALLS)
+    def the_run_calls_a_tool(self, call: ToolCall) -> None:
+        """A turn calls a key once an attempt, and what has a result is replayed."""
+        row = tool_call_row_key(call.key, self.session.generation)
+        if call.key not in self.disk.results and row not in {message.key for message in self.disk.rows}:
+            self.feed(ToolCalled(self.session.generation, call))
+
+    @precondition(lambda self: self.works() and self.session.tail.open_calls)
+    @rule(data=st.data(), failed=st.booleans())
+    def a_tool_returns(self, data: st.DataObject, failed: bool) -> None:
+        key = data.draw(st.sampled_from(sorted(self.session.tail.open_calls)))
+        self.feed(ToolReturned(self.session.generation, self.disk.calls[key], "1", failed))
+
+    @precondition(lambda self: isinstance(self.session.phase, Running))
+    @rule(text=TEXTS)
+    def the_run_asks(self, text: str) -> None:
+        self.asked += 1
+        self.feed(Asked(self.session.generation, Question(f"question.{self.asked}", "Which?"), text))
+
+    def works(self) -> bool:
+        return isinstance(self.session.phase, Running | Asking)
 
     @rule(data=st.data(), back=st.integers(1, 3))
     def an_older_run_speaks(self, data: st.DataObject, back: int) -> None:
@@ -294,6 +316,14 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def the_process_dies(self) -> None:
+        self.die()
+
+    @rule(reason=REASONS)
+    def the_process_dies_and_the_work_goes_on(self, reason: InterruptReason) -> None:
+        self.die()
+        self.feed(Resumed(reason))
+
+    def die(self) -> None:
         self.epoch = Epoch(self.epoch + 1)
         taken = set(self.disk.taken)
         waiting = tuple(inbound for inbound in self.inbox if inbound.id not in taken)
