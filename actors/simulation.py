@@ -186,6 +186,14 @@ class SimRuntime(HostingRuntime):
         """Let `seconds` pass, and everything happen that happens in them; returns the steps taken."""
         return self.run(until_s=self.now + seconds)
 
+    def freeze(self, seconds: float) -> None:
+        """Let time pass without anything happening in it, as when the host sleeps: all timers ring late."""
+        self._move_to(self.now + seconds)
+
+    def is_idle(self) -> bool:
+        """Whether nothing can ever happen again unless somebody outside does something."""
+        return not self._ready and self.next_at() == float("inf")
+
     def next_at(self) -> float:
         """When the next timer or sleeping coroutine is due; infinity if there is none."""
         return min(self.timers.next_at(), *(virtual.next_at() for virtual in self._virtual), float("inf"))

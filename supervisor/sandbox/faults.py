@@ -18,6 +18,7 @@ from greenroom.platforms.fakes.platform import Seen
 from greenroom.storage.faulty_disk import Fault, FaultKind, Loss, Op
 from greenroom.storage.storage_actor import StorageActor
 from greenroom.supervisor.platform_actor import PlatformActor
+from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.tree_actor import TreeActor
 
 
@@ -62,13 +63,12 @@ class Ending(StrEnum):
 class Mix:
     """What a seed is made of. Probabilities unless the name says otherwise."""
 
-    lives_max: int = 5  # lives with faults; the mean number of crashes is about half of it
+    lives_max: int = 7  # lives with faults
     chats_max: int = 3
     messages_max: int = 6
-    platform_fault: float = 0.08
+    platform_fault: tuple[float, ...] = (0.0, 0.1, 0.5)  # of a call; one is drawn for each seed
     accidents_max: int = 2
     duplicate: float = 0.25
-    repeat_after_life: float = 0.3
     settle_s: float = 90_000.0  # virtual seconds in which everything owed must be done
 
 
@@ -109,7 +109,7 @@ def draw_loss(rng: random.Random, ending: Ending) -> Loss:
 
 
 def platform_faults(rng: random.Random, chance: float) -> Callable[[Seen], PlatformFault | None]:
-    """How each call fails, drawn when it is made. Half of the seeds have no refusals, which lose messages for good."""
+    """How each call fails, drawn when it is made. Most seeds have no refusals, which lose messages for good."""
     refuses = rng.random() < 0.3
 
     def choose(_: Seen) -> PlatformFault | None:
@@ -162,4 +162,26 @@ class Accidents:
         return perhaps
 
 
+def draw_policy(rng: random.Random) -> Policy:
+    """The host's knobs: mostly patient, with every limit near enough to be met."""
+    return Policy(
+        silent_max_s=rng.choice((120.0, 120.0, 900.0)),
+        notice_first_s=20.0,
+        notice_every_s=30.0,
+        idle_s=rng.choice((0.0, 5.0, 60.0)),
+        fresh_s=rng.choice((3600.0, 3600.0, 60.0, 0.0)),
+        unclean_boots_max=rng.choice((3, 100, 100)),
+        attempts_max=rng.choice((3, 3, 10)),
+        drain_s=rng.choice((0.0, 5.0, 30.0)),
+        resume_concurrency=rng.choice((1, 8)),
+        inbox_batch_max=rng.choice((1, 100)),
+        chat_burst=rng.choice((30, 30, 1)),
+        sessions_live_max=rng.choice((1_000_000, 1)),
+        placeholder_after_s=rng.choice((1.0, 0.0)),
+        transcript_window=1_000,
+    )
+
+
 CLASSES = tuple(DeliveryClass)
+ENDINGS = (*Ending, Ending.KILL, Ending.POWER_CUT, Ending.POWER_FAILURE)
+"""Drawn from; those that lose most come most."""

@@ -60,7 +60,7 @@ class Life:
 
     def _open_store(self) -> OwnedSqlite:
         owned = open_owned(Place(PATH, vfs=self.world.disk.vfs_name), self.runtime, version="sandbox")
-        self.owned = owned
+        self.owned, self.began = owned, False  # A store that is opened again is decided about again.
         return owned
 
     def _power_fails(self) -> None:

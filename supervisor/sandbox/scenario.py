@@ -4,8 +4,8 @@ The real house runs in it, in virtual time, on a simulated disk and chat server.
 but through `seed`, so that a story has one end.
 
     with Scenario() as room:
-        room.says("m1 once nap answer")        # to the scripted agent, see `agents.py`; or bring an agent of your own
-        room.advance(2.0)                       # the tool has taken effect, its result is not stored yet
+        room.says("m1 once answer")            # to the scripted agent, see `agents.py`; or bring an agent of your own
+        room.advance(0.7)                       # the tool has taken effect, its result is not stored yet
         room.crash()
         room.boot()
         room.rest()
@@ -124,13 +124,15 @@ class Scenario:
 
     # -- the process -----------------------------------------------------------------------------------------------
 
-    def boot(self) -> Life:
-        """Start the process; the one before must have ended."""
+    def boot(self, *, unreachable: Sequence[int] = ()) -> Life:
+        """Start the process; the one before must have ended. `unreachable` platforms are down until `connects`."""
         if self.life is not None:
             msg = "the process lives; end it with crash() or drain() first"
             raise RuntimeError(msg)
         self._boots += 1
         self.life = Life(self.world, self._seed * 1_000 + self._boots, self.agent, self.policy)
+        for platform in unreachable:
+            self.wire(platform).reachable = False
         return self.life
 
     def crash(self, loss: Loss = Loss.NOTHING) -> None:
@@ -158,6 +160,18 @@ class Scenario:
         """Let time pass without a process."""
         self.world.began += seconds
         self.world.wall += seconds
+
+    def given(self, sql: str, *bindings: Any) -> None:
+        """Change rows while no process lives: a past that no story leads to, or that another version left."""
+        if self.life is not None:
+            msg = "the process lives; what it knows by heart would not change. End it with crash() or drain() first"
+            raise RuntimeError(msg)
+        db = apsw.Connection(PATH, vfs=self.world.disk.vfs_name)
+        try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute(sql, bindings)
+        finally:
+            db.close()
 
     def restart(self, loss: Loss = Loss.NOTHING, *, after_s: float = 1.0) -> None:
         """Kill the process and start it again."""
@@ -189,6 +203,10 @@ class Scenario:
             if not life.lives() or self.world.now > ends_at or not life.run(None, 1):
                 raise NeverRestsError("it did not happen")
 
+    def host_sleeps(self, seconds: float) -> None:
+        """Suspend the whole machine: time goes on, nothing runs, and all timers are late afterwards."""
+        self._living().runtime.freeze(seconds)
+
     def jump_wall(self, seconds: float) -> None:
         """Set the wall clock forward or back."""
         self._living().runtime.jump_wall(seconds)
@@ -210,10 +228,12 @@ class Scenario:
             door.disconnected("the network is gone")
 
     def connects(self, platform: int = 1) -> None:
-        """Join it again."""
-        door = self.wire(platform).door
-        if door is not None:
-            door.connected()
+        """Join it again, or for the first time."""
+        wire = self.wire(platform)
+        if not wire.reachable:
+            wire.reach()
+        elif wire.door is not None:
+            wire.door.connected()
 
     def disk_fails(self, kind: FaultKind, op: Op | None = None, *, nth: int = 1, times: int | None = 1) -> None:
         """Let disk operations fail from now on; `times=None` until `disk_heals`. CUT kills the process there."""

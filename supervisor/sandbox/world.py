@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
@@ -26,6 +28,14 @@ class RememberingServer(FakeChatServer):
     def __init__(self, *, native_keys: bool) -> None:
         super().__init__(native_keys=native_keys)
         self.acknowledged: set[str] = set()
+        self.mix_up: Callable[[list[Inbound]], None] = lambda _: None
+        """May change the order in which updates are handed over."""
+
+    def unacknowledged(self) -> list[Inbound]:
+        """What persons said and the bot has not acknowledged."""
+        updates = super().unacknowledged()
+        self.mix_up(updates)
+        return updates
 
     def acknowledge(self, inbound: Inbound) -> None:
         """Never give this update again."""
@@ -34,14 +44,29 @@ class RememberingServer(FakeChatServer):
 
 
 class Wire(FakePlatform):
-    """One process's wire to a chat server; the world can cut it and join it again."""
+    """One process's wire to a chat server; the world can cut it and join it again.
+
+    One that is not `reachable` when the process starts connects only when `reach` is called.
+    """
 
     door: Door | None = None
+    reachable = True
+    _waits: Callable[[], object] | None = None
 
     async def run(self, door: Door) -> None:
         """See `Platform.run`."""
         self.door = door
+        if not self.reachable:
+            reached, loop = asyncio.Event(), asyncio.get_running_loop()
+            self._waits = partial(loop.call_soon_threadsafe, reached.set)
+            await reached.wait()
         await super().run(door)
+
+    def reach(self) -> None:
+        """The network is there now."""
+        self.reachable = True
+        if self._waits is not None:
+            self._waits()
 
 
 @dataclass(frozen=True, slots=True)

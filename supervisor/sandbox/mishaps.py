@@ -1,0 +1,110 @@
+"""What happens to a living process: each accident is done to it from outside, at the step that the seed chose."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors.facts import MessageAppended
+from greenroom.actors.model import Epoch, Generation, Message, Role, Seq, SessionId
+from greenroom.actors.store import Committed, RefusalKind, Refused
+from greenroom.supervisor.sandbox.faults import (
+    DISK_FAULTS,
+    HEALS_AFTER_S,
+    VICTIMS,
+    Accident,
+    Accidents,
+    draw_disk_fault,
+)
+from greenroom.supervisor.sandbox.invariants import rows
+
+if TYPE_CHECKING:
+    from greenroom.actors.simulation import SimRuntime
+    from greenroom.supervisor.sandbox.life import Life
+    from greenroom.supervisor.sandbox.world import World
+
+DAY_S = 86_400.0
+HOUR_S = 3_600.0
+
+
+class Mishaps:
+    """Does accidents to the lives of one world."""
+
+    def __init__(self, world: World, rng: random.Random, accidents: Accidents) -> None:
+        """`accidents` are those that wait in the methods of actors."""
+        self._world = world
+        self._rng = rng
+        self._accidents = accidents
+        self._epochs: list[Epoch] = []
+
+    def remember(self, epoch: Epoch) -> None:
+        """A process owns the store under this epoch now."""
+        self._epochs.append(epoch)
+
+    def happen(self, life: Life, accident: Accident) -> None:
+        """Let it happen now."""
+        world, runtime = self._world, life.runtime
+        world.fault(accident.value)
+        if accident in VICTIMS:
+            self._accidents.plan(accident)
+        elif accident in DISK_FAULTS:
+            disk = world.disk
+            disk.inject(draw_disk_fault(self._rng, accident))
+            runtime.timers.arm(("sandbox", accident), self._rng.choice(HEALS_AFTER_S), disk.heal)
+        else:
+            self._happen_outside(life, accident)
+
+    def _happen_outside(self, life: Life, accident: Accident) -> None:
+        runtime = life.runtime
+        match accident:
+            case Accident.TIMER_RAISES:
+                runtime.timers.arm("sandbox", 0.0, _raise)
+            case Accident.DISCONNECT:
+                self._disconnect(runtime)
+            case Accident.CLOCK_BACK:
+                runtime.jump_wall(-DAY_S)
+            case Accident.CLOCK_FORWARD:
+                runtime.jump_wall(DAY_S)
+            case Accident.SLEEP:
+                runtime.freeze(HOUR_S)
+            case Accident.MESSAGE_REMOVED | Accident.BLOCKED:
+                self._harass(accident)
+            case Accident.ZOMBIE:
+                self._wake_zombie(life)
+            case _:
+                pass
+
+    def _disconnect(self, runtime: SimRuntime) -> None:
+        wire = self._rng.choice(self._world.wires)
+        if wire.door is not None:
+            wire.door.disconnected("the network is gone")
+            runtime.timers.arm(("sandbox", wire.name), self._rng.choice((0.5, 40.0)), wire.door.connected)
+
+    def _harass(self, accident: Accident) -> None:
+        network = self._rng.choice(self._world.networks)
+        chat = self._rng.choice(network.chats)
+        if accident is Accident.BLOCKED:
+            if self._rng.random() < 0.2:
+                network.server.block(chat)
+        elif shown := network.server.visible(chat):
+            network.server.delete(self._rng.choice(shown).id)
+
+    def _wake_zombie(self, life: Life) -> None:
+        """An older owner offers a row through the living store: the fence refuses it, whatever it believes."""
+        store = life.core.store
+        if store is None or len(self._epochs) < 2:
+            return
+        found: list[tuple[Any, ...]] | None = life.look(lambda db: rows(db, "SELECT id, generation FROM sessions"))
+        if found:
+            session_id, generation = SessionId(found[0][0]), Generation(found[0][1])
+            row = Message(Seq(9_999), generation, "zombie", Role.ASSISTANT, "boo", 0.0, finish="stop")
+            store.write((MessageAppended(session_id, self._epochs[-2], row),), self._hear_zombie)
+
+    def _hear_zombie(self, answer: Committed | Refused) -> None:
+        if not isinstance(answer, Refused) or answer.kind is RefusalKind.CONFLICT:
+            self._world.break_promise("a_stale_writer_is_refused", str(answer))
+
+
+def _raise() -> None:
+    msg = "an accident in a timer"
+    raise RuntimeError(msg)

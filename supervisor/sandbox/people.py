@@ -1,0 +1,103 @@
+"""What persons do, drawn from a seed: they write, also while the process is down, send twice, and answer what they see."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from greenroom.supervisor.sandbox.agents import ENDINGS, STEPS
+from greenroom.supervisor.sandbox.faults import Mix
+from greenroom.supervisor.sandbox.world import World
+
+if TYPE_CHECKING:
+    from greenroom.actors.model import Inbound, SessionKey
+
+
+@dataclass(slots=True, order=True)
+class Plan:
+    """Something that a person does at a moment of the world."""
+
+    at: float
+    number: int
+    do: Callable[[], None] = field(compare=False)
+
+
+class People:
+    """Everybody who writes in one world."""
+
+    def __init__(self, world: World, rng: random.Random, mix: Mix) -> None:
+        """Draw what will be said, and when."""
+        self._world = world
+        self._rng = rng
+        self._plans: list[Plan] = []
+        self._draw(mix)
+        for network in world.networks:
+            network.server.mix_up = self._mix_up
+
+    @property
+    def next_at(self) -> float | None:
+        """When somebody does something next; None: nobody plans anything."""
+        return self._plans[0].at if self._plans else None
+
+    def act(self) -> None:
+        """Do what is due."""
+        while self._plans and self._plans[0].at <= self._world.now:
+            self._plans.pop(0).do()
+
+    def reply(self) -> bool:
+        """Answer the newest question in each chat; True if there was one that had no answer yet."""
+        replies = [self._reply(chat) for network in self._world.networks for chat in network.chats]
+        return any(replies)
+
+    def _draw(self, mix: Mix) -> None:
+        rng = self._rng
+        chats = [chat for network in self._world.networks for chat in network.chats]
+        rate_s = rng.choice((2.0, 20.0, 200.0)) / mix.messages_max
+        at = 0.0
+        for n in range(1, rng.randint(1, mix.messages_max) + 1):
+            chat, text = rng.choice(chats), self._draw_text(f"m{n}")
+            at += rng.expovariate(1.0) * rate_s
+            self._plan(at, chat, f"u{n}", text)
+            if rng.random() < mix.duplicate:
+                self._plan(at + rng.choice((0.0, 1.0, 30.0, 400.0)), chat, f"u{n}", text)
+        self._plans.sort()
+
+    def _draw_text(self, name: str) -> str:
+        rng = self._rng
+        steps = [rng.choice(STEPS) for _ in range(rng.choice((0, 0, 1, 2, 3)))]
+        if rng.random() < 0.04:
+            steps.insert(rng.randint(0, len(steps)), "kill")
+        ending = rng.choice(ENDINGS) if rng.random() < 0.3 else "answer"
+        return " ".join((name, *steps, ending))
+
+    def _mix_up(self, updates: list[Inbound]) -> None:
+        if len(updates) > 1 and not self._world.calm and self._rng.random() < 0.2:
+            self._world.faults["chat: updates come in another order"] += 1
+            self._rng.shuffle(updates)
+
+    def _plan(self, at: float, chat: SessionKey, update_id: str, text: str) -> None:
+        def say() -> None:
+            if update_id in self._world.said:
+                self._world.faults["chat: an update comes again"] += 1
+            if self._world.runtime is None:
+                self._world.faults["chat: written while the process is down"] += 1
+            self._world.say(chat, update_id, text)
+
+        self._plans.append(Plan(at, len(self._plans), say))
+
+    def _reply(self, chat: SessionKey) -> bool:
+        world = self._world
+        shown = world.network_of(chat).server.visible(chat)
+        asks = [each for each in shown if "back?" in each.text or "- yes" in each.text]
+        if not asks or (chat.platform, asks[-1].id) in world.replied:
+            return False
+        world.replied.update((chat.platform, each.id) for each in asks)
+        number = len(world.said) + 1
+        text = f"r{number}"
+        if "- yes" in asks[-1].text:
+            text = self._rng.choice(("yes", "no", text))
+            world.granted[str(chat)] += text == "yes"
+        world.say(chat, f"v{number}", text)
+        return True
