@@ -14,18 +14,36 @@ LOOP = "platforms"
 """The asyncio loop on which all platform code runs."""
 
 
+ROUNDING_S = 1e-6
+"""A timer may ring too early by what is lost when times are added; such a call is late."""
+
+
 class Calling:
-    """Belongs to one actor. `tell(number, outcome)` is called on another thread, once or twice a call: see `end`."""
+    """Belongs to one actor, and is used on its thread.
+
+    `tell(number, outcome)` is called on another thread, once or twice a call: see `end`. So is `ring`: some call may
+    have taken too long; let the actor be told, and ask `late` there. All calls may take equally long, so the oldest
+    is late first, and one timer serves all.
+    """
 
     def __init__(
-        self, runtime: Runtime, platform: Platform, *, timeout_s: float, tell: Callable[[int, Outcome], None]
+        self,
+        runtime: Runtime,
+        platform: Platform,
+        *,
+        timeout_s: float,
+        tell: Callable[[int, Outcome], None],
+        ring: Callable[[], None],
     ) -> None:
         self._loop = runtime.loop(LOOP)
         self._timers = runtime.timers
+        self._clock = runtime.clock
         self._platform = platform
         self._timeout_s = timeout_s
         self._tell = tell
-        self._calls: dict[int, tuple[SessionKey, Job]] = {}
+        self._ring = ring
+        self._armed = False
+        self._calls: dict[int, tuple[SessionKey, Job, float]] = {}
         self._number = 0
 
     def __len__(self) -> int:
@@ -35,28 +53,38 @@ class Calling:
         """Make a call. A platform that ignores its cancellation still cannot hold the lane longer than the time-out."""
         self._number = number = self._number + 1
         job = self._loop.spawn(perform(self._platform, call), name="delivery", done=partial(self._done, number))
-        self._calls[number] = (session, job)
-        self._timers.arm((self, number), self._timeout_s, partial(self._time_is_over, number))
+        self._calls[number] = (session, job, self._clock.monotonic() + self._timeout_s)
+        if not self._armed:
+            self._arm(self._timeout_s)
 
     def end(self, number: int) -> SessionKey | None:
         """Take note of an outcome: whose it is; None if it was told already, and means nothing any more."""
         called = self._calls.pop(number, None)
-        if called is None:
-            return None
-        session, job = called
-        if not self._timers.cancel((self, number)):
+        return None if called is None else called[0]
+
+    def late(self) -> list[tuple[int, Outcome]]:
+        """After a ring: give up the calls that have taken too long, oldest first, and say what is thought of them."""
+        self._armed = False
+        now = self._clock.monotonic()
+        late: list[tuple[int, Outcome]] = []
+        for number, (_, job, ends_at) in self._calls.items():
+            if ends_at > now + ROUNDING_S:
+                self._arm(ends_at - now)
+                break
             job.cancel()
-        return session
+            late.append((number, Doubtful(f"no answer in {self._timeout_s:g} s", raised=False)))
+        return late
 
     def abandon(self) -> None:
         """Cut all calls off, for an actor that ends: to the next one they are doubtful."""
-        for number, (_, job) in self._calls.items():
+        self._timers.cancel(self)
+        for _, job, _ in self._calls.values():
             job.cancel()
-            self._timers.cancel((self, number))
         self._calls.clear()
+
+    def _arm(self, after_s: float) -> None:
+        self._armed = True
+        self._timers.arm(self, after_s, self._ring)
 
     def _done(self, number: int, error: BaseException | None, message_id: str | None) -> None:
         self._tell(number, read_outcome(error, message_id))
-
-    def _time_is_over(self, number: int) -> None:
-        self._tell(number, Doubtful(f"no answer in {self._timeout_s:g} s", raised=False))

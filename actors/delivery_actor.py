@@ -70,6 +70,11 @@ class _Returned(Solicited):
 
 
 @dataclass(frozen=True, slots=True)
+class _CallLate(Solicited):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class _OwedRead(Solicited):
     answer: ReadAnswer
 
@@ -123,6 +128,7 @@ class DeliveryActor(PooledActor):
             platform,
             timeout_s=limits.call_timeout_s,
             tell=lambda number, outcome: self._tell(_Returned(number, outcome)),
+            ring=lambda: self._tell(_CallLate()),
         )
         self._early: list[Opened | Filled | LiveText] | None = []  # None: what was owed at the start is known
         self._hearsay = Hearsay()
@@ -143,6 +149,8 @@ class DeliveryActor(PooledActor):
                 self._hear(message)
             case _Returned(number, outcome):
                 self._end_call(number, outcome)
+            case _CallLate():
+                self._end_late()
             case _Written(session, result):
                 self._written(session, result)
             case Woke(session):
@@ -268,6 +276,10 @@ class DeliveryActor(PooledActor):
         if session is not None:
             self._traffic.end()
             self._feed(session, CallEnded(outcome))
+
+    def _end_late(self) -> None:
+        for number, doubt in self._calling.late():
+            self._end_call(number, doubt)
 
     # The world
 
