@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +30,13 @@ BUCKETS_MAX = 100_000
 Then = Callable[[Receipt | Exception], None]
 
 
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A platform that has offered an inbound and waits for its answer."""
+
+    then: Then
+
+
 @dataclass(frozen=True, slots=True)
 class Inside:
     """Where an admitted inbound goes."""
@@ -37,7 +46,11 @@ class Inside:
 
 
 class Reception:
-    """Takes inbound from any thread. Closed while there is no store: then platforms are not acknowledged."""
+    """Takes inbound from any thread. Closed while there is no store: then platforms are not acknowledged.
+
+    While the disk refuses, nobody is kept waiting: what was offered is answered BusyError and may still be stored,
+    which does no harm, for it comes again under the same id.
+    """
 
     def __init__(self, clock: Clock, policy: Policy) -> None:
         """Begin closed."""
@@ -46,14 +59,26 @@ class Reception:
         self._lock = threading.Lock()
         self._buckets: dict[SessionKey, Bucket] = {}
         self._inside: Inside | None = None
+        self._waiting: set[Waiting] = set()
+        self._trouble: str | None = None
 
     def open(self, inside: Inside) -> None:
         """Let inbound in."""
+        self._trouble = None
         self._inside = inside
 
     def close(self) -> None:
         """Let nothing in until `open`."""
         self._inside = None
+
+    def hear_trouble(self, words: str | None) -> None:
+        """Postpone everything while the disk refuses, also what waits already; None: it is over."""
+        with self._lock:
+            self._trouble = words
+            postponed = [] if words is None else [*self._waiting]
+            self._waiting.difference_update(postponed)
+        for waiting in postponed:
+            waiting.then(BusyError(words))
 
     def accept(self, inbound: Inbound, then: Then) -> None:
         """Call `then` with the receipt once the inbound is on disk, or with why it is not.
@@ -63,6 +88,10 @@ class Reception:
         inside = self._inside
         if inside is None:
             then(BusyError("greenroom is not running, or is restarting its storage; send it again"))
+            return
+        trouble = self._trouble
+        if trouble is not None:
+            then(BusyError(trouble))
             return
         match self._admit(inbound):
             case TurnAway(words, counted):
@@ -85,11 +114,21 @@ class Reception:
         return verdict
 
     def _store(self, inside: Inside, inbound: Inbound, then: Then) -> None:
-        at = self._clock.now()
+        at, waiting = self._clock.now(), Waiting(then)
+        with self._lock:
+            self._waiting.add(waiting)
         try:
-            inside.store.accept(inbound, at, partial(_stored, inside, inbound, at, then))
+            inside.store.accept(inbound, at, partial(_stored, inside, inbound, at, partial(self._answer, waiting)))
         except MailboxFull as error:
-            then(BusyError(f"too much waits to be stored: {error}"))
+            self._answer(waiting, BusyError(f"too much waits to be stored: {error}"))
+
+    def _answer(self, waiting: Waiting, answer: Receipt | Exception) -> None:
+        """Answer once; who was postponed has been answered."""
+        with self._lock:
+            if waiting not in self._waiting:
+                return
+            self._waiting.remove(waiting)
+        waiting.then(answer)
 
 
 def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Committed | Refused) -> None:
@@ -104,6 +143,39 @@ def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Com
     then(receipt)
 
 
+class Homeward:
+    """Answers on their way to one asyncio loop: one wake-up carries all that a commit answered."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin with none on the way."""
+        # The loop's own method, weakly: what is kept by loop must not keep the loop.
+        self._wake = weakref.WeakMethod(loop.call_soon_threadsafe)
+        self._sent: deque[tuple[asyncio.Future[Any], object]] = deque()
+        self._awake = False
+
+    def send(self, future: asyncio.Future[Any], answer: object) -> None:
+        """Settle the future on its loop, from any thread."""
+        self._sent.append((future, answer))
+        if self._awake:  # Whoever set it has an arrival coming that sees what we appended before we looked.
+            return
+        self._awake = True
+        wake = self._wake()
+        with suppress(RuntimeError):  # The loop was closed meanwhile: nobody waits any more.
+            if wake is not None:
+                wake(self._arrive)
+
+    def _arrive(self) -> None:
+        self._awake = False
+        while self._sent:
+            future, answer = self._sent.popleft()
+            if not future.done():
+                future.set_result(answer)
+
+
+_homeward: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Homeward] = weakref.WeakKeyDictionary()
+"""By loop; only the loop's own thread looks its own up."""
+
+
 async def accepted(reception: Reception, inbound: Inbound) -> Receipt:
     """Wait, on any asyncio loop, until an inbound is on disk. Raises RefusedError, BusyError."""
     answer: Receipt | Exception = await called_back(partial(reception.accept, inbound))
@@ -116,16 +188,10 @@ async def called_back(call: Callable[[Callable[[Any], None]], None]) -> Any:
     """Wait for the one callback of `call(then)`, which may come on any thread."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
-
-    def settle(answer: object) -> None:
-        if not future.done():
-            future.set_result(answer)
-
-    def then(answer: object) -> None:
-        with suppress(RuntimeError):  # The loop was closed meanwhile: nobody waits any more.
-            loop.call_soon_threadsafe(settle, answer)
-
-    call(then)
+    homeward = _homeward.get(loop)
+    if homeward is None:
+        homeward = _homeward[loop] = Homeward(loop)
+    call(partial(homeward.send, future))
     return await future
 
 
