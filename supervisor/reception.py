@@ -16,7 +16,7 @@ from greenroom.actors.facts import InboundRefused
 from greenroom.actors.model import Inbound, Receipt, SessionKey, StoredInbound
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.runtime import MailboxFull
-from greenroom.actors.store import Committed, Refused, Store
+from greenroom.actors.store import Committed, RefusalKind, Refused, Store
 from greenroom.supervisor.admission import Admit, Bucket, Postpone, TurnAway, admit
 from greenroom.supervisor.tree_words import InboundCommitted
 
@@ -134,7 +134,8 @@ class Reception:
 def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Committed | Refused) -> None:
     """On a storage thread: the inbound is on disk, or never will be under this owner."""
     if isinstance(answer, Refused):
-        then(BusyError(f"{answer.kind.value}: {answer.detail}"))
+        never = answer.kind is RefusalKind.CONFLICT  # The same id with other words: it would come again for ever.
+        then(RefusedError(answer.detail) if never else BusyError(f"{answer.kind.value}: {answer.detail}"))
         return
     (receipt,) = answer.receipts
     if not receipt.repeated:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 CLOSE_S = 10.0
 """How long the threads of a closing supervisor may take to end."""
 
+PULSE = SessionKey("greenroom", "pulse", "pulse")
+"""A conversation that nobody has: reading about it costs next to nothing."""
+
 DRAIN_MARGIN_S = 30.0
 """How much longer than the policy's `drain_s` an orderly end may take before it is given up."""
 
@@ -59,6 +62,11 @@ class Room:
     def history(self) -> History:
         """What is visible in each chat, for platforms that do not remember it themselves."""
         return StoreHistory(lambda: self._core.store)
+
+    async def pulse(self) -> None:
+        """Return when the actors have answered, and the store can be read. Raises what keeps them from it."""
+        await self._core.pulse()
+        await self.history.settled(PULSE)
 
     def attach(self, platform: Platform, *, hung_up: Callable[[BaseException | None], bool] = lambda _: False) -> None:
         """Serve a platform from now on: any object with the `Platform` protocol.
@@ -231,7 +239,7 @@ class Supervisor:
             Place(self._path),
             self._runtime,
             version=VERSION,
-            on_trouble=self._on_trouble,
+            on_trouble=self._hear_trouble,
             on_fenced=self._lose_ownership,
         )
         self.store = owned.store
@@ -240,6 +248,13 @@ class Supervisor:
     def _lose_ownership(self) -> None:
         if self._core is not None:
             self._core.fail("another greenroom has taken over this database; this one must end")
+
+    def _hear_trouble(self, trouble: Trouble | None) -> None:
+        """On a storage thread: platforms are told at once that nothing can be acknowledged now."""
+        if self._core is not None:
+            words = None if trouble is None else f"cannot save right now: {trouble.brief}"
+            self._core.reception.hear_trouble(words)
+        self._on_trouble(trouble)
 
     def _fail(self, why: str) -> None:
         _settle(self._failed, why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,7 @@ def _make(factory: Callable[..., Platform], table: Mapping[str, Any]) -> Platfor
     return platform
 
 
-def make_web(config: Config, history: History) -> WebChat | None:
+def make_web(config: Config, history: History, ready: Callable[[], Awaitable[str | None]]) -> WebChat | None:
     """Make the web chat, unless it is switched off. Raises ConfigError where its libraries are not installed."""
     if not config.web.enabled:
         return None
@@ -102,4 +102,4 @@ def make_web(config: Config, history: History) -> WebChat | None:
         spot = Spot(config.origin("web", "enabled"), "web.enabled")
         problem = f"the web chat needs {error.name}; install 'greenroom[web]', or write enabled = false"
         raise ConfigError([spot.say(problem)]) from error
-    return WebChat(history, host=config.web.host, port=config.web.port, hosts=config.web.hosts)
+    return WebChat(history, host=config.web.host, port=config.web.port, hosts=config.web.hosts, ready=ready)

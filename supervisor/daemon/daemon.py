@@ -25,6 +25,7 @@ from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
 from greenroom.supervisor.daemon.logs import set_up_logs
 from greenroom.supervisor.daemon.orders import Orders
+from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
 from greenroom.supervisor.daemon.waiting import describe_waiting
 from greenroom.supervisor.drain import FORCED_S
@@ -82,9 +83,10 @@ class _Life:
         self._orders = Orders()
         self._reloader = Reloader(config, named)
         self._supervisor = Supervisor(
-            config.database, agent=agent, policy=config.policy, on_began=self._hear_began, on_trouble=_hear_trouble
+            config.database, agent=agent, policy=config.policy, on_began=self._hear_began, on_trouble=self._hear_trouble
         )
-        self._web = make_web(config, StoreHistory(lambda: self._supervisor.store))
+        self._readiness = Readiness()
+        self._web = make_web(config, StoreHistory(lambda: self._supervisor.store), self._readiness.problem)
 
     async def live(self) -> int:
         self._loop = asyncio.get_running_loop()
@@ -116,6 +118,7 @@ class _Life:
         if store is not None and store.lock is not None:
             store.lock.serve_at(address)
         gc.freeze()
+        self._readiness.begin(room.pulse)
         say(f"{VERSION}, pid {os.getpid()}, database {self._config.database}")
         for line in await self._report(backlog):
             say(line)
@@ -124,6 +127,7 @@ class _Life:
         failure = asyncio.create_task(room.failure())
         await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
+        self._readiness.end()
         # The C thread of faulthandler ends the process even if no Python runs any more.
         faulthandler.dump_traceback_later(self._config.policy.drain_s + FORCED_S, exit=True, file=sys.stderr)
         if failure.done():
@@ -168,6 +172,16 @@ class _Life:
         await asyncio.sleep(HURRY_S)
         os._exit(FAILED)
 
+    def _hear_trouble(self, trouble: Trouble | None) -> None:
+        """Called on a storage thread."""
+        if trouble is None:
+            logger.warning("the disk takes writes again; everything that waited is being stored")
+        else:
+            logger.error(trouble.text)
+        self._readiness.hear_trouble(trouble)
+        if self._web is not None:
+            self._web.announce(None if trouble is None else f"cannot save right now: {trouble.brief}")
+
     def _reload(self) -> None:
         for line in self._reloader.reload():
             say(line)
@@ -175,10 +189,3 @@ class _Life:
     def _dump(self) -> None:
         """The threads' stacks are on stderr already; say what the sessions do."""
         say(f"dump: {describe_waiting(self._config.database)}; the stacks of all threads are on stderr")
-
-
-def _hear_trouble(trouble: Trouble | None) -> None:
-    if trouble is None:
-        logger.warning("the disk takes writes again; everything that waited is being stored")
-    else:
-        logger.error(trouble.text)

@@ -215,6 +215,33 @@ async def test_it_says_that_it_lives(client: httpx.AsyncClient) -> None:
     assert (await client.get("/livez")).status_code == 200
 
 
+async def test_it_says_whether_messages_can_be_stored_and_answered(stage: Stage) -> None:
+    problems: list[str | None] = ["bot.db: the disk is full", None]
+
+    async def ready() -> str | None:
+        return problems.pop(0)
+
+    chat = WebChat(stage, port=0, ready=ready)
+    async with running(chat, stage), httpx.AsyncClient(base_url=chat.address, timeout=WAIT_S) as client:
+        red, green = await client.get("/readyz"), await client.get("/readyz")
+    assert (red.status_code, red.text) == (503, "bot.db: the disk is full\n")
+    assert (green.status_code, green.text) == (200, "ready\n")
+
+
+async def test_what_is_wrong_is_told_to_all_who_look_and_to_who_comes_later(
+    client: httpx.AsyncClient, chat: WebChat
+) -> None:
+    async with looking(client) as events:
+        assert (await events.next())[1]["notice"] is None
+        chat.announce("cannot save right now")
+        assert await events.next() == ("notice", {"text": "cannot save right now"})
+        async with looking(client, "garden") as later:
+            assert (await later.next())[1]["notice"] == "cannot save right now"
+            chat.announce(None)
+            for each in (events, later):
+                assert await each.next() == ("notice", {"text": None})
+
+
 async def test_a_stream_begins_with_all_that_is_visible(client: httpx.AsyncClient, stage: Stage) -> None:
     await say(client, "hello")
     stage.stored(KITCHEN, "d1", "Hi!")

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from greenroom.actors.model import SessionKey
 from greenroom.actors.ports import Shown
 from greenroom.platforms.chats.legible import clean
+from greenroom.platforms.chats.web.board import Notice
 from greenroom.platforms.chats.web.codec import (
     TEXT_MAX_BYTES,
     BadMessageError,
@@ -80,7 +81,7 @@ def test_words_that_stream_stand_in_only_for_answers_that_may_change() -> None:
 @given(st.text())
 def test_a_frame_is_one_event_whatever_the_text(text: str) -> None:
     row = Shown("a", mine=False, text=clean(text), at=1.0)
-    for frame in (upsert_frame(row), snapshot_frame([row])):
+    for frame in (upsert_frame(row), snapshot_frame([row], Notice(text))):
         assert frame.count(b"\n\n") == 1
         assert frame.endswith(b"\n\n")
         assert b"\r" not in frame

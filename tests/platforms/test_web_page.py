@@ -103,6 +103,21 @@ async def test_what_was_written_while_the_server_was_away_is_sent_once_when_it_i
     assert [inbound.text for inbound in stage.accepted] == ["before", "while it was away"]
 
 
+async def test_a_notice_stands_on_the_page_for_as_long_as_it_is_true(stage: Stage, browser: BrowserContext) -> None:
+    chat = WebChat(stage, port=0)
+    async with running(chat, stage):
+        page = await visit(browser, chat)
+        chat.announce("cannot save right now: the disk is full")
+        await expect(page.locator("#trouble")).to_have_text(
+            "The server cannot save right now: the disk is full. "
+            "Your messages are kept in this browser, and sent again by themselves."
+        )
+        await page.reload()
+        await expect(page.locator("#trouble")).to_contain_text("the disk is full")
+        chat.announce(None)
+        await expect(page.locator("#trouble")).to_be_hidden()
+
+
 async def test_an_unsent_message_survives_a_reload_and_a_refusal_to_store(
     stage: Stage, browser: BrowserContext
 ) -> None:

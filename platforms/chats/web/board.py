@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from greenroom.actors.ports import Shown
@@ -19,6 +20,16 @@ LIVE_MAX = 1024
 """Streaming messages whose words are remembered for browsers that open the chat meanwhile."""
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What everyone who looks should know for as long as it is true; None: nothing any more."""
+
+    text: str | None = None
+
+
+News = Shown | Notice
+
+
 class CrowdedError(Exception):
     """More browsers than `STREAMS_MAX`."""
 
@@ -29,14 +40,14 @@ class Stream:
     def __init__(self, leave: Callable[[Stream], None]) -> None:
         """Start with nothing to tell. `leave` takes the stream off its board."""
         self._leave = leave
-        self._pending: dict[tuple[bool, str], Shown] = {}
+        self._pending: dict[tuple[bool, str] | None, News] = {}
         self._wake = asyncio.Event()
         self.ended = asyncio.Event()
         self.overflowed = asyncio.Event()
 
-    def push(self, row: Shown) -> None:
-        """Let the browser know of `row`, soon."""
-        self._pending[(row.mine, row.id)] = row
+    def push(self, news: News) -> None:
+        """Let the browser know, soon."""
+        self._pending[None if isinstance(news, Notice) else (news.mine, news.id)] = news
         if len(self._pending) > PENDING_MAX:
             self._pending.clear()
             self.overflowed.set()
@@ -48,7 +59,7 @@ class Stream:
         self.ended.set()
         self._wake.set()
 
-    async def take(self, beat_s: float) -> tuple[Shown, ...]:
+    async def take(self, beat_s: float) -> tuple[News, ...]:
         """Wait for news, at most `beat_s` seconds, and take all of it."""
         try:
             async with asyncio.timeout(beat_s):
@@ -74,6 +85,14 @@ class Board:
         self._streams: dict[str, set[Stream]] = {}
         self._live: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._closed = False
+        self.notice = Notice()
+
+    def announce(self, notice: Notice) -> None:
+        """Tell everyone who looks, in whatever chat; who comes later reads `notice`."""
+        self.notice = notice
+        for streams in self._streams.values():
+            for stream in streams:
+                stream.push(notice)
 
     def watched(self, chat: str) -> int:
         """Count the browsers that look at a chat."""

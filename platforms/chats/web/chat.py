@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from greenroom.actors.model import DeliveryClass, Inbound, Receipt, SessionKey
 from greenroom.actors.ports import BusyError, Door, History, Outgoing, Shown, Traits
-from greenroom.platforms.chats.web.board import Board, Stream
+from greenroom.platforms.chats.web.board import Board, Notice, Stream
 from greenroom.platforms.chats.web.codec import (
     BEAT_FRAME,
     Said,
     as_seen,
+    news_frame,
     overlay,
     snapshot_frame,
     update_id,
-    upsert_frame,
 )
 from greenroom.platforms.chats.web.guard import AllowedHosts, Guard
 from greenroom.platforms.chats.web.routes import build_app
@@ -42,12 +43,18 @@ TRAITS = Traits(
 )
 
 
+async def always_ready() -> str | None:
+    """Know of nothing that could be wrong."""
+    return None
+
+
 class WebChat:
     """Serves the page and its events. Implements `Platform`; everything runs on the loop that runs `run`.
 
     There is no login: who reaches the address may chat, so it listens on this machine alone unless told otherwise.
     `hosts` are further names by which browsers may address it, such as that of a proxy in front of it.
     A message's id is its outgoing key: sending twice shows once, and editing works after any restart.
+    `ready` says what keeps greenroom from taking and answering messages now, for /readyz; None when nothing does.
     """
 
     def __init__(
@@ -60,11 +67,13 @@ class WebChat:
         hosts: Sequence[str] = (),
         beat_s: float = BEAT_S,
         now: Callable[[], float] = time.time,
+        ready: Callable[[], Awaitable[str | None]] = always_ready,
     ) -> None:
         """Prepare; nothing is opened before `bind` or `run`."""
         self._history, self._account = history, account
         self._host, self._port, self._beat_s, self._now = host, port, beat_s, now
-        self._board = Board()
+        self._board, self._ready = Board(), ready
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._door: Door | None = None
         self._listening: socket.socket | None = None
         self._app = Guard(build_app(self), AllowedHosts(host, hosts))
@@ -117,7 +126,7 @@ class WebChat:
         Run again after a crash it takes the same port, so that pages find it.
         """
         listening, self._listening = self._bound(), None
-        self._door = door
+        self._door, self._loop = door, asyncio.get_running_loop()
         self._board.open()
         async with serving(self._app, listening) as server:
             door.connected()
@@ -128,6 +137,16 @@ class WebChat:
             finally:
                 self._board.close()
                 door.disconnected("the web server stopped")
+
+    async def ready(self) -> str | None:
+        """See `Room.ready`."""
+        return await self._ready()
+
+    def announce(self, words: str | None) -> None:
+        """Tell everyone who looks what is wrong, or that it is over. From any thread; lost while nothing is served."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # The loop is closed: nobody looks any more.
+                self._loop.call_soon_threadsafe(self._board.announce, Notice(words))
 
     async def send(self, message: Outgoing) -> str:
         self._tell(message.session, message.key, message.text, final=message.text != TRAITS.placeholder)
@@ -182,11 +201,11 @@ class WebChat:
         return stream, self._frames(stream, seen)
 
     async def _frames(self, stream: Stream, seen: Sequence[Shown]) -> AsyncIterator[bytes]:
-        yield snapshot_frame(seen)
+        yield snapshot_frame(seen, self._board.notice)
         while True:
-            rows = await stream.take(self._beat_s)
-            if rows:
-                yield b"".join(map(upsert_frame, rows))
+            news = await stream.take(self._beat_s)
+            if news:
+                yield b"".join(map(news_frame, news))
             elif stream.ended.is_set():
                 return
             else:

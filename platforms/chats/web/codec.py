@@ -11,6 +11,7 @@ import msgspec
 from greenroom.actors.model import SessionKey
 from greenroom.actors.ports import Shown
 from greenroom.platforms.chats.legible import clean
+from greenroom.platforms.chats.web.board import News, Notice
 
 TEXT_MAX_BYTES = 64 * 1024
 """Longest message a person may send, in UTF-8."""
@@ -83,14 +84,22 @@ def overlay(rows: Sequence[Shown], live: Mapping[str, str]) -> tuple[Shown, ...]
     )
 
 
-def snapshot_frame(rows: Sequence[Shown]) -> bytes:
-    """Write all that is visible in a chat, oldest first; a page replaces what it shows by it."""
-    return b"retry: %d\nevent: snapshot\ndata: %b\n\n" % (RETRY_MS, msgspec.json.encode({"messages": rows}))
+def snapshot_frame(rows: Sequence[Shown], notice: Notice) -> bytes:
+    """Write all that is visible in a chat, oldest first, and what all should know; a page shows nothing else."""
+    seen = {"messages": rows, "notice": notice.text}
+    return b"retry: %d\nevent: snapshot\ndata: %b\n\n" % (RETRY_MS, msgspec.json.encode(seen))
 
 
 def upsert_frame(row: Shown) -> bytes:
     """Write one message, new or changed."""
     return b"event: upsert\ndata: %b\n\n" % msgspec.json.encode(row)
+
+
+def news_frame(news: News) -> bytes:
+    """Write whatever is new."""
+    if isinstance(news, Notice):
+        return b"event: notice\ndata: %b\n\n" % msgspec.json.encode(news)
+    return upsert_frame(news)
 
 
 BEAT_FRAME = b"event: beat\ndata: 1\n\n"

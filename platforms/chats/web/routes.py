@@ -2,11 +2,14 @@
 
     GET  /                        the page; its parts are under /page/
     GET  /livez                   200 while the server serves
-    GET  /chats/{chat}/events     server-sent events: first `snapshot` {"messages": [row, ...]}, all that is visible,
-                                  oldest first; then `upsert` row for each new or changed message; `beat` when quiet.
+    GET  /readyz                  200 while messages can be stored and answered; 503 with the reason while not
+    GET  /chats/{chat}/events     server-sent events: first `snapshot` {"messages": [row, ...], "notice"}, all that is
+                                  visible, oldest first; then `upsert` row for each new or changed message; `beat`
+                                  when quiet.
                                   A row is {"id", "mine", "text", "at", "final"}; a message keeps its id, so that what
-                                  is told twice shows once. 503 with Retry-After when too many look or the
-                                  store cannot be read.
+                                  is told twice shows once. A notice says what is wrong with the whole server, null
+                                  when nothing is; `notice` {"text"} changes it. 503 with Retry-After
+                                  when too many look or the store cannot be read.
     POST /chats/{chat}/messages   {"id", "text"}, application/json. 202 {"id", "inbox_id", "repeated"} once it is on
                                   disk: 200 and repeated = true when it had been there before. 400 not a message,
                                   403 not allowed, 413 too large, 415 not JSON; each will never be taken.
@@ -47,6 +50,9 @@ class Room(Protocol):
 
     async def say(self, chat: str, said: Said) -> Receipt:
         """Return when a person's message is on disk. Raises as `Door.accept` does, and InvalidKeyError."""
+
+    async def ready(self) -> str | None:
+        """Say what keeps messages from being stored and answered now; None when nothing does."""
 
     async def look(self, chat: str) -> tuple[Stream, AsyncIterator[bytes]]:
         """Begin to look at a chat. Raises CrowdedError, BusyError and InvalidKeyError."""
@@ -116,10 +122,15 @@ def build_routes(room: Room) -> list[Route]:
     async def livez(_: Request) -> Response:
         return PlainTextResponse("alive\n")
 
+    async def readyz(_: Request) -> Response:
+        problem = await room.ready()
+        return PlainTextResponse("ready\n" if problem is None else f"{problem}\n", 200 if problem is None else 503)
+
     return [
         Route("/", page),
         Route("/page/{name}", page),
         Route("/livez", livez),
+        Route("/readyz", readyz),
         Route("/chats/{chat}/events", events),
         Route("/chats/{chat}/messages", messages, methods=["POST"]),
     ]

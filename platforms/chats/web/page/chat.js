@@ -14,6 +14,9 @@ const draft = `greenroom.draft.${chat}`;
 const log = new Log(root);
 let atEnd = true;
 let connected = false;
+let lost = false;
+let notice = null; // What the server says is wrong with it.
+let unsaved = null; // Why a message could not be stored yet.
 
 const outbox = new Outbox(chat, {
   changed: (id, state, why) => {
@@ -21,20 +24,24 @@ const outbox = new Outbox(chat, {
     if (row) log.upsert({ ...row, state, why });
   },
   trouble: (why) => {
-    trouble.hidden = why === null || !connected; // While the link is lost, that line says it all.
-    trouble.textContent = why === null ? "" : `Not saved yet: ${why} Trying again by itself; ${whereKept()}.`;
-    if (why !== null && !connected) sayLost();
+    unsaved = why;
+    if (why !== null && !connected) lost = true;
+    sayTrouble();
   },
 });
 
 const asUnsent = (message) => ({ ...message, mine: true, final: true, state: "sending" });
 const whereKept = () => (kept.durable ? "your message is kept in this browser" : "keep this page open until then");
 
-function sayLost() {
-  trouble.hidden = false;
-  trouble.textContent =
-    "The server does not answer. This page reconnects by itself; what you write meanwhile is kept" +
-    (kept.durable ? " in this browser and sent then." : " as long as this page is open, and sent then.");
+// One line, for the greatest trouble there is.
+function sayTrouble() {
+  const keptThere = kept.durable ? "in this browser" : "as long as this page is open";
+  let words = "";
+  if (lost) words = `The server does not answer. This page reconnects by itself; what you write meanwhile is kept ${keptThere}, and sent then.`;
+  else if (notice !== null) words = `The server ${notice}. Your messages are kept ${keptThere}, and sent again by themselves.`;
+  else if (unsaved !== null) words = `Not saved yet: ${unsaved.replace(/\.?$/, ".")} Trying again by itself; ${whereKept()}.`;
+  trouble.hidden = words === "";
+  if (trouble.textContent !== words) trouble.textContent = words; // Said aloud only when it changes.
 }
 
 const stream = new Stream(chat, {
@@ -55,8 +62,14 @@ const stream = new Stream(chat, {
     byId("link").dataset.state = state;
     const words = { open: "connected", connecting: "connecting…", lost: "reconnecting…" };
     byId("link-text").textContent = words[state];
-    if (state === "lost") sayLost();
-    else trouble.hidden = true;
+    if (state !== "connecting") lost = state === "lost";
+    if (connected) unsaved = null;
+    sayTrouble();
+  },
+  notice: (words) => {
+    notice = words;
+    sayTrouble();
+    if (words === null) outbox.poke();
   },
   idle: () => !log.busy && outbox.waiting().length === 0,
 });
@@ -80,7 +93,7 @@ form.addEventListener("submit", (event) => {
     trouble.textContent = "That is longer than 64 KB: split it, or send a link.";
     return;
   }
-  trouble.hidden = connected;
+  sayTrouble();
   text.value = "";
   kept.drop(draft);
   log.upsert(asUnsent(outbox.add(words)));

@@ -5,7 +5,7 @@ const SILENCE_MS_MAX = 40000; // The server beats every 15 s.
 const HIDDEN_MS = 10000;
 
 export class Stream {
-  // `on` has snapshot(rows), upsert(row), state("open" | "connecting" | "lost"), and idle(): may a hidden page let go?
+  // `on` has snapshot(rows), upsert(row), state("open" | "connecting" | "lost"), notice(words or null), and idle(): may a hidden page let go?
   constructor(chat, on) {
     this.url = `/chats/${encodeURIComponent(chat)}/events`;
     this.on = on;
@@ -29,10 +29,16 @@ export class Stream {
       this.listen();
       this.on.upsert(JSON.parse(event.data));
     });
+    source.addEventListener("notice", (event) => {
+      this.listen();
+      this.on.notice(JSON.parse(event.data).text);
+    });
     source.addEventListener("snapshot", (event) => {
       this.listen();
       this.failures = 0;
-      this.on.snapshot(JSON.parse(event.data).messages);
+      const seen = JSON.parse(event.data);
+      this.on.snapshot(seen.messages);
+      this.on.notice(seen.notice);
       this.on.state("open");
     });
   }
