@@ -1,0 +1,112 @@
+"""Commands of the sandbox: run seeds, replay one. Nothing here touches a real database, clock or network."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from greenroom.supervisor.cli.options import JsonOption
+from greenroom.supervisor.cli.outcome import CommandFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from greenroom.supervisor.sandbox.campaign import Tally
+
+sandbox_app = typer.Typer(
+    name="sandbox", help="Try the house under simulated crashes: one seed, one world.", no_args_is_help=True
+)
+
+LISTED_MAX = 20
+"""Findings that are printed; the JSON has them all."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands on the command line."""
+    sandbox_app.command(epilog="Examples: greenroom sandbox run --seeds 10000; greenroom sandbox run --jobs 0 --json")(
+        run
+    )
+    sandbox_app.command(epilog="Example: greenroom sandbox replay 264")(replay)
+    app.add_typer(sandbox_app)
+
+
+def run(
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to try.")] = 1_000,
+    start: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes to use; 0: one for each core.")] = 1,
+    doublecheck: Annotated[bool, typer.Option("--doublecheck", help="Run each seed twice; both must agree.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Run many seeds and check every promise in each; exit code 1 if one is broken."""
+    from greenroom.supervisor.cli.paper import print_json  # noqa: PLC0415
+    from greenroom.supervisor.sandbox.campaign import Watch, campaign  # noqa: PLC0415 - only needed here
+
+    watch = Watch()
+    wanted = range(start, start + seeds)
+    total = _watched(campaign(wanted, jobs=jobs or os.cpu_count() or 1, twice=doublecheck), len(wanted))
+    if json:
+        print_json(total.summary(watch.seconds))
+    else:
+        _print_report(total, watch.seconds)
+    if total.findings:
+        seed = total.findings[0].seed
+        raise CommandFailed(
+            f"{len(total.findings)} broken promises; `greenroom sandbox replay {seed}` tells the first story"
+        )
+
+
+def _watched(progress: "Iterator[Tally]", wanted: int) -> "Tally":
+    from greenroom.supervisor.sandbox.campaign import Tally  # noqa: PLC0415
+
+    total = Tally()
+    if not sys.stderr.isatty():
+        for total in progress:  # noqa: B007 - the last one is the sum
+            pass
+        return total
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=wanted)
+        for total in progress:
+            what = f"{total.crashes} crashes, {len(total.findings)} broken promises"
+            bar.update(task, completed=total.seeds, description=what)
+    return total
+
+
+def _print_report(total: "Tally", seconds: float) -> None:
+    from greenroom.supervisor.cli.paper import print_table  # noqa: PLC0415
+
+    summary = total.summary(seconds)
+    print(
+        f"{total.seeds} seeds, {summary['seeds_per_minute']} a minute; {summary['crashes_per_seed']} crashes a seed, "
+        f"{total.boots} boots, {total.runs} runs, {summary['virtual_hours']} virtual hours"
+    )
+    print_table(("FAULT", "TIMES"), sorted(total.faults.items()))
+    if total.findings:
+        shown = total.findings[:LISTED_MAX]
+        print_table(("SEED", "BROKEN", "WHERE"), [(it.seed, it.invariant, it.detail) for it in shown])
+    print(f"{len(total.faults)} kinds of faults, {len(total.findings)} broken promises")
+
+
+def replay(
+    seed: Annotated[int, typer.Argument(min=0, help="The seed to tell.")],
+    json: JsonOption = False,
+) -> None:
+    """Tell the story of one seed, line by line: when, who, what; exit code 1 if a promise is broken in it."""
+    from greenroom.supervisor.cli.paper import clean, print_json  # noqa: PLC0415
+    from greenroom.supervisor.sandbox.simulator import simulate  # noqa: PLC0415 - only needed here
+
+    report = simulate(seed, history=True)
+    if json:
+        print_json({"seed": seed, "trace": report.trace, "history": report.history, "violations": report.violations})
+    else:
+        for each in report.history:
+            print(f"{each.at:12.2f}  {each.who:<20} {clean(each.what, lines=False)}")
+        print(f"seed {seed}: {report.boots} boots, {report.crashes} crashes, {report.runs} runs, trace {report.trace}")
+        for violation in report.violations:
+            print(f"BROKEN  {violation}")
+    if report.violations:
+        raise CommandFailed(f"seed {seed} breaks {len(report.violations)} promises")

@@ -1,0 +1,66 @@
+"""Seeds are summed up, on one core or more, and what breaks is named with its seed."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner
+
+from greenroom.supervisor.cli.main import app
+from greenroom.supervisor.sandbox import campaign as campaigns
+from greenroom.supervisor.sandbox.campaign import Finding, Tally, campaign, try_seed, try_seeds
+from greenroom.supervisor.sandbox.simulator import simulate
+
+WANTED = {"seeds", "violations", "seeds_per_minute", "crashes_per_seed", "fault_kinds"}
+
+
+def last(tallies: Iterator[Tally]) -> Tally:
+    return list(tallies)[-1]
+
+
+def test_one_core_and_two_find_the_same() -> None:
+    alone, shared = last(campaign(range(30))), last(campaign(range(30), jobs=2))
+    assert alone.seeds == shared.seeds == 30
+    assert (alone.crashes, alone.boots, alone.faults) == (shared.crashes, shared.boots, shared.faults)
+
+
+def test_progress_is_told_as_it_comes() -> None:
+    assert [each.seeds for each in campaign(range(3))] == [1, 2, 3]
+
+
+def test_a_seed_that_breaks_the_simulator_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(seed: int, *_: object) -> None:
+        raise RuntimeError(f"seed {seed} is too much")
+
+    monkeypatch.setattr(campaigns, "simulate", broken)
+    assert try_seed(5).findings == (Finding(5, "nothing_escapes", "RuntimeError: seed 5 is too much"),)
+
+
+def test_two_runs_that_differ_are_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = iter((1, 2))
+    monkeypatch.setattr(campaigns, "simulate", lambda _seed, *_: simulate(next(seeds)))
+    assert [each.invariant for each in try_seed(1, twice=True).findings] == ["same_seed_same_run"]
+
+
+def test_the_summary_says_what_was_tried() -> None:
+    total = Tally(seeds=10, crashes=25, faults=Counter(a=2, b=1), findings=(Finding(3, "order_is_kept", "here"),))
+    summary = total.summary(seconds=2.0)
+    assert (summary["seeds_per_minute"], summary["crashes_per_seed"], summary["fault_kinds"]) == (300, 2.5, 2)
+    assert summary["violations"] == 1
+    assert try_seeds(()) == Tally()
+
+
+def test_the_command_prints_one_object_of_json() -> None:
+    done = CliRunner().invoke(app, ["sandbox", "run", "--seeds", "3", "--json"])
+    assert done.exit_code == 0
+    printed = json.loads(done.stdout)
+    assert printed.keys() >= WANTED
+    assert printed["seeds"] == 3
+
+
+def test_a_seed_can_be_told_line_by_line() -> None:
+    done = CliRunner().invoke(app, ["sandbox", "replay", "3"])
+    assert done.exit_code == 0
+    assert "process              starts" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("seed 3:")
