@@ -21,8 +21,8 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
         returned = await agent(turn)
     except asyncio.CancelledError:
         return Cancelled()
-    except GeneratorExit:  # The loop is torn down around us: there is nobody to tell.
-        raise
+    except GeneratorExit:  # The agent's own, or the loop is torn down around us: then nobody hears this.
+        return Failed(CRASHED_LINE.format(what=GeneratorExit.__name__), turn.said)
     except BaseException as error:  # Invariant: whatever an agent raises ends its own run, with an outcome.
         logger.warning("the agent failed in %s: %r", turn.session, error, exc_info=error)
         return Failed(CRASHED_LINE.format(what=type(error).__name__), turn.said)

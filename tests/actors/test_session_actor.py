@@ -1,0 +1,276 @@
+"""The shell of a session: what is on disk comes first, and nothing is left when it rests."""
+
+import gc
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import pytest
+
+from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+from greenroom.actors.events import Arrived, Drained, IdleRang, TreeEvent, Woke
+from greenroom.actors.facts import Fact, InboundStored, RunOpened
+from greenroom.actors.house import House
+from greenroom.actors.model import Epoch, Inbound, InterruptReason, SessionId, SessionKey, StoredInbound
+from greenroom.actors.ports import Turn
+from greenroom.actors.ref import Ref
+from greenroom.actors.rules import Rules
+from greenroom.actors.runtime import Failure
+from greenroom.actors.session_actor import SessionActor, StoreRefusedError, StoreUnreadableError
+from greenroom.actors.simulation import SimRuntime
+from greenroom.actors.store import Committed, Query, ReadAnswer, ReadFailed, RefusalKind, Refused, TranscriptOf
+from greenroom.storage.faulty_disk import Disk
+from greenroom.storage.store import SqliteStore
+from greenroom.storage.writer import Place
+
+KEY = SessionKey("web", "bot", "ann")
+S = SessionId(1)
+
+
+class HeldStore:
+    """The real store, whose commits may be held back or refused on their way; nothing else is changed."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self.held: list[Callable[[], None]] | None = None
+        self.refusal: Refused | None = None
+        self.unreadable = False
+
+    @property
+    def epoch(self) -> Epoch:
+        return self._store.epoch
+
+    @property
+    def uid(self) -> str:
+        return self._store.uid
+
+    def accept(self, inbound: Inbound, at: float, then: Callable[[Committed | Refused], None]) -> None:
+        self._store.accept(inbound, at, then)
+
+    def write(self, facts: Sequence[Fact], then: Callable[[Committed | Refused], None]) -> None:
+        if self.refusal is not None:
+            then(self.refusal)
+        elif self.held is not None:
+            self.held.append(lambda: self._store.write(facts, then))
+        else:
+            self._store.write(facts, then)
+
+    def read(self, query: Query, then: Callable[[ReadAnswer], None]) -> None:
+        if self.unreadable:
+            then(ReadFailed("the disk is gone"))
+        else:
+            self._store.read(query, then)
+
+
+class Around:
+    """The surroundings, which write down what they are told."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+        assert session == KEY
+        self.heard.append(act)
+
+    def report_run(self, session_id: SessionId, *, live: bool) -> None:
+        self.heard.append((session_id, "live" if live else "over"))
+
+    def report_concluded(self, session_id: SessionId) -> None:
+        self.heard.append((session_id, "concluded"))
+
+    def offer_rest(self, session_id: SessionId, told: int) -> None:
+        self.heard.append((session_id, "rest", told))
+
+
+class Stage:
+    def __init__(self, seed: int = 1) -> None:
+        self.disk = Disk(seed)
+        self.runtime = SimRuntime(seed)
+        self.failures: list[Failure] = []
+        self.runtime.on_failure(self.failures.append)
+        self.real = SqliteStore.open(Place("/bot.db", vfs=self.disk.vfs_name), self.runtime, version="test")
+        self.store = HeldStore(self.real)
+        self.around = Around()
+        self.seen: list[str] = []
+        self.house = House(self.store, self.agent, Rules(), self.around)
+        self.said = 0
+
+    def __enter__(self) -> Self:
+        self.disk.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runtime.close(60)
+        self.real.abandon()
+        self.disk.__exit__(None, None, None)
+
+    async def agent(self, turn: Turn) -> str:
+        self.seen.append(turn.text)
+        if turn.text == "hang":
+            await turn.ask_user("?")
+        return f"re {turn.text}"
+
+    def start(self) -> Ref[SessionActor]:
+        ref: Ref[SessionActor] = self.runtime.start(SessionActor, self.house, S)
+        return ref
+
+    def store_inbound(self, text: str) -> StoredInbound:
+        self.said += 1
+        answers: list[Any] = []
+        self.real.write((InboundStored(Inbound(KEY, f"u{self.said}", text), self.runtime.clock.now()),), answers.append)
+        while not answers:
+            assert self.runtime.step()
+        return StoredInbound(answers[0].receipts[0].inbox_id, text, None, self.runtime.clock.now())
+
+    def settle(self, seconds: float = 5) -> None:
+        self.runtime.advance(seconds)
+
+    def rows(self) -> list[str]:
+        answers: list[Any] = []
+        self.real.read(TranscriptOf(S, 100), answers.append)
+        while not answers:
+            assert self.runtime.step()
+        return [row.text for row in answers[0]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_done_before_it_is_on_disk_and_what_comes_meanwhile_waits_its_turn(seed: int) -> None:
+    with Stage(seed) as stage:
+        first, second = stage.store_inbound("a"), stage.store_inbound("b")
+        stage.store.held = []
+        actor = stage.start()
+        actor.tell(Arrived(first))
+        actor.tell(Arrived(second))
+        stage.settle()
+        (commit,) = stage.store.held
+        assert (stage.seen, stage.around.heard) == ([], [])
+        stage.store.held = None
+        commit()
+        stage.settle()
+        assert stage.seen == ["a\nb"], "both were there when it was loaded"
+        assert stage.rows() == ["a", "b", "re a\nb"]
+        live, delivered, concluded, over = [
+            it for it in stage.around.heard if not isinstance(it, ShowText | OpenAnchor)
+        ]
+        assert (live, concluded, over) == ((S, "live"), (S, "concluded"), (S, "over"))
+        assert isinstance(delivered, Deliver)
+
+
+def test_what_the_store_refuses_kills_the_actor_and_is_not_done() -> None:
+    with Stage() as stage:
+        inbound = stage.store_inbound("a")
+        stage.store.refusal = Refused(RefusalKind.STALE_WRITER, "somebody else owns it")
+        actor = stage.start()
+        actor.tell(Arrived(inbound))
+        stage.settle()
+        assert [type(failure.error) for failure in stage.failures] == [StoreRefusedError]
+        assert not actor.is_alive()
+        assert (stage.seen, stage.around.heard, stage.rows()) == ([], [], [])
+
+
+def test_what_cannot_be_loaded_dies_and_says_why() -> None:
+    with Stage() as stage:
+        stage.store.unreadable = True
+        stage.start()
+        stage.settle()
+        (failure,) = stage.failures
+        assert isinstance(failure.error, StoreUnreadableError)
+        assert "the disk is gone" in str(failure.error)
+
+
+def test_a_rest_is_offered_with_the_count_of_what_was_handled_and_not_of_what_waits() -> None:
+    with Stage() as stage:
+        inbound = stage.store_inbound("a")
+        stage.store.held = []
+        actor = stage.start()
+        actor.tell(Arrived(inbound))
+        stage.settle()
+        actor.tell(IdleRang())
+        actor.tell(Woke())
+        stage.settle()
+        held, stage.store.held = stage.store.held, None
+        for commit in held:
+            commit()
+        stage.settle(1_000)
+        assert [it for it in stage.around.heard if isinstance(it, tuple) and "rest" in it] == [(S, "rest", 2)]
+
+
+def test_a_stashed_message_forbids_the_rest_that_was_offered_before_it() -> None:
+    with Stage() as stage:
+        stage.store_inbound("a")
+        actor = stage.start()
+        events: tuple[IdleRang | TreeEvent, ...] = (
+            Drained(InterruptReason.RESTART_TIMEOUT),
+            IdleRang(),
+            Woke(),
+        )
+        for event in events:  # All are stashed: the session is not loaded yet.
+            actor.tell(event)
+        stage.settle(1)
+        assert stage.around.heard[:2] == [(S, "over"), (S, "rest", 1)]
+
+
+def test_a_rested_session_leaves_no_object_behind_and_comes_back_from_the_store() -> None:
+    with Stage() as stage:
+        actor = stage.start()
+        actor.tell(Arrived(stage.store_inbound("a")))
+        stage.settle(1_000)
+        assert stage.around.heard[-1] == (S, "rest", 1)
+        alive = weakref.ref(actor._actor_weakref())
+        actor.stop(block=False)
+        stage.settle()
+        del actor
+        gc.collect()
+        assert alive() is None
+        assert len(stage.runtime.timers) == 0
+        stage.start().tell(Arrived(stage.store_inbound("b")))
+        stage.settle()
+        assert stage.rows() == ["a", "re a", "b", "re b"]
+
+
+def test_a_session_that_ends_takes_its_run_along_but_not_the_timers_of_its_successor() -> None:
+    with Stage() as stage:
+        first = stage.start()
+        first.tell(Arrived(stage.store_inbound("hang")))
+        stage.settle()
+        second = stage.start()
+        second.tell(Woke())
+        stage.settle()
+        first.stop(block=False)
+        stage.settle(1_000)
+        assert (S, "rest", 1) in stage.around.heard, "its idle timer rang"
+
+
+def test_a_dead_actor_s_late_commit_disturbs_nobody() -> None:
+    with Stage() as stage:
+        inbound = stage.store_inbound("a")
+        stage.store.held = []
+        actor = stage.start()
+        actor.tell(Arrived(inbound))
+        stage.settle()
+        actor.kill()
+        stage.settle()
+        held, stage.store.held = stage.store.held, None
+        for commit in held:
+            commit()
+        stage.settle()
+        assert stage.failures == []
+        assert stage.rows() == ["a"]
+        assert stage.seen == []
+
+
+def test_the_facts_of_a_step_are_one_write() -> None:
+    with Stage() as stage:
+        inbound = stage.store_inbound("a")
+        written: list[Sequence[Fact]] = []
+        pass_on = stage.store.write
+
+        def write(facts: Sequence[Fact], then: Callable[[Committed | Refused], None]) -> None:
+            written.append(facts)
+            pass_on(facts, then)
+
+        stage.store.write = write  # type: ignore[method-assign]
+        stage.start().tell(Arrived(inbound))
+        stage.settle(0.5)
+        assert isinstance(written[0][0], RunOpened)
+        assert len(written) == 2, "one for the run's beginning, one for its end"
