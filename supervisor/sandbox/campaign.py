@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -120,15 +119,3 @@ def campaign(seeds: range, *, jobs: int = 1, mix: Mix = DEFAULT_MIX, twice: bool
             for each in done:
                 total += each.result()
             yield total
-
-
-@dataclass(slots=True)
-class Watch:
-    """How long a campaign took. Wall time of the machine it ran on, for the report alone."""
-
-    began: float = field(default_factory=time.perf_counter)
-
-    @property
-    def seconds(self) -> float:
-        """Since it began."""
-        return time.perf_counter() - self.began

@@ -1,4 +1,4 @@
-"""A story told step by step: a person says, the process dies, time passes, and what is visible and stored is read.
+r"""A story told step by step: a person says, the process dies, time passes, and what is visible and stored is read.
 
 The real house runs in it, in virtual time, on a simulated disk and chat server. Nothing sleeps and nothing is random
 but through `seed`, so that a story has one end.
@@ -9,7 +9,7 @@ but through `seed`, so that a story has one end.
         room.crash()
         room.boot()
         room.rest()
-        assert room.visible() == ["(m1.0 once in doubt) \\n\\nanswer <m1>"]
+        assert room.visible() == ["(m1.0 once in doubt) \n\nanswer <m1>"]
         assert room.effects("once") == 1
         assert room.broken() == []
 """
@@ -286,8 +286,8 @@ class Scenario:
 
     def of_session(self, table: str, chat: int | SessionKey = 1, *, order: str = "id") -> list[Row]:
         """All rows of a table that belong to a chat's session."""
-        sql = f"SELECT * FROM {table} WHERE session_id IN (SELECT id FROM sessions WHERE key = ?) ORDER BY {order}"  # noqa: S608
-        return self.rows(sql, str(self.chat(chat)))
+        belongs = "session_id IN (SELECT id FROM sessions WHERE key = ?)"
+        return self.rows(f"SELECT * FROM {table} WHERE {belongs} ORDER BY {order}", str(self.chat(chat)))  # noqa: S608
 
     def rows(self, sql: str, *bindings: Any) -> list[Row]:
         """Read from the store: through the living process, or from the disk that it left."""
