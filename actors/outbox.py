@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
+from msgspec import structs
+
 from greenroom.actors.calls import Call, Edit, Look, Outcome, Post, Worked
 from greenroom.actors.entry import Entry, Ways, advance, fill, next_call, parts_of, posted, ready_at, take_up
 from greenroom.actors.facts import DeliveryMoved
@@ -52,11 +54,11 @@ def step(ways: Ways, lane: Lane, event: Event, moment: Moment) -> tuple[Lane, Ef
         case Opened(delivery) | Filled(delivery):
             return _settle(ways, _hear(ways, lane, delivery), moment)
         case LiveText(_, key, text):
-            streamed = (replace(e, live=text) if _streams(ways, e, key) else e for e in lane.entries)
-            return _settle(ways, replace(lane, entries=tuple(streamed)), moment)
+            streamed = (structs.replace(e, live=text) if _streams(ways, e, key) else e for e in lane.entries)
+            return _settle(ways, structs.replace(lane, entries=tuple(streamed)), moment)
         case PlatformUp():
-            hurried = (replace(e, not_before=moment.now) for e in lane.entries)
-            return _settle(ways, replace(lane, entries=tuple(hurried)), moment)
+            hurried = (structs.replace(e, not_before=moment.now) for e in lane.entries)
+            return _settle(ways, structs.replace(lane, entries=tuple(hurried)), moment)
         case Woke():
             return _settle(ways, lane, moment)
         case _:
@@ -80,8 +82,8 @@ def _heard(ways: Ways, entry: Entry, delivery: Delivery) -> Entry:
     if entry.parts is not None:
         return entry
     if delivery.text is None:
-        return replace(entry, wanted=True)
-    return replace(fill(ways, entry, delivery.text), not_before=0.0)  # An anchor's trouble is not the answer's.
+        return structs.replace(entry, wanted=True)
+    return structs.replace(fill(ways, entry, delivery.text), not_before=0.0)  # An anchor's trouble is not the answer's.
 
 
 def _take_all(ways: Ways, lane: Lane, deliveries: Iterable[Delivery], moment: Moment) -> Lane:
@@ -94,9 +96,9 @@ def _take_all(ways: Ways, lane: Lane, deliveries: Iterable[Delivery], moment: Mo
             not_before = moment.now + min(wait_s, ways.limits.backoff_max_s)
             entries.append(take_up(ways, delivery, not_before=not_before))
         elif delivery.text is not None:
-            entries = list(_hear(ways, replace(lane, entries=tuple(entries)), delivery).entries)
+            entries = list(_hear(ways, structs.replace(lane, entries=tuple(entries)), delivery).entries)
     entries.sort(key=lambda entry: entry.delivery.created_at)  # Stable: rows of one moment keep their order.
-    return replace(lane, entries=tuple(entries))
+    return structs.replace(lane, entries=tuple(entries))
 
 
 def _settle(ways: Ways, lane: Lane, moment: Moment, effects: Effects = NOTHING) -> tuple[Lane, Effects]:
@@ -136,13 +138,13 @@ def _start_call(ways: Ways, lane: Lane, moment: Moment) -> tuple[Lane, Effects]:
         return _settle(ways, lane, moment, Effects(acts=(YieldSlot(),)))
     entry, call = focus[0], next_call(ways, focus[0])
     if call is None:  # The streamed words are what is shown already.
-        return _settle(ways, _with(lane, replace(entry, live=None)), moment, Effects(acts=(YieldSlot(),)))
+        return _settle(ways, _with(lane, structs.replace(entry, live=None)), moment, Effects(acts=(YieldSlot(),)))
     if entry.live is not None and isinstance(call, Edit):
-        entry = replace(entry, live=None)
+        entry = structs.replace(entry, live=None)
     facts: tuple[DeliveryMoved, ...] = ()
     if ways.rule is DeliveryClass.NONE:
         facts = (_moved(entry, DeliveryState.SENDING, moment),)
-        entry = replace(entry, delivery=facts[0].delivery)
+        entry = structs.replace(entry, delivery=facts[0].delivery)
     lane = _with(lane, entry)
     return Lane(lane.entries, (entry.delivery.key, call)), Effects(facts, (Perform(call),))
 
@@ -161,7 +163,7 @@ def _end_call(ways: Ways, lane: Lane, outcome: Outcome, moment: Moment) -> tuple
     if setback.state is DeliveryState.DEAD:
         lane = Lane(tuple(e for e in lane.entries if e.delivery.key != key))
         return _settle(ways, lane, moment, Effects(facts, (*acts, Conclude(key))))
-    moved = replace(setback.entry, delivery=facts[0].delivery) if facts else setback.entry
+    moved = structs.replace(setback.entry, delivery=facts[0].delivery) if facts else setback.entry
     return _settle(ways, _with(lane, moved), moment, Effects(facts, acts))
 
 
@@ -173,10 +175,12 @@ def _worked(
             delivery = replace(entry.delivery, attempts=0)
             edit_from = moment.now + ways.edit_min_s
             return _settle(
-                ways, _with(lane, replace(entry, delivery=delivery, says=call.text, edit_from=edit_from)), moment
+                ways,
+                _with(lane, structs.replace(entry, delivery=delivery, says=call.text, edit_from=edit_from)),
+                moment,
             )
         case Look() if message_id is None:
-            return _settle(ways, _with(lane, replace(entry, looked=True)), moment)
+            return _settle(ways, _with(lane, structs.replace(entry, looked=True)), moment)
         case Look() | Post():
             text = call.message.text if isinstance(call, Post) else None
             there = posted(ways, entry, message_id or "", text)
@@ -184,7 +188,7 @@ def _worked(
                 return _settle(ways, _with(lane, there), moment)
             state = DeliveryState.OPEN if there.parts is None else DeliveryState.PENDING
             fact = _moved(there, state, moment)  # Stored before any edit.
-            return _settle(ways, _with(lane, replace(there, delivery=fact.delivery)), moment, Effects((fact,)))
+            return _settle(ways, _with(lane, structs.replace(there, delivery=fact.delivery)), moment, Effects((fact,)))
         case _:
             assert_never(call)
 

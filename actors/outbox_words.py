@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from greenroom.actors.calls import Call, Outcome
 from greenroom.actors.entry import Entry
 from greenroom.actors.facts import DeliveryMoved
@@ -152,8 +154,7 @@ class Conclude:
 Act = AskSlot | YieldSlot | Perform | WakeIn | Pause | Conclude
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Struct, frozen=True):
     """Write all `facts` in one transaction; only then do the `acts`, in order."""
 
     facts: tuple[DeliveryMoved, ...] = ()
@@ -163,8 +164,7 @@ class Effects:
 NOTHING = Effects()
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """What a step may know of the world: both clocks, and a number from 0 to 1 drawn by chance."""
 
     now: float  # monotonic seconds
@@ -172,8 +172,7 @@ class Moment:
     chance: float
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True):
     """What one session has to show. `busy` names the entry whose call is under way."""
 
     entries: tuple[Entry, ...] = ()

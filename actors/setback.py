@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from math import isnan
 from typing import assert_never
 
+from msgspec import structs
+
 from greenroom.actors.calls import Call, Doubtful, Edit, Forbidden, Gone, Outcome, Post, Postponed, Unsent, Worked
 from greenroom.actors.entry import Entry, OutboxLimits, Ways, doubted, removed
 from greenroom.actors.model import DeliveryState
@@ -31,7 +33,7 @@ def decide_setback(ways: Ways, entry: Entry, call: Call, outcome: Outcome, momen
             return _gone(ways, entry, call, reason, moment)
         case Forbidden(reason):
             if entry.parts is None:
-                return Setback(replace(entry, muted=True, wanted=False, live=None))
+                return Setback(structs.replace(entry, muted=True, wanted=False, live=None))
             return Setback(entry, DeliveryState.DEAD, reason)
         case Unsent(reason):
             return _again(ways, entry, reason, moment, hopeless=False)
@@ -39,7 +41,7 @@ def decide_setback(ways: Ways, entry: Entry, call: Call, outcome: Outcome, momen
             if isinstance(call, Post):
                 entry = doubted(entry, call.message.text)
             elif isinstance(call, Edit):
-                entry = replace(entry, says=None)
+                entry = structs.replace(entry, says=None)
             return _again(ways, entry, reason, moment, hopeless=raised)
         case Worked():
             return Setback(entry)
@@ -63,27 +65,29 @@ def _gone(ways: Ways, entry: Entry, call: Call, reason: str, moment: Moment) -> 
     if isinstance(call, Edit):
         entry = removed(entry)
     elif entry.delivery.reply_to is not None:
-        entry = replace(entry, delivery=replace(entry.delivery, reply_to=None))
+        entry = structs.replace(entry, delivery=replace(entry.delivery, reply_to=None))
     again = _again(ways, entry, reason, moment, hopeless=True)
     first = entry.delivery.attempts + entry.failures == 0
-    return Setback(replace(again.entry, not_before=moment.now)) if first else again
+    return Setback(structs.replace(again.entry, not_before=moment.now)) if first else again
 
 
 def _again(ways: Ways, entry: Entry, reason: str, moment: Moment, *, hopeless: bool) -> Setback:
     if entry.parts is None:
         failures = entry.failures + 1
         pause_s = _backoff_s(ways.limits, failures, moment.chance)
-        return Setback(replace(entry, failures=failures, not_before=moment.now + pause_s))
+        return Setback(structs.replace(entry, failures=failures, not_before=moment.now + pause_s))
     attempts = entry.delivery.attempts + 1
     delivery = replace(entry.delivery, attempts=attempts)
     if _is_given_up(ways.limits, attempts, moment.at - delivery.created_at, hopeless=hopeless):
         return Setback(
-            replace(entry, delivery=delivery), DeliveryState.DEAD, f"given up after {attempts} attempts: {reason}"
+            structs.replace(entry, delivery=delivery),
+            DeliveryState.DEAD,
+            f"given up after {attempts} attempts: {reason}",
         )
     wait_s = _backoff_s(ways.limits, attempts, moment.chance)
     delivery = replace(delivery, retry_at=moment.at + wait_s)
     state = DeliveryState.UNKNOWN if entry.doubt else DeliveryState.RETRY
-    return Setback(replace(entry, delivery=delivery, not_before=moment.now + wait_s), state, reason)
+    return Setback(structs.replace(entry, delivery=delivery, not_before=moment.now + wait_s), state, reason)
 
 
 def _is_given_up(limits: OutboxLimits, attempts: int, age_s: float, *, hopeless: bool) -> bool:
