@@ -21,6 +21,7 @@ from greenroom.supervisor.owned import OwnedSqlite, open_owned
 
 if TYPE_CHECKING:
     from greenroom.actors.ports import Agent
+    from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.recovery import Decided
     from greenroom.supervisor.sandbox.world import World
@@ -43,6 +44,7 @@ class Life:
         self.over: str | None = None
         self.began = False
         self.owned: OwnedSqlite | None = None
+        self.troubles: list[Trouble | None] = []  # what the host was told of the disk; None: it works again
         self.intent = Intent.RESTART
         self.runtime = world.runtime = SimRuntime(seed, wall=world.wall)
         self._crashes = world.crashes
@@ -59,9 +61,14 @@ class Life:
         self._look_for_death()
 
     def _open_store(self) -> OwnedSqlite:
-        owned = open_owned(Place(PATH, vfs=self.world.disk.vfs_name), self.runtime, version="sandbox")
+        place = Place(PATH, vfs=self.world.disk.vfs_name)
+        owned = open_owned(place, self.runtime, version="sandbox", on_trouble=self._hear_trouble)
         self.owned, self.began = owned, False  # A store that is opened again is decided about again.
         return owned
+
+    def _hear_trouble(self, trouble: Trouble | None) -> None:
+        self.troubles.append(trouble)
+        self.world.note("disk", "works again" if trouble is None else trouble.text)
 
     def _power_fails(self) -> None:
         self.world.note("disk", "power fails")
