@@ -133,5 +133,5 @@ def _start(
 
 
 def _lateness(now: float, taken: tuple[StoredInbound, ...], rules: Rules) -> float:
-    waited = max((now - inbound.at for inbound in taken), default=0.0)
+    waited = now - min([inbound.at for inbound in taken], default=now)
     return waited if waited > rules.late_s else 0.0

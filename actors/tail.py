@@ -28,7 +28,7 @@ def extend_tail(tail: Tail, message: Message) -> Tail:
     """Add one row. A row of our own (a recovery note, a system prompt) never makes old work look fresh."""
     match message.role:
         case Role.USER:
-            return replace(tail, kind=TailKind.USER, at=message.at, seq=message.seq, user_seq=message.seq)
+            return Tail(TailKind.USER, message.at, message.seq, message.seq, tail.answered_upto, tail.open_calls)
         case Role.ASSISTANT:
             return _after_assistant(tail, message)
         case Role.TOOL:
@@ -51,15 +51,13 @@ def is_final(message: Message) -> bool:
 
 
 def _after_assistant(tail: Tail, message: Message) -> Tail:
-    calls = tail.open_calls | {call.key for call in message.tool_calls}
-    moved = replace(tail, at=message.at, seq=message.seq, open_calls=calls)
-    if message.kind is MessageKind.QUESTION:
-        return replace(moved, kind=TailKind.ASKED)
-    if message.tool_calls:
-        return replace(moved, kind=TailKind.TOOL_CALLS)
     if is_final(message):
-        return _concluded(moved, message, TailKind.FINAL)
-    return replace(moved, kind=TailKind.PARTIAL)
+        return _concluded(tail, message, TailKind.FINAL)
+    kind = TailKind.TOOL_CALLS if message.tool_calls else TailKind.PARTIAL
+    if message.kind is MessageKind.QUESTION:
+        kind = TailKind.ASKED
+    calls = tail.open_calls.union([call.key for call in message.tool_calls])
+    return Tail(kind, message.at, message.seq, tail.user_seq, tail.answered_upto, calls)
 
 
 def _after_tool(tail: Tail, message: Message) -> Tail:
@@ -76,9 +74,9 @@ def _after_system(tail: Tail, message: Message) -> Tail:
         case MessageKind.RECOVERY_NOTE:
             return replace(tail, kind=TailKind.RECOVERY_NOTE, seq=message.seq)
         case MessageKind.STOPPED:
-            return _concluded(replace(tail, at=message.at, seq=message.seq), message, TailKind.STOPPED)
+            return _concluded(tail, message, TailKind.STOPPED)
         case MessageKind.FAILED:
-            return _concluded(replace(tail, at=message.at, seq=message.seq), message, TailKind.FAILED)
+            return _concluded(tail, message, TailKind.FAILED)
         case MessageKind.TEXT | MessageKind.QUESTION:
             return replace(tail, seq=message.seq)
         case _:
@@ -90,4 +88,4 @@ def _concluded(tail: Tail, message: Message, kind: TailKind) -> Tail:
     upto = tail.user_seq if message.answers_upto is None else message.answers_upto
     answered = max(tail.answered_upto, upto)
     waits = tail.user_seq > answered
-    return replace(tail, kind=TailKind.USER if waits else kind, answered_upto=answered, open_calls=frozenset())
+    return Tail(TailKind.USER if waits else kind, message.at, message.seq, tail.user_seq, answered)

@@ -280,7 +280,7 @@ def _delivery_opened(db: apsw.Connection, fact: DeliveryOpened) -> None:
             fact.generation,
             delivery.text,
             delivery.state,
-            json.dumps(delivery.message_ids),
+            _write_ids(delivery.message_ids),
             delivery.attempts,
             delivery.retry_at,
             delivery.reply_to,
@@ -313,7 +313,7 @@ def _delivery_moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
         " WHERE key = ?7 AND state <> 'delivered'",
         (
             delivery.state,
-            json.dumps(delivery.message_ids),
+            _write_ids(delivery.message_ids),
             delivery.attempts,
             delivery.retry_at,
             fact.error,
@@ -331,6 +331,10 @@ def _delivery_moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
         )
     else:
         db.execute("DELETE FROM dead_letters WHERE delivery = ?", (delivery.key,))  # An operator revived it.
+
+
+def _write_ids(ids: tuple[str, ...]) -> str:
+    return json.dumps(ids) if ids else "[]"  # An answer that nobody streamed begins with none.
 
 
 def _decision_stored(db: apsw.Connection, fact: DecisionStored) -> None:

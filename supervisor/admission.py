@@ -67,7 +67,9 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
             wait_s,
         )
     author = clean(inbound.author)[:UPDATE_ID_MAX] if inbound.author is not None else None
-    return Admit(replace(inbound, text=text, author=author), Bucket(filled.tokens - 1.0, now))
+    if (text, author) != (inbound.text, inbound.author):
+        inbound = replace(inbound, text=text, author=author)
+    return Admit(inbound, Bucket(filled.tokens - 1.0, now))
 
 
 def refill(bucket: Bucket | None, policy: Policy, now: float) -> Bucket:
@@ -84,5 +86,7 @@ def clean(text: str) -> str:
     >>> clean("a" + chr(0) + chr(13) + chr(10) + "b")
     'a\nb'
     """
+    if text.isprintable():
+        return text
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return "".join(char for char in whole if char >= " " or char in KEPT_CONTROLS).replace("\x7f", "")
