@@ -37,8 +37,7 @@ def run(quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - the signature of eve
 
 def _throughput(folder: Path, seconds: float) -> Iterator[Figure]:
     pairs = [
-        (_raw_rows(folder / f"raw{n}.db", 512, seconds), _rows(folder / f"s{n}.db", 512, seconds))
-        for n in range(ROUNDS)
+        (raw_rows(folder / f"raw{n}.db", 512, seconds), _rows(folder / f"s{n}.db", 512, seconds)) for n in range(ROUNDS)
     ]
     share, raw, ours, p99 = max((ours[0] / raw, raw, *ours) for raw, ours in pairs)
     yield Figure(
@@ -50,7 +49,7 @@ def _throughput(folder: Path, seconds: float) -> Iterator[Figure]:
     yield Figure("p99 of an acknowledgement, 512 waiting", p99 * 1e3, "ms", "< 10 ms", p99 < 0.010)
     for writers, least, limit_ms in ((8, 4 * 4_900, 3.0), (1, 5_700, None)):
         rate, p99 = max(_rows(folder / f"w{writers}.{n}.db", writers, seconds) for n in range(ROUNDS))
-        raw = _raw_rows(folder / f"rw{writers}.db", writers, seconds)
+        raw = raw_rows(folder / f"rw{writers}.db", writers, seconds)
         yield Figure(f"the same, {writers} waiting", rate, "/s", f">= {least:,}", rate >= least, f"raw {raw:,.0f}/s")
         met = None if limit_ms is None else p99 * 1e3 < limit_ms
         target = "" if limit_ms is None else f"< {limit_ms:g} ms"
@@ -61,7 +60,7 @@ def _flat(folder: Path, seconds: float, stored: int) -> Iterator[Figure]:
     rates = []
     for sessions in (1_000, stored):
         path = folder / f"flat{sessions}.db"
-        _fill(path, sessions=sessions, rows_each=1, open_runs=0)
+        fill(path, sessions=sessions, rows_each=1, open_runs=0)
         rates.append(max(_rows(path, 64, seconds, made=sessions)[0] for _ in range(ROUNDS)))
     met = rates[0] <= 2 * rates[1]
     yield Figure(
@@ -72,7 +71,7 @@ def _flat(folder: Path, seconds: float, stored: int) -> Iterator[Figure]:
 def _boot(folder: Path, quick: bool) -> Iterator[Figure]:  # noqa: FBT001 - passed on
     sessions, rows_each, open_runs = (50_000, 4, 2_000) if quick else (1_000_000, 10, 10_000)
     path = folder / "boot.db"
-    _fill(path, sessions=sessions, rows_each=rows_each, open_runs=open_runs)
+    fill(path, sessions=sessions, rows_each=rows_each, open_runs=open_runs)
     what = f"boot: {open_runs:,} open runs of {sessions:,} sessions, {sessions * rows_each:,} messages"
     cold = _boot_s(path, open_runs, cold=True)
     yield Figure(f"{what}, cold", cold * 1e3, "ms", "< 1,000 ms", cold < 1.0)
@@ -106,7 +105,7 @@ def _message(seq: int) -> Message:
 def _rows(path: Path, writers: int, seconds: float, *, made: int = 0) -> tuple[float, float]:
     """Sessions that each offer a row, wait for its acknowledgement, and offer the next: rows/s and p99 in seconds."""
     if not made:
-        _fill(path, sessions=writers, rows_each=0, open_runs=0)
+        fill(path, sessions=writers, rows_each=0, open_runs=0)
     runtime = PoolRuntime(threads=1)
     store = SqliteStore.open(Place(str(path)), runtime, version="bench")
     db = open_reader(str(path))
@@ -166,9 +165,9 @@ RUN = (
 )
 
 
-def _raw_rows(path: Path, batch: int, seconds: float) -> float:
+def raw_rows(path: Path, batch: int, seconds: float) -> float:
     """What apsw alone does with the same rows, the same tables, the same batches."""
-    _fill(path, sessions=batch, rows_each=0, open_runs=0)
+    fill(path, sessions=batch, rows_each=0, open_runs=0)
     db = Place(str(path)).open("refuse")
     db.execute("PRAGMA wal_autocheckpoint = 1000")
     rows, seq = 0, 0
@@ -184,7 +183,7 @@ def _raw_rows(path: Path, batch: int, seconds: float) -> float:
 
 
 def _flush_s(path: Path) -> float:
-    _fill(path, sessions=1, rows_each=0, open_runs=0)
+    fill(path, sessions=1, rows_each=0, open_runs=0)
     db = Place(str(path)).open("refuse")
 
     def commit(seq: int) -> float:
@@ -205,7 +204,7 @@ def _transaction(db: apsw.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
-def _fill(path: Path, *, sessions: int, rows_each: int, open_runs: int) -> None:
+def fill(path: Path, *, sessions: int, rows_each: int, open_runs: int) -> None:
     """Make a store with so much in it, as quickly as SQLite can. The open runs are spread over all sessions."""
     runtime = PoolRuntime(threads=1)
     store = SqliteStore.open(Place(str(path)), runtime, version="bench")

@@ -15,7 +15,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
     wakings = 0
 
-    def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> asyncio.Handle:
+    def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> asyncio.Handle:  # type: ignore[override]
         self.wakings += 1
         return super().call_soon_threadsafe(*args, **kwargs)
 
