@@ -19,7 +19,7 @@ from greenroom.actors.lines import (
 )
 from greenroom.actors.model import DeliveryKind, Ending, MessageKind, Role
 from greenroom.actors.rules import Rules
-from greenroom.actors.state import Asking, Idle, Interrupted, Running
+from greenroom.actors.state import IDLE, Asking, Interrupted, Running
 from greenroom.actors.tail import FINISHES
 
 
@@ -71,7 +71,7 @@ def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, rules: Ru
 
 def _close(draft: Draft, phase: Running | Asking, ending: Ending) -> None:
     draft.write(RunClosed(draft.id, phase.run.generation, ending, draft.now))
-    draft.move(Idle())
+    draft.move(IDLE)
     draft.do(ReportConcluded())
 
 

@@ -63,7 +63,7 @@ from greenroom.actors.model import (
     StoredInbound,
 )
 from greenroom.actors.opening import answer_to, open_run
-from greenroom.actors.state import Asking, Idle, Interrupted, Phase, Running, Session
+from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
 
 if TYPE_CHECKING:
     from greenroom.actors.rules import Rules
@@ -73,7 +73,7 @@ __all__ = ["Asking", "Idle", "Interrupted", "Running", "Session", "open_session"
 
 def open_session(snapshot: Snapshot) -> Session:
     """Build the state that the store remembers. Nothing runs in it yet."""
-    phase: Phase = Idle()
+    phase: Phase = IDLE
     if snapshot.run is not None:
         phase = Interrupted(snapshot.run, snapshot.segment, snapshot.question, snapshot.anchored, snapshot.calls)
     return Session(

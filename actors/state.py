@@ -25,6 +25,10 @@ class Idle:
     """No run is open."""
 
 
+IDLE = Idle()
+"""The one that all sessions share."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interrupted:
     """A run is open, and nothing in this process works on it. With a question: it is the user's turn."""

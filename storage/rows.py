@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 
 import apsw
@@ -60,7 +61,8 @@ def one_row(db: apsw.Connection, sql: str, bindings: Sequence[Any]) -> Row | Non
 def read_key(text: str) -> SessionKey:
     """A stored key; it was valid when it was stored."""
     if "%" not in text:
-        return SessionKey(*text.split(":"))
+        platform, account, *chat = text.split(":")
+        return SessionKey(intern(platform), intern(account), *chat)  # A million live sessions share these words.
     return SessionKey.parse(text)
 
 
