@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import apsw
-from pykka import ActorDeadError
+from pykka import ActorDeadError, Timeout
 
+from greenroom.actors.answer import Answer
 from greenroom.actors.facts import Fact, InboundStored
 from greenroom.actors.model import Epoch, Inbound
 from greenroom.actors.ref import Ref
@@ -60,6 +61,23 @@ class _Room:
 
 
 @dataclass(slots=True)
+class _Listeners:
+    """Who is told of the disk and of the ownership, for as long as this store is not let go of."""
+
+    on_trouble: Callable[[Trouble | None], None]
+    on_fenced: Callable[[], None]
+    deaf: bool = False
+
+    def trouble(self, trouble: Trouble | None) -> None:
+        if not self.deaf:
+            self.on_trouble(trouble)
+
+    def fenced(self) -> None:
+        if not self.deaf:
+            self.on_fenced()
+
+
+@dataclass(slots=True)
 class _Aides:
     """What works beside the storage actor."""
 
@@ -92,6 +110,7 @@ class SqliteStore:
         owned: Ownership,
         actor: Ref[StorageActor],
         aides: _Aides,
+        listeners: _Listeners,
         lock: WriterLock | None,
         boots: tuple[Boot, ...],
     ) -> None:
@@ -100,6 +119,7 @@ class SqliteStore:
         self._owned = owned
         self._actor = actor
         self._aides = aides
+        self._listeners = listeners
         self._lock = lock
         self._boots = boots
         self._room = _Room(ACCEPTS_MAX)
@@ -118,10 +138,11 @@ class SqliteStore:
 
         `on_trouble` is called on a storage thread when the disk begins to refuse, when it refuses for another reason,
         and with None when it is over. `on_fenced` is called once, when another process has become the owner: end.
+        Neither is called after `abandon`.
         Raises CannotOpen (also Malformed, NewerSchema), Held.
         """
         lock = WriterLock(Path(place.path)) if place.vfs is None else None
-        aides = _Aides()
+        aides, listeners = _Aides(), _Listeners(on_trouble, on_fenced)
         try:
             owned, db, boots = _own(place, runtime, version)
             if place.vfs is None:
@@ -133,13 +154,13 @@ class SqliteStore:
             writer = Writer(place, owned, db, beside=aides.checkpointer)
             aides.simulated = writer if place.vfs is not None else None
             wake = aides.indexer.wake if aides.indexer is not None else _nobody
-            actor = runtime.start(StorageActor, writer, Callbacks(on_trouble, on_fenced, wake))
+            actor = runtime.start(StorageActor, writer, Callbacks(listeners.trouble, listeners.fenced, wake))
         except BaseException:  # Invariant: what could not be opened is not held.
             aides.stop()
             if lock is not None:
                 lock.release()
             raise
-        return cls(place.path, owned, actor, aides, lock, boots)
+        return cls(place.path, owned, actor, aides, listeners, lock, boots)
 
     @property
     def epoch(self) -> Epoch:
@@ -215,13 +236,23 @@ class SqliteStore:
     def abandon(self) -> None:
         """Let go of everything without a word to the disk: as a killed process does, or one that was fenced off.
 
-        A simulator calls it after `runtime.crash()`; on a dead disk it raises PowerCut, which means nothing any more.
+        Nobody is told anything by this store from here on. On a real disk its writer has ended before the lock is
+        released, or STOP_S have passed and the fence must hold. A simulator calls it after `runtime.crash()`; on a
+        dead disk it raises PowerCut, which means nothing any more.
         """
-        self._actor.stop(block=False)
+        self._listeners.deaf = True
+        ending = self._actor.kill()
         self._aides.stop()
         if self._lock is not None:
+            self._await(ending)
             self._lock.release()
         self._aides.let_go()
+
+    def _await(self, ending: Answer[None]) -> None:
+        try:
+            ending.get(timeout=STOP_S)
+        except Timeout:
+            logger.warning("the writer of %s is stuck in the disk; its epoch ends with the next opening", self._path)
 
 
 def _own(place: Place, runtime: Runtime, version: str) -> tuple[Ownership, apsw.Connection, tuple[Boot, ...]]:

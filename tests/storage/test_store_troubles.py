@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import apsw
 import pytest
-from tests.storage.store_house import House, count, inbound, opened, said
+from tests.storage.store_house import WAIT_S, House, count, inbound, opened, said
 
 from greenroom.actors.model import (
     SessionId,
@@ -122,6 +123,52 @@ def test_an_owner_that_slept_through_its_end_is_fenced(house: House, path: Path)
     db.close()
     assert count(path, "inbox") == 1
     assert house.close() is False
+
+
+def test_an_abandoned_store_is_let_go_only_when_its_writer_has_ended(house: House) -> None:
+    """Else who opens it next takes the ownership from a commit that is still under way in this very process."""
+    busy, let_go = threading.Event(), threading.Event()
+    too_early: list[bool] = []
+
+    def then(_answer: object) -> None:
+        busy.set()
+        too_early.append(let_go.wait(0.2))
+
+    def abandon() -> None:
+        house.store.abandon()
+        let_go.set()
+
+    house.store.write((inbound(1),), then)
+    assert busy.wait(WAIT_S)
+    leaving = threading.Thread(target=abandon)
+    leaving.start()
+    leaving.join(WAIT_S)
+    assert too_early == [False]
+    assert house.fenced.answers == []
+
+
+def test_a_writer_that_is_stuck_holds_the_lock_for_a_while_and_then_fences_nobody(
+    house: House, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenroom.storage.store.STOP_S", 0.05)
+    busy, gate = threading.Event(), threading.Event()
+
+    def then(_answer: object) -> None:
+        busy.set()
+        assert gate.wait(WAIT_S)
+
+    first = house.offer(inbound(1))
+    house.store.write((inbound(2),), then)
+    assert busy.wait(WAIT_S)
+    late = house.offer(inbound(3))
+    house.store.abandon()
+    again = House(path)
+    gate.set()
+    assert isinstance(late.wait(1)[0], Refused)
+    assert isinstance(again.write(inbound(3)), Committed)
+    assert isinstance(first.wait(1)[0], Committed)
+    assert house.fenced.answers == again.fenced.answers == []
+    assert again.close()
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a tmpfs needs root")
