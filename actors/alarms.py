@@ -64,9 +64,10 @@ class Alarms(Generic[E]):
             self._arm(at, at - now)
         return [event for _, _, event in over]
 
-    def clear(self) -> None:
-        """Leave neither deadline nor timer behind."""
+    def end(self) -> None:
+        """Leave neither deadline nor timer behind, and let go of the owner: its memory waits for no collector."""
         self._deadlines = ()
+        self._ring = _nobody
         if self._rings_at != NEVER:
             self._rings_at = NEVER
             self._runtime.timers.cancel(self)
@@ -74,3 +75,7 @@ class Alarms(Generic[E]):
     def _arm(self, at: float, after_s: float) -> None:
         self._rings_at = at
         self._runtime.timers.arm(self, after_s, self._ring)
+
+
+def _nobody() -> None:
+    """Stands for an owner that has gone."""

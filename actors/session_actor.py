@@ -241,7 +241,7 @@ class SessionActor(PooledActor):
             self.runtime.loop(AGENTS_LOOP).post(turn.confirm, act.key, act.answer)
 
     def _let_go(self) -> None:
-        self._alarms.clear()
+        self._alarms.end()
         self._cancel_run()
 
     def _report_end(self, generation: Generation, error: BaseException | None, outcome: Outcome | None) -> None:

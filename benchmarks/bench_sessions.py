@@ -1,5 +1,6 @@
 """Live session actors with the state that the store remembers of them, under their tree; and passivated ones."""
 
+import gc
 import json
 import os
 import subprocess
@@ -108,6 +109,8 @@ def child(count: int) -> None:
         _load(tree, runtime, 2, count)
         took_s = time.perf_counter() - started
         total, threads = resident() - before, len(list(Path("/proc/self/task").iterdir()))
+        gc.collect()
+        gc.disable()  # What rests must go by itself.
         _rest(runtime)
         left = sys.getallocatedblocks() - blocks
         print(json.dumps({"bytes": total, "took_s": took_s, "left": left, "threads": threads}), flush=True)

@@ -1,6 +1,8 @@
 """Many deadlines behind one timer: what is due is told once, what was cancelled never."""
 
+import gc
 from collections.abc import Iterator
+from types import MethodType
 
 import pytest
 
@@ -92,9 +94,14 @@ def test_what_is_set_after_a_ring_that_told_nothing_is_told(owner: Owner) -> Non
     assert owner.heard == [(3.0, "b")]
 
 
-def test_cleared_alarms_leave_no_timer_behind(owner: Owner) -> None:
+def test_alarms_that_end_hold_nobody(owner: Owner) -> None:
+    owner.alarms.end()
+    assert not [held for held in gc.get_referrers(owner) if isinstance(held, MethodType)]
+
+
+def test_alarms_that_end_leave_no_timer_behind(owner: Owner) -> None:
     owner.alarms.set("any", 1.0, "a")
-    owner.alarms.clear()
+    owner.alarms.end()
     assert len(owner.runtime.timers) == 0
     owner.wait(10.0)
     assert owner.rings == 0
