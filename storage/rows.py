@@ -108,6 +108,11 @@ def read_tail(row: Row) -> Tail:
     return Tail(_TAIL_KINDS[kind], at, seq, user_seq, answered_upto, _NO_CALLS)
 
 
+def knows_tail(row: Row) -> bool:
+    """Whether TAIL_COLUMNS hold a kind of end that this version knows. If not, the transcript tells."""
+    return row[0] in _TAIL_KINDS
+
+
 def read_delivery(row: Row) -> Delivery:
     """From DELIVERY_COLUMNS, which name `deliveries` joined with its `sessions` row."""
     key, session_id, session, kind, text, state, message_ids, attempts, retry_at, reply_to, created_at = row

@@ -1,11 +1,27 @@
 """What is open: the one question of a boot. Its cost grows with the open work, never with what is stored."""
 
+import logging
+from collections.abc import Callable
+from functools import partial
+
 import apsw
 
 from greenroom.actors.model import Generation, SessionId
 from greenroom.actors.store import Unfinished
-from greenroom.storage.rows import RUN_COLUMNS, RUN_WIDTH, TAIL_COLUMNS, TAIL_WIDTH, Row, read_key, read_run, read_tail
+from greenroom.storage.rows import (
+    RUN_COLUMNS,
+    RUN_WIDTH,
+    TAIL_COLUMNS,
+    TAIL_WIDTH,
+    Row,
+    knows_tail,
+    read_key,
+    read_run,
+    read_tail,
+)
 from greenroom.storage.transcript import read_tail_of
+
+logger = logging.getLogger("greenroom.storage")
 
 _RUN_AND_TAIL = RUN_WIDTH + TAIL_WIDTH
 _NONE_WAITS = (0, 0.0)
@@ -36,12 +52,14 @@ FROM sessions WHERE sessions.id = ?
 
 
 def read_unfinished(db: apsw.Connection, session_id: SessionId | None) -> tuple[Unfinished, ...]:
-    """Sessions with an open run or waiting inbound, the most recently active first; of one session, or of all."""
+    """Sessions with an open run or waiting inbound, the most recently active first; of one session, or of all.
+
+    One that cannot be read is left out and logged: it costs no other session its decision.
+    """
     waiting = _read_waiting(db, session_id)
-    found = [
-        *_with_open_run(db, session_id, waiting),
-        *(_without_run(db, session, count, at) for session, (count, at) in waiting.items()),
-    ]
+    found = _with_open_run(db, session_id, waiting)
+    for session, (count, at) in waiting.items():
+        _read_into(found, session, partial(_without_run, db, session, count, at))
     found.sort(key=lambda pair: pair[0], reverse=True)
     return tuple([unfinished for _, unfinished in found])
 
@@ -59,15 +77,32 @@ def _with_open_run(
     only, bindings = ("", ()) if session_id is None else (" AND runs.session_id = ?", (session_id,))
     rows: list[Row] = db.execute(f"{_OPEN_RUNS}{only}) AS found", bindings).fetchall()
     ended_clean = {epoch: _ended_clean(db, epoch) for epoch in {row[1] for row in rows}}
-    return [_read_open(row, waiting, ended_clean) for row in rows]
+    found: list[tuple[float, Unfinished]] = []
+    for row in rows:
+        session = SessionId(row[_RUN_AND_TAIL])
+        waits = waiting.pop(session, _NONE_WAITS)
+        _read_into(found, session, partial(_read_open, db, row, waits, ended_clean))
+    return found
+
+
+def _read_into(
+    found: list[tuple[float, Unfinished]], session_id: SessionId, read: Callable[[], tuple[float, Unfinished]]
+) -> None:
+    try:
+        found.append(read())
+    except apsw.Error:
+        raise
+    except Exception:  # Invariant: one row that means nothing to us keeps no other session waiting.
+        logger.exception("session %s is left alone: what is open in it cannot be read", session_id)
 
 
 def _read_open(
-    row: Row, waiting: dict[SessionId, tuple[int, float]], ended_clean: dict[int, bool]
+    db: apsw.Connection, row: Row, waits: tuple[int, float], ended_clean: dict[int, bool]
 ) -> tuple[float, Unfinished]:
-    run, tail = read_run(row[:RUN_WIDTH]), read_tail(row[RUN_WIDTH:_RUN_AND_TAIL])
+    run, kept = read_run(row[:RUN_WIDTH]), row[RUN_WIDTH:_RUN_AND_TAIL]
     session_id, key, generation, routed, suspended, quarantined, budget, segment, anchored = row[_RUN_AND_TAIL:]
-    count, last_at = waiting.pop(session_id, _NONE_WAITS)
+    tail = read_tail(kept) if knows_tail(kept) else read_tail_of(db, session_id)
+    count, last_at = waits
     return max(run.last_progress_at, tail.at, last_at), Unfinished(
         session_id=session_id,
         key=read_key(key),

@@ -101,7 +101,9 @@ CREATE TABLE runs (
     ending           TEXT,
     interrupted_by   TEXT,
     reply_to         TEXT,
-    tail_kind        TEXT NOT NULL,
+    tail_kind        TEXT NOT NULL
+        CHECK (tail_kind IN ('EMPTY', 'USER', 'TOOL_CALLS', 'TOOL_RESULTS', 'FINAL', 'PARTIAL', 'ASKED', 'STOPPED',
+                             'RECOVERY_NOTE', 'FAILED')),
     tail_at          REAL NOT NULL,
     tail_seq         INTEGER NOT NULL,
     user_seq         INTEGER NOT NULL,
@@ -128,6 +130,8 @@ CREATE TABLE tool_calls (
     UNIQUE (session_id, key)
 ) STRICT;
 CREATE INDEX tool_calls_of_work ON tool_calls (session_id, work);
+-- Nobody knows what became of these, and no agent was told: ended_at without a result says that one was.
+CREATE INDEX tool_calls_in_doubt ON tool_calls (session_id) WHERE result IS NULL AND ended_at IS NULL;
 
 CREATE TABLE questions (
     id          INTEGER PRIMARY KEY,

@@ -231,6 +231,43 @@ def test_what_is_unfinished_is_read_with_its_run_most_recent_first(db: apsw.Conn
     assert third.quarantined
 
 
+def damage(db: apsw.Connection, sql: str) -> None:
+    """Write what no version of ours writes."""
+    db.execute("PRAGMA ignore_check_constraints = ON")
+    db.execute(sql)
+
+
+def test_a_run_that_cannot_be_read_costs_no_other_session_its_decision(
+    db: apsw.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(db, *(inbound(1, chat) for chat in "1234"), opened(1), opened(2))
+    damage(db, "UPDATE runs SET cause = 'moon_phase' WHERE session_id = 1")
+    damage(db, "UPDATE sessions SET key = 'a:b:c:d:e:f%' WHERE id = 3")
+    found = read_answer(db, UnfinishedOf())
+    assert isinstance(found, tuple)
+    assert [each.session_id for each in found if isinstance(each, Unfinished)] == [2, 4]
+    assert {record.message.partition(":")[0] for record in caplog.records} == {
+        "session 1 is left alone",
+        "session 3 is left alone",
+    }
+
+
+def test_where_the_kept_end_means_nothing_the_transcript_tells(db: apsw.Connection) -> None:
+    write(db, inbound(1), opened(1), MessageAppended(S, E, message(1, Role.USER)))
+    damage(db, "UPDATE runs SET tail_kind = 'DREAMING'")
+    found = read_answer(db, UnfinishedOf())
+    assert isinstance(found, tuple)
+    assert [each.tail.kind for each in found if isinstance(each, Unfinished)] == [TailKind.USER]
+
+
+def test_every_way_in_which_a_transcript_ends_can_be_kept_and_no_other(db: apsw.Connection) -> None:
+    write(db, inbound(1), opened(1))
+    for kind in TailKind:
+        write(db, RunProgressed(S, G, 60.0, Tail(kind, 60.0, Seq(2), Seq(1)), 3))
+    with pytest.raises(apsw.ConstraintError, match="CHECK"):
+        db.execute("UPDATE runs SET tail_kind = 'DREAMING'")
+
+
 def test_what_is_finished_is_not_unfinished(db: apsw.Connection) -> None:
     write(db, inbound(1), opened(), InboundTaken(S, InboxId(1), G, Seq(1)), RunClosed(S, G, Ending.ANSWERED, 3.0))
     assert read_answer(db, UnfinishedOf()) == ()
