@@ -59,7 +59,10 @@ class SessionKey:
     def __str__(self) -> str:
         """Write the key as `parse` reads it."""
         parts = (self.platform, self.account, self.chat) + ((self.thread,) if self.thread is not None else ())
-        return ":".join(_escape(part) for part in parts)
+        plain = ":".join(parts)
+        if plain.count(":") < len(parts) and "%" not in plain:
+            return plain  # Most keys hold nothing that must be escaped.
+        return ":".join([_escape(part) for part in parts])
 
     @classmethod
     def parse(cls, text: str) -> Self:
