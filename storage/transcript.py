@@ -1,10 +1,15 @@
 """Reading transcripts: their end, their last rows, and the row that answered something."""
 
+import logging
+from dataclasses import replace
+
 import apsw
 
 from greenroom.actors.model import Message, Receipt, Role, Seq, SessionId, Tail
 from greenroom.actors.tail import classify_tail
-from greenroom.storage.rows import MESSAGE_COLUMNS, one_row, read_message
+from greenroom.storage.rows import MESSAGE_COLUMNS, TAIL_COLUMNS, knows_tail, one_row, read_message, read_tail
+
+logger = logging.getLogger("greenroom.storage")
 
 
 def read_tail_of(db: apsw.Connection, session_id: SessionId) -> Tail:
@@ -15,6 +20,13 @@ def read_tail_of(db: apsw.Connection, session_id: SessionId) -> Tail:
         (session_id, upto),
     )
     return classify_tail(map(read_message, rows), Tail(user_seq=upto, answered_upto=upto))
+
+
+def compare_with_kept(db: apsw.Connection, session_id: SessionId, tail: Tail) -> None:
+    """Compare the transcript's end with the one kept with the open run. The transcript wins; a difference is logged."""
+    kept = one_row(db, f"SELECT {TAIL_COLUMNS} FROM runs WHERE session_id = ? AND open = 1", (session_id,))  # noqa: S608 - constant
+    if kept is None or not knows_tail(kept) or read_tail(kept) != replace(tail, open_calls=frozenset()):
+        logger.error("session %s ends in %s, but its open run says %s; the transcript counts", session_id, tail, kept)
 
 
 def read_transcript(db: apsw.Connection, session_id: SessionId, last: int) -> tuple[Message, ...]:

@@ -260,6 +260,20 @@ def test_where_the_kept_end_means_nothing_the_transcript_tells(db: apsw.Connecti
     assert [each.tail.kind for each in found if isinstance(each, Unfinished)] == [TailKind.USER]
 
 
+@pytest.mark.parametrize("true", [True, False])
+def test_on_waking_the_kept_end_is_compared_with_the_transcript_which_wins(
+    db: apsw.Connection, caplog: pytest.LogCaptureFixture, *, true: bool
+) -> None:
+    call = ToolCall("1.t0", "look", "{}", ToolPolicy.PURE)
+    rows = (message(1, Role.USER), message(2, Role.ASSISTANT, tool_calls=(call,), finish="tool_calls"))
+    write(db, inbound(1), opened(1), *(MessageAppended(S, E, row) for row in rows))
+    write(db, RunProgressed(S, G, 2.0, Tail(TailKind.TOOL_CALLS, 2.0, Seq(2), Seq(1 if true else 0)), 1))
+    snapshot = read_snapshot(db, S)
+    assert snapshot is not None
+    assert snapshot.tail == Tail(TailKind.TOOL_CALLS, 2.0, Seq(2), Seq(1), open_calls=frozenset({"1.t0"}))
+    assert bool(caplog.records) is not true
+
+
 def test_every_way_in_which_a_transcript_ends_can_be_kept_and_no_other(db: apsw.Connection) -> None:
     write(db, inbound(1), opened(1))
     for kind in TailKind:
