@@ -83,10 +83,26 @@ class Progressed(Solicited):
 
 @dataclass(frozen=True, slots=True)
 class ToolCalled(Solicited):
-    """The agent is about to call a tool, and waits until that is on disk."""
+    """The agent is about to call a tool, and waits until that is on disk.
+
+    `doubts` are keys of calls just like it whose outcome is unknown: the user was asked, and said yes.
+    """
 
     generation: Generation
     call: ToolCall
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolWithheld(Solicited):
+    """The agent wanted to call a tool that may have taken effect already; it is told so when that is on disk.
+
+    `doubts` are the keys of the calls of which nobody knows; the call's own may be among them.
+    """
+
+    generation: Generation
+    call: ToolCall
+    doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +169,9 @@ class IdleRang(Solicited):
     """Nothing happened for a while."""
 
 
-RunEvent = LifeShown | Spoke | Reported | Progressed | ToolCalled | ToolReturned | Asked | RunEnded | Rang
+RunEvent = (
+    LifeShown | Spoke | Reported | Progressed | ToolCalled | ToolWithheld | ToolReturned | Asked | RunEnded | Rang
+)
 TreeEvent = Arrived | Woke | Resumed | Drained | CutShort
 """What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""
 

@@ -129,6 +129,18 @@ class ToolEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtTold:
+    """That nobody knows a call's outcome was told: to the agent, or to the user who then said yes.
+
+    Before this, work to come meets the doubt; after it, only the work in which it was told does.
+    """
+
+    session_id: SessionId
+    key: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionAsked:
     """The agent waits for the user."""
 
@@ -242,6 +254,7 @@ Fact = (
     | MessageAppended
     | ToolStarted
     | ToolEnded
+    | DoubtTold
     | QuestionAsked
     | QuestionAnswered
     | DeliveryOpened

@@ -11,6 +11,10 @@ CUT_RESULT = (
     "and it was not repeated]"
 )
 
+DOUBT_RESULT = (
+    "[in doubt: the same call was interrupted before; it may or may not have taken effect, and it was not repeated]"
+)
+
 MINUTE_S = 60
 HOUR_S = 3600
 

@@ -22,14 +22,11 @@ from greenroom.actors.model import (
     RunCause,
     StoredInbound,
     Tail,
-    ToolPolicy,
 )
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import Interrupted, Running
+from greenroom.actors.tools import MAY_HAVE_HAPPENED
 from greenroom.actors.wording import recovery_note, user_notice
-
-MAY_HAVE_HAPPENED = frozenset({ToolPolicy.ONCE, ToolPolicy.ASK})
-"""Policies under which a call without a result is in doubt, and not simply made again."""
 
 
 def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:

@@ -40,9 +40,11 @@ from greenroom.actors.events import (
     Spoke,
     ToolCalled,
     ToolReturned,
+    ToolWithheld,
     Woke,
 )
 from greenroom.actors.facts import (
+    DoubtTold,
     QuestionAnswered,
     QuestionAsked,
     RunMarked,
@@ -51,7 +53,7 @@ from greenroom.actors.facts import (
     ToolStarted,
 )
 from greenroom.actors.keys import question_row_key, tool_call_row_key, tool_result_row_key
-from greenroom.actors.lines import working_line
+from greenroom.actors.lines import DOUBT_RESULT, working_line
 from greenroom.actors.model import (
     DeliveryKind,
     InterruptReason,
@@ -61,6 +63,7 @@ from greenroom.actors.model import (
     RunCause,
     Snapshot,
     StoredInbound,
+    ToolCall,
 )
 from greenroom.actors.opening import answer_to, open_run
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
@@ -132,6 +135,8 @@ def _step_run(
             _hear(draft, rules)
         case ToolCalled():
             _call_tool(draft, phase, event, rules)
+        case ToolWithheld():
+            _withhold_tool(draft, phase, event, rules)
         case ToolReturned():
             _keep_result(draft, phase, event, rules)
         case Asked():
@@ -251,14 +256,31 @@ def _stamp(draft: Draft, run: OpenRun) -> None:
 
 def _call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled, rules: Rules) -> None:
     call = event.call
-    draft.append(
-        tool_call_row_key(call.key, draft.generation), Role.ASSISTANT, "", tool_calls=(call,), finish="tool_calls"
-    )
+    _append_call(draft, call)
+    draft.write(*(DoubtTold(draft.id, key, draft.now) for key in event.doubts))
     draft.write(ToolStarted(draft.id, draft.epoch, draft.generation, phase.run.work, call, draft.now))
     _stamp(draft, phase.run)
     draft.anchor(phase)
     draft.do(Confirm(draft.generation, call.key))
     _hear(draft, rules)
+
+
+def _withhold_tool(draft: Draft, phase: Running | Asking, event: ToolWithheld, rules: Rules) -> None:
+    """Let the doubt be in the transcript, and with this call, which later attempts at this work meet instead."""
+    call = event.call
+    _append_call(draft, call)
+    draft.append(tool_result_row_key(call.key, draft.generation), Role.TOOL, DOUBT_RESULT, tool_key=call.key)
+    if call.key not in event.doubts:
+        draft.write(ToolStarted(draft.id, draft.epoch, draft.generation, phase.run.work, call, draft.now))
+    draft.write(*(DoubtTold(draft.id, key, draft.now) for key in {call.key: None, **dict.fromkeys(event.doubts)}))
+    _stamp(draft, phase.run)
+    draft.do(Confirm(draft.generation, call.key))
+    _hear(draft, rules)
+
+
+def _append_call(draft: Draft, call: ToolCall) -> None:
+    row_key = tool_call_row_key(call.key, draft.generation)
+    draft.append(row_key, Role.ASSISTANT, "", tool_calls=(call,), finish="tool_calls")
 
 
 def _keep_result(draft: Draft, phase: Running | Asking, event: ToolReturned, rules: Rules) -> None:

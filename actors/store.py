@@ -83,7 +83,10 @@ class UnansweredOf:
 
 @dataclass(frozen=True, slots=True)
 class LedgerOf:
-    """Ask for what earlier attempts at a piece of work left behind. Answer: Ledger."""
+    """Ask for what earlier attempts at a piece of work left behind, and what earlier work left in doubt.
+
+    Answer: Ledger.
+    """
 
     session_id: SessionId
     work: Generation
@@ -91,10 +94,14 @@ class LedgerOf:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Tool calls and questions of one piece of work, oldest first."""
+    """Tool calls and questions of one piece of work, oldest first.
+
+    `doubts` are the `once` and `ask` calls of other work whose outcome is unknown, and of whom no agent was told.
+    """
 
     tools: tuple[ToolRecord, ...] = ()
     questions: tuple[Question, ...] = ()
+    doubts: tuple[ToolRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

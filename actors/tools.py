@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from greenroom.actors.model import ToolPolicy, ToolRecord
+from greenroom.actors.model import ToolCall, ToolPolicy, ToolRecord
+from greenroom.actors.store import Ledger
+
+MAY_HAVE_HAPPENED = frozenset({ToolPolicy.ONCE, ToolPolicy.ASK})
+"""Policies under which a call without a result is in doubt, and not simply made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,30 +27,45 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """Do not call it: it may have taken effect, and nobody knows."""
+    """Do not call it: it may have taken effect by the calls of these keys, and nobody knows."""
+
+    doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AskFirst:
-    """It may have taken effect; the user decides whether it is called again."""
+    """It may have taken effect by the calls of these keys; the user decides whether it is called again."""
+
+    doubts: tuple[str, ...]
+    attempts: int  # of this very call; each is asked about anew
 
 
-def decide_tool(record: ToolRecord | None, policy: ToolPolicy) -> Call | Replay | InDoubt | AskFirst:
+def decide_tool(call: ToolCall, ledger: Ledger) -> Call | Replay | InDoubt | AskFirst:
     """Decide by the policy under which the call is made now.
 
-    >>> decide_tool(None, ToolPolicy.ONCE)
+    In doubt are also calls of earlier work with the same name and arguments, until an agent was told of the doubt:
+    a user who was told "write again" repeats the request, and must not repeat its effect unknowingly.
+
+    >>> decide_tool(ToolCall("1.1.tool.x.0", "pay", "{}", ToolPolicy.ONCE), Ledger())
     Call()
     """
-    if record is None:
-        return Call()
-    if record.result is not None:
-        return Replay(record.result, record.failed)
-    match policy:
+    own = next((record for record in ledger.tools if record.call.key == call.key), None)
+    if own is not None and own.result is not None:
+        return Replay(own.result, own.failed)
+    doubts = tuple(record.call.key for record in (*ledger.doubts, *ledger.tools) if _is_doubt(record, call))
+    match call.policy:
         case ToolPolicy.PURE | ToolPolicy.KEYED:
             return Call()
         case ToolPolicy.ONCE:
-            return InDoubt()
+            return InDoubt(doubts) if doubts else Call()
         case ToolPolicy.ASK:
-            return AskFirst()
+            return AskFirst(doubts, 0 if own is None else own.attempts) if doubts else Call()
         case _:
-            assert_never(policy)
+            assert_never(call.policy)
+
+
+def _is_doubt(record: ToolRecord, call: ToolCall) -> bool:
+    if record.result is not None:
+        return False
+    alike = (record.call.name, record.call.args) == (call.name, call.args)
+    return record.call.key == call.key or (alike and record.call.policy in MAY_HAVE_HAPPENED)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, assert_never
 
 from greenroom.actors.acts import StartRun
-from greenroom.actors.events import Asked, Event, Progressed, Reported, Spoke, ToolCalled, ToolReturned
+from greenroom.actors.events import Asked, Event, Progressed, Reported, Spoke, ToolCalled, ToolReturned, ToolWithheld
 from greenroom.actors.keys import canonical_args, question_key, tool_key
 from greenroom.actors.mending import mend
 from greenroom.actors.model import Message, Question, SessionId, SessionKey, ToolCall, ToolPolicy
 from greenroom.actors.ports import ToolFailedError, ToolInDoubtError
 from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed, TranscriptOf, UnansweredOf
-from greenroom.actors.tools import AskFirst, Call, InDoubt, Replay, decide_tool
+from greenroom.actors.tools import MAY_HAVE_HAPPENED, AskFirst, Call, InDoubt, Replay, decide_tool
 from greenroom.actors.unanswered import leave_out_replies
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class LiveTurn:
         self._calls: Counter[tuple[str, str]] = Counter()
         self._questions: Counter[str] = Counter()
         self._asking = False
-        self._ledger: Ledger | None = None if start.run.work != start.run.generation else Ledger()
+        self._ledger: Ledger | None = None
+        self._reading = asyncio.Lock()
         self.stopping = False
 
     @property
@@ -126,21 +127,22 @@ class LiveTurn:
         self._calls[name, args_json] += 1
         key = tool_key(self._place.session_id, self._start.run.work, name, args_json, nth)
         call = ToolCall(key, name, args_json, ToolPolicy(policy))
-        record = next((tool for tool in (await self._load_ledger()).tools if tool.call.key == key), None)
-        match decide_tool(record, call.policy):
+        needed = self._is_again or call.policy in MAY_HAVE_HAPPENED  # Nothing else is met by the first attempt.
+        match decide_tool(call, await self._load_ledger() if needed else Ledger()):
             case Replay(result, failed):
                 if failed:
                     raise ToolFailedError(result)
                 return json.loads(result)
-            case InDoubt():
-                raise ToolInDoubtError(name, args_json, key)
-            case AskFirst():
-                await self._ask_again(call, 1 if record is None else record.attempts)
+            case InDoubt(doubts):
+                raise await self._withhold(call, doubts)
+            case AskFirst(doubts, attempts):
+                if not await self._may_repeat(call, attempts):
+                    raise await self._withhold(call, doubts)
+                return await self._call(call, args, fn, doubts)
             case Call():
-                pass
+                return await self._call(call, args, fn)
             case never:
                 assert_never(never)
-        return await self._call(call, args, fn)
 
     async def ask_user(self, prompt: str, choices: Sequence[str] = ()) -> str:
         """Ask, and wait for the user's next message. After a restart the stored answer is returned at once.
@@ -167,7 +169,8 @@ class LiveTurn:
         said = self.said
         self._be_quiet()
         self._said.clear()  # What was said before the question is delivered with it.
-        asked = next((question for question in (await self._load_ledger()).questions if question.key == key), None)
+        ledger = await self._load_ledger() if self._is_again else Ledger()
+        asked = next((question for question in ledger.questions if question.key == key), None)
         if asked is not None and asked.answer is not None:
             return asked.answer
         answer = self._expect(f"{key}.answer")
@@ -180,7 +183,7 @@ class LiveTurn:
 
     async def look_back(self) -> None:
         """Before a further attempt at the same work: find what there is to answer, as the first attempt saw it."""
-        if self._start.run.work == self._generation:
+        if not self._is_again:
             return
         rows = await self._read(UnansweredOf(self._place.session_id))
         if isinstance(rows, tuple):
@@ -196,9 +199,23 @@ class LiveTurn:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    async def _call(self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any]) -> Any:
+    @property
+    def _is_again(self) -> bool:
+        """Whether this is a further attempt at work that was begun before."""
+        return self._start.run.work != self._generation
+
+    async def _withhold(self, call: ToolCall, doubts: tuple[str, ...]) -> ToolInDoubtError:
+        """Let it be on disk that the agent is told, before it is."""
+        written = self._expect(call.key)
+        self._place.tell(ToolWithheld(self._generation, call, doubts))
+        await written
+        return ToolInDoubtError(call.name, call.args, call.key)
+
+    async def _call(
+        self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any], doubts: tuple[str, ...] = ()
+    ) -> Any:
         granted = self._expect(call.key)
-        self._place.tell(ToolCalled(self._generation, call))
+        self._place.tell(ToolCalled(self._generation, call, doubts))
         await granted
         limit = self._place.house.rules.tool_result_max
         try:
@@ -227,22 +244,25 @@ class LiveTurn:
         self._place.tell(ToolReturned(self._generation, call, result, failed))
         await kept
 
-    async def _ask_again(self, call: ToolCall, attempts: int) -> None:
+    async def _may_repeat(self, call: ToolCall, attempts: int) -> bool:
         """Ask about this interruption: a yes to an earlier one says nothing of it."""
         prompt = f"{call.name}({call.args}) was interrupted and may already have taken effect. Run it again?"
         answer = await self._ask(f"{call.key}\0{attempts}", prompt, (YES, NO))
-        if answer.strip().lower() not in {YES, "y"}:
-            raise ToolInDoubtError(call.name, call.args, call.key)
+        return answer.strip().lower() in {YES, "y"}
 
     async def _load_ledger(self) -> Ledger:
-        """Read what earlier attempts left, once. Without it no tool is called: not knowing is not 'never called'."""
-        if self._ledger is None:
-            answer = await self._read(LedgerOf(self._place.session_id, self._start.run.work))
-            if not isinstance(answer, Ledger):
-                msg = f"the tool ledger could not be read: {answer}"
-                raise RuntimeError(msg)
-            self._ledger = answer
-        return self._ledger
+        """Read what was left, once, before the first call of this attempt: its own calls are not of the past.
+
+        Without it no tool is called: not knowing is not 'never called'.
+        """
+        async with self._reading:
+            if self._ledger is None:
+                answer = await self._read(LedgerOf(self._place.session_id, self._start.run.work))
+                if not isinstance(answer, Ledger):
+                    msg = f"the tool ledger could not be read: {answer}"
+                    raise RuntimeError(msg)
+                self._ledger = answer
+            return self._ledger
 
     async def _read(self, query: Query) -> ReadAnswer:
         future: asyncio.Future[ReadAnswer] = asyncio.get_running_loop().create_future()

@@ -37,14 +37,23 @@ from greenroom.actors.store import (
 from greenroom.storage.rows import (
     DELIVERY_COLUMNS,
     RUN_COLUMNS,
+    Row,
     one_row,
     read_delivery,
     read_key,
     read_run,
 )
 from greenroom.storage.shown import read_settled, read_shown
-from greenroom.storage.transcript import read_answering_row, read_tail_of, read_transcript, read_unanswered
+from greenroom.storage.transcript import (
+    compare_with_kept,
+    read_answering_row,
+    read_tail_of,
+    read_transcript,
+    read_unanswered,
+)
 from greenroom.storage.unfinished import read_unfinished
+
+_TOOL = "SELECT key, name, args, policy, result, failed, attempts FROM tool_calls"
 
 
 def read_answer(db: apsw.Connection, query: Query) -> ReadAnswer:
@@ -82,7 +91,10 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:
 
 
 def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None:
-    """All that a session's actor needs. The cost grows with what is open, never with the transcript."""
+    """All that a session's actor needs. The cost grows with what is open, never with the transcript.
+
+    The end kept with an open run is checked against the transcript, which wins; that they differ is logged.
+    """
     row = one_row(
         db,
         "SELECT key, generation, suspended_at, quarantined_at, (SELECT epoch FROM ownership WHERE shard = 0),"
@@ -95,6 +107,8 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
     run = _open_run(db, session_id)
     segment = 0 if run is None else _count_questions(db, session_id, run.work)
     tail = read_tail_of(db, session_id)
+    if run is not None:
+        compare_with_kept(db, session_id, tail)
     return Snapshot(
         id=session_id,
         key=read_key(key),
@@ -114,12 +128,13 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
 
 
 def read_ledger(db: apsw.Connection, session_id: SessionId, work: Generation) -> Ledger:
-    """Tool calls and questions of a piece of work, in the order of their first start."""
+    """Tool calls and questions of a piece of work, in the order of their first start, and what other work left."""
     questions = db.execute(
         "SELECT key, prompt, choices, answer, after_inbox FROM questions WHERE session_id = ? AND work = ? ORDER BY id",
         (session_id, work),
     )
-    return Ledger(_tools(db, session_id, work), tuple(_question(row) for row in questions))
+    told = tuple(_question(row) for row in questions)
+    return Ledger(_tools(db, session_id, work), told, _doubts(db, session_id, work))
 
 
 def read_owed(db: apsw.Connection, platform: str, account: str) -> tuple[Delivery, ...]:
@@ -162,15 +177,22 @@ def _count_questions(db: apsw.Connection, session_id: SessionId, work: Generatio
 
 
 def _tools(db: apsw.Connection, session_id: SessionId, work: Generation) -> tuple[ToolRecord, ...]:
+    rows = db.execute(f"{_TOOL} WHERE session_id = ? AND work = ? ORDER BY id", (session_id, work))
+    return tuple(_tool(row) for row in rows)
+
+
+def _doubts(db: apsw.Connection, session_id: SessionId, work: Generation) -> tuple[ToolRecord, ...]:
     rows = db.execute(
-        "SELECT key, name, args, policy, result, failed, attempts FROM tool_calls"
-        " WHERE session_id = ? AND work = ? ORDER BY id",
+        f"{_TOOL} INDEXED BY tool_calls_in_doubt WHERE session_id = ? AND work <> ?"
+        " AND result IS NULL AND ended_at IS NULL AND policy IN ('once', 'ask') ORDER BY id",
         (session_id, work),
     )
-    return tuple(
-        ToolRecord(ToolCall(key, name, args, ToolPolicy(policy)), result, bool(failed), attempts)
-        for key, name, args, policy, result, failed, attempts in rows
-    )
+    return tuple(_tool(row) for row in rows)
+
+
+def _tool(row: Row) -> ToolRecord:
+    key, name, args, policy, result, failed, attempts = row
+    return ToolRecord(ToolCall(key, name, args, ToolPolicy(policy)), result, bool(failed), attempts)
 
 
 def _is_stored(db: apsw.Connection, delivery: str) -> bool:

@@ -16,6 +16,7 @@ from greenroom.actors.facts import (
     DeliveryFilled,
     DeliveryMoved,
     DeliveryOpened,
+    DoubtTold,
     Fact,
     InboundRefused,
     InboundStored,
@@ -198,7 +199,7 @@ def _tool_started(db: apsw.Connection, fact: ToolStarted) -> None:
         "INSERT INTO tool_calls (session_id, work, epoch, generation, key, name, args, policy, started_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, key) DO UPDATE"
         " SET attempts = attempts + 1, epoch = excluded.epoch, generation = excluded.generation,"
-        " started_at = excluded.started_at"
+        " started_at = excluded.started_at, ended_at = NULL"
         " WHERE result IS NULL AND name = excluded.name AND args = excluded.args"
         " AND (generation, started_at) IS NOT (excluded.generation, excluded.started_at)",
         (
@@ -224,6 +225,16 @@ def _tool_ended(db: apsw.Connection, fact: ToolEnded) -> None:
         "UPDATE tool_calls SET result = ?, failed = ?, ended_at = ?"
         " WHERE session_id = ? AND key = ? AND result IS NULL",
         (fact.result, fact.failed, fact.at, fact.session_id, fact.key),
+    )
+    if not db.changes():
+        sql = "SELECT 1 FROM tool_calls WHERE session_id = ? AND key = ?"
+        _must_agree(one_row(db, sql, (fact.session_id, fact.key)), (1,), f"tool call {fact.key!r} was never started")
+
+
+def _doubt_told(db: apsw.Connection, fact: DoubtTold) -> None:
+    db.execute(
+        "UPDATE tool_calls SET ended_at = ? WHERE session_id = ? AND key = ? AND result IS NULL AND ended_at IS NULL",
+        (fact.at, fact.session_id, fact.key),
     )
     if not db.changes():
         sql = "SELECT 1 FROM tool_calls WHERE session_id = ? AND key = ?"
@@ -370,6 +381,7 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     MessageAppended: _message_appended,
     ToolStarted: _tool_started,
     ToolEnded: _tool_ended,
+    DoubtTold: _doubt_told,
     QuestionAsked: _question_asked,
     QuestionAnswered: _question_answered,
     DeliveryOpened: _delivery_opened,

@@ -40,6 +40,7 @@ from greenroom.actors.events import (
     Spoke,
     ToolCalled,
     ToolReturned,
+    ToolWithheld,
     Woke,
 )
 from greenroom.actors.facts import (
@@ -202,6 +203,7 @@ def test_every_late_event_of_an_older_run_changes_nothing() -> None:
     session, _ = after(running(), Arrived(said(2)), RunEnded(G1, Answered("Hi.")))
     late: tuple[Event, ...] = (
         *(LifeShown(G1), Spoke(G1, "x"), Reported(G1, "x"), Progressed(G1), ToolCalled(G1, CALL)),
+        ToolWithheld(G1, CALL, ()),
         *(ToolReturned(G1, CALL, "1", failed=False), Asked(G1, QUESTION, ""), RunEnded(G1, Answered("again"))),
         *(Rang(G1, alarm) for alarm in Alarm),
     )

@@ -39,6 +39,7 @@ from greenroom.actors.events import (
     Spoke,
     ToolCalled,
     ToolReturned,
+    ToolWithheld,
     Woke,
 )
 from greenroom.actors.facts import (
@@ -110,6 +111,7 @@ def run_events(generation: int) -> st.SearchStrategy[Any]:
     return st.one_of(
         words_of(generation),
         st.builds(ToolCalled, g, CALLS),
+        st.builds(ToolWithheld, g, CALLS, st.just(())),
         st.builds(ToolReturned, g, CALLS, st.just("1"), st.booleans()),
         st.builds(Asked, g, QUESTIONS, TEXTS),
     )

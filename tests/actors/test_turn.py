@@ -101,6 +101,85 @@ def test_a_no_leaves_an_ask_call_in_doubt() -> None:
         assert room.visible()[-1] == 'in doubt: take{"amount":5}'
 
 
+@contextmanager
+def given_up_in_the_tool(till: Till, policy: str, how: str) -> Iterator[Scenario]:
+    """The run ends while its tool may have taken effect, and the chat says: write again."""
+    with Scenario(paying(till, policy)) as room:
+        room.says("pay")
+        room.until(lambda: till.taken)
+        if how == "killed, and too old to go on":
+            room.restart(after_s=2 * Policy().fresh_s)
+        room.rest()
+        till.hangs = False
+        room.says("pay")
+        yield room
+
+
+GIVEN_UP = ["silent for too long", "killed, and too old to go on"]
+
+
+@pytest.mark.parametrize("how", GIVEN_UP)
+def test_a_repeated_request_meets_the_doubt_about_a_once_call_until_it_was_told(how: str) -> None:
+    till = Till()
+    with given_up_in_the_tool(till, "once", how) as room:
+        room.rest()
+        assert room.visible()[-1] == 'in doubt: take{"amount":5}'
+        assert till.taken == [5]
+        assert [row.text[:10] for row in room.transcript() if row.role == "tool"][-1] == "[in doubt:"
+        room.says("it did not arrive, pay")
+        room.rest()
+        assert till.taken == [5, 5], "its user knows"
+        assert room.visible()[-1] == "took 5"
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("how", GIVEN_UP)
+def test_a_repeated_request_asks_before_an_ask_call_is_made_again(how: str) -> None:
+    till = Till()
+    with given_up_in_the_tool(till, "ask", how) as room:
+        room.rest()
+        assert "Run it again?" in room.visible()[-1]
+        till.hangs = True
+        room.says("yes")
+        room.until(lambda: len(till.taken) == 2)
+        room.restart()
+        till.hangs = False
+        room.rest()
+        assert till.taken == [5, 5], "the yes was for the interruption before"
+        room.says("yes")
+        room.rest()
+        assert room.visible()[-1] == "took 5"
+        room.says("pay once more")
+        room.rest()
+        assert till.taken == [5, 5, 5, 5], "nothing is in doubt any more"
+
+
+def test_a_doubt_that_was_told_stays_for_the_attempts_at_the_work_in_which_it_was_told() -> None:
+    till = Till()
+    told: list[str] = []
+
+    async def agent(turn: Turn) -> str:
+        try:
+            return str(await turn.tool("take", {"amount": 5}, policy="once", fn=till.take))
+        except ToolInDoubtError as doubt:
+            told.append(doubt.key)
+            if len(told) == 1:
+                await asyncio.Event().wait()
+            return "in doubt"
+
+    with Scenario(agent) as room:
+        room.says("pay")
+        room.until(lambda: till.taken)
+        room.rest()
+        room.says("pay")
+        room.until(lambda: told)
+        room.restart()
+        room.rest()
+        assert len(told) == 2
+        assert till.taken == [5]
+        assert room.broken() == []
+
+
 def test_the_answer_to_one_question_is_never_taken_for_that_to_another() -> None:
     till = Till()
 
