@@ -212,8 +212,8 @@ class Turn(Protocol):
     ) -> Any:
         """Call a tool exactly as its policy allows; the result is durable before it is returned.
 
-        `fn` is called with the arguments as keywords, and with `idempotency_key` if it takes one. Raises what the
-        tool raised, or ToolInDoubtError.
+        `fn` is called with the arguments as keywords, and with `idempotency_key` if it takes one; under `keyed` it
+        must. Raises what the tool raised, or ToolInDoubtError.
         """
 
     async def ask_user(self, prompt: str, choices: Sequence[str] = ()) -> str:

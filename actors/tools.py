@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from greenroom.actors.model import ToolCall, ToolPolicy, ToolRecord
 from greenroom.actors.store import Ledger
@@ -69,3 +71,13 @@ def _is_doubt(record: ToolRecord, call: ToolCall) -> bool:
         return False
     alike = (record.call.name, record.call.args) == (call.name, call.args)
     return record.call.key == call.key or (alike and record.call.policy in MAY_HAVE_HAPPENED)
+
+
+def takes_key(fn: Callable[..., Any], *, by_any_name: bool) -> bool:
+    """Say whether a tool's function takes an `idempotency_key`; `by_any_name` also counts `**kwargs`."""
+    try:
+        parameters = inspect.signature(fn).parameters
+    except (TypeError, ValueError):  # Built in: it cannot be looked into.
+        return False
+    any_name = by_any_name and any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+    return "idempotency_key" in parameters or any_name

@@ -17,7 +17,7 @@ from greenroom.actors.mending import mend
 from greenroom.actors.model import Message, Question, SessionId, SessionKey, ToolCall, ToolPolicy
 from greenroom.actors.ports import ToolFailedError, ToolInDoubtError
 from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed, TranscriptOf, UnansweredOf
-from greenroom.actors.tools import MAY_HAVE_HAPPENED, AskFirst, Call, InDoubt, Replay, decide_tool
+from greenroom.actors.tools import MAY_HAVE_HAPPENED, AskFirst, Call, InDoubt, Replay, decide_tool, takes_key
 from greenroom.actors.unanswered import leave_out_replies
 
 if TYPE_CHECKING:
@@ -120,13 +120,17 @@ class LiveTurn:
         """Call a tool as its policy allows.
 
         Raises what the tool raised; ToolFailedError for a failure that an earlier attempt stored; ToolInDoubtError;
-        TypeError or ValueError for arguments or a result that are not JSON.
+        TypeError or ValueError for arguments or a result that are not JSON, and TypeError for a `keyed` tool that takes
+        no `idempotency_key`: called again without one it would take effect twice.
         """
         name, args_json = mend(name, "turn.tool: the name"), mend(canonical_args(args), "turn.tool")
         nth = self._calls[name, args_json]
         self._calls[name, args_json] += 1
         key = tool_key(self._place.session_id, self._start.run.work, name, args_json, nth)
         call = ToolCall(key, name, args_json, ToolPolicy(policy))
+        if call.policy is ToolPolicy.KEYED and not takes_key(fn, by_any_name=True):
+            msg = f"tool {name}: policy keyed needs a function that takes idempotency_key; or choose once or pure"
+            raise TypeError(msg)
         needed = self._is_again or call.policy in MAY_HAVE_HAPPENED  # Nothing else is met by the first attempt.
         match decide_tool(call, await self._load_ledger() if needed else Ledger()):
             case Replay(result, failed):
@@ -232,7 +236,7 @@ class LiveTurn:
         return json.loads(text)  # What a later attempt would be given, so that both go the same way.
 
     async def _run_tool(self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any]) -> Any:
-        if _takes_key(fn):
+        if takes_key(fn, by_any_name=call.policy is ToolPolicy.KEYED):
             args = args | {"idempotency_key": f"{self._place.house.store.uid}-{call.key}"}
         if inspect.iscoroutinefunction(fn):
             return await fn(**args)
@@ -307,10 +311,3 @@ class LiveTurn:
         if now - self._stamped_at >= self._place.house.rules.progress_every_s:
             self._stamped_at = now
             self._place.tell(Progressed(self._generation))
-
-
-def _takes_key(fn: Callable[..., Any]) -> bool:
-    try:
-        return "idempotency_key" in inspect.signature(fn).parameters
-    except (TypeError, ValueError):  # Built in: it cannot be looked into.
-        return False

@@ -268,6 +268,32 @@ def test_a_tool_that_fails_raises_and_its_failure_is_what_a_later_attempt_meets(
         assert room.visible() == ["told"]
 
 
+def test_a_keyed_tool_is_given_its_key_or_is_not_called() -> None:
+    called: list[dict[str, Any]] = []
+
+    def takes_none(amount: int) -> None:
+        called.append({"amount": amount})
+
+    def takes_any(**args: Any) -> None:
+        called.append(args)
+
+    async def agent(turn: Turn) -> str:
+        with pytest.raises(TypeError, match="keyed needs a function that takes idempotency_key"):
+            await turn.tool("t", {"amount": 5}, policy="keyed", fn=takes_none)
+        with pytest.raises(TypeError):
+            await turn.tool("t", {}, policy="keyed", fn=dict)
+        await turn.tool("t", {"amount": 5}, policy="keyed", fn=takes_any)
+        await turn.tool("t", {"amount": 5}, policy="once", fn=takes_any)
+        return "done"
+
+    with Scenario(agent) as room:
+        room.says("go")
+        room.rest()
+        assert room.visible() == ["done"]
+        assert [sorted(args) for args in called] == [["amount", "idempotency_key"], ["amount"]]
+        assert len(room.of_session("tool_calls")) == 2
+
+
 def test_the_same_call_twice_is_two_calls() -> None:
     till = Till()
     till.hangs = False
