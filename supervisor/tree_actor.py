@@ -43,6 +43,7 @@ from greenroom.supervisor.tree_words import (
 
 if TYPE_CHECKING:
     from greenroom.actors.house import House
+    from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Failure
     from greenroom.supervisor.policy import Policy
 
@@ -73,7 +74,7 @@ class TreeActor(PooledActor):
         self._unclean_boots = unclean_boots
         self._recovery = Recovery(policy)
         self._wards: dict[SessionId, Ward] = {}
-        self._by_urn: dict[str, SessionId] = {}
+        self._by_ref: dict[Ref[Any], SessionId] = {}
         self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
         self._arrived: dict[SessionId, SessionKey] = {}  # have inbound that waits for that
@@ -155,7 +156,7 @@ class TreeActor(PooledActor):
     def _start(self, session_id: SessionId, key: SessionKey) -> Ward:
         ref = self.runtime.start(SessionActor, self._house, session_id, mailbox_max=self._policy.session_mailbox_max)
         ward = self._wards[session_id] = Ward(key, ref)
-        self._by_urn[ref.actor_urn] = session_id
+        self._by_ref[ref] = session_id
         return ward
 
     def _rest(self, session_id: SessionId, told: int) -> None:
@@ -168,7 +169,7 @@ class TreeActor(PooledActor):
         self._live.discard(session_id)
         ward = self._wards.pop(session_id, None)
         if ward is not None:
-            self._by_urn.pop(ward.ref.actor_urn, None)
+            self._by_ref.pop(ward.ref, None)
 
     def _run_reported(self, session_id: SessionId, *, live: bool) -> None:
         if live:
@@ -290,7 +291,7 @@ class TreeActor(PooledActor):
     # -- failures --------------------------------------------------------------------------------------------------
 
     def _failed(self, failure: Failure) -> None:
-        session_id = self._by_urn.get(failure.urn)
+        session_id = None if failure.ref is None else self._by_ref.get(failure.ref)
         if session_id is None or not failure.stopped:
             return
         ward = self._wards[session_id]
