@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BUCKETS_MAX = 100_000
 """Chats whose flood allowance is remembered; beyond it the oldest are forgotten, which only lets them write."""
 
+CLOSED_WORDS = "greenroom is not running, or is restarting its storage; send it again"
+
 Then = Callable[[Receipt | Exception], None]
 
 
@@ -68,17 +70,15 @@ class Reception:
         self._inside = inside
 
     def close(self) -> None:
-        """Let nothing in until `open`."""
+        """Let nothing in until `open`; what a dying store was told it may never answer, so it is to come again."""
         self._inside = None
+        self._postpone_waiting(CLOSED_WORDS)
 
     def hear_trouble(self, words: str | None) -> None:
         """Postpone everything while the disk refuses, also what waits already; None: it is over."""
-        with self._lock:
-            self._trouble = words
-            postponed = [] if words is None else [*self._waiting]
-            self._waiting.difference_update(postponed)
-        for waiting in postponed:
-            waiting.then(BusyError(words))
+        self._trouble = words
+        if words is not None:
+            self._postpone_waiting(words)
 
     def accept(self, inbound: Inbound, then: Then) -> None:
         """Call `then` with the receipt once the inbound is on disk, or with why it is not.
@@ -87,7 +87,7 @@ class Reception:
         """
         inside = self._inside
         if inside is None:
-            then(BusyError("greenroom is not running, or is restarting its storage; send it again"))
+            then(BusyError(CLOSED_WORDS))
             return
         trouble = self._trouble
         if trouble is not None:
@@ -121,6 +121,13 @@ class Reception:
             inside.store.accept(inbound, at, partial(_stored, inside, inbound, at, partial(self._answer, waiting)))
         except MailboxFull as error:
             self._answer(waiting, BusyError(f"too much waits to be stored: {error}"))
+
+    def _postpone_waiting(self, words: str) -> None:
+        with self._lock:
+            postponed = tuple(self._waiting)
+            self._waiting.clear()
+        for waiting in postponed:
+            waiting.then(BusyError(words))
 
     def _answer(self, waiting: Waiting, answer: Receipt | Exception) -> None:
         """Answer once; who was postponed has been answered."""
