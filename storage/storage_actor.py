@@ -153,7 +153,7 @@ class StorageActor(PooledActor):
 
     def _lose_ownership(self, error: Fenced) -> None:
         self._refuse_from_now_on(Refused(RefusalKind.STALE_WRITER, str(error)))
-        self._callbacks.on_fenced()
+        _call(self._callbacks.on_fenced)
 
     def _refuse_from_now_on(self, refusal: Refused) -> None:
         self._refusal = refusal
@@ -198,8 +198,8 @@ class StorageActor(PooledActor):
         self._refuse_from_now_on(self._refusal or refusal)
 
 
-def _call(then: Callable[[Any], None], answer: Any) -> None:
+def _call(then: Callable[..., None], *answer: Any) -> None:
     try:
-        then(answer)
+        then(*answer)
     except Exception:  # Invariant: one listener's error leaves none of its neighbours without an answer.
         logger.exception("a listener of the store failed")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from greenroom.supervisor.recovery import Account
 
 REOPEN_S = 1.0
-"""How long a dead outbox waits before it is opened again."""
+"""How long a dead outbox or receiver waits before it is opened again."""
 
 
 @dataclass(slots=True)
@@ -34,6 +34,8 @@ class Attachment:
     """A platform account, and who works for it."""
 
     platform: Platform
+    door: Door
+    hung_up: Callable[[BaseException | None], bool]
     connected: bool = False
     receiver: Ref[PlatformActor] | None = None
     outbox: Ref[DeliveryActor] | None = None
@@ -67,9 +69,9 @@ class Attachments:
             if account in self._all:
                 msg = f"platform {platform.name}:{platform.account} is attached already; give one another account"
                 raise ValueError(msg)
-            attachment = self._all[account] = Attachment(platform)
+            attachment = self._all[account] = Attachment(platform, door, hung_up)
             self._open(attachment)
-        attachment.receiver = self._runtime.start(PlatformActor, platform, door, self._policy, hung_up)
+        self._receive(attachment)
 
     def build(self, store: Store) -> None:
         """Open every outbox on this store."""
@@ -88,11 +90,13 @@ class Attachments:
                     attachment.outbox = None
 
     def reopen(self, urn: str) -> None:
-        """Open the outbox again whose actor died."""
+        """Open the outbox or the receiver again whose actor died."""
         with self._lock:
             for attachment in self._all.values():
                 if attachment.outbox is not None and attachment.outbox.actor_urn == urn:
                     self._open(attachment)
+                if attachment.receiver is not None and attachment.receiver.actor_urn == urn:
+                    self._receive(attachment)
 
     def stop_receiving(self) -> None:
         """Take in nothing more; what is owed still goes out."""
@@ -140,6 +144,11 @@ class Attachments:
                 attachment.tell(WhenFlushed(partial(setattr, attachment, "flushed", True)))
             owed += not attachment.flushed
         return owed
+
+    def _receive(self, attachment: Attachment) -> None:
+        attachment.receiver = self._runtime.start(
+            PlatformActor, attachment.platform, attachment.door, self._policy, attachment.hung_up
+        )
 
     def _open(self, attachment: Attachment) -> None:
         if self._store is None:

@@ -22,6 +22,7 @@ from greenroom.actors.runtime import Failure, MailboxFull
 from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.drain import CloseBoot
+from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.reception import Inside, Reception, accepted
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import FormerBoot, count_unclean_boots
@@ -104,7 +105,11 @@ class Core:
         self._open_store = open_store
         self._agent = agent
         self._policy = policy
-        self._hooks = hooks
+        self._hooks = CoreHooks(
+            began=walled("on_began", hooks.began, None),
+            drained=walled("drained", hooks.drained, None),
+            fatal=walled("fatal", hooks.fatal, None),
+        )
         self._lock = threading.Lock()
         self._storey: Storey | None = None
         self._budget = FRESH
@@ -194,7 +199,8 @@ class Core:
 
         Raises ValueError for a second one of the same name and account.
         """
-        self.attachments.attach(platform, PlatformDoor(self, (platform.name, platform.account)), hung_up)
+        door = PlatformDoor(self, (platform.name, platform.account))
+        self.attachments.attach(platform, door, walled("hung_up", hung_up, otherwise=False))
 
     def turn(self, account: Account, *, connected: bool) -> None:
         """A platform can be reached (what waited for it is decided and sent), or cannot."""
@@ -252,7 +258,7 @@ class Core:
         match failure.actor:
             case "StorageActor" | "ReadingActor" | "TreeActor":
                 self._runtime.timers.arm("greenroom-fall", 0.0, partial(self._fall, failure))
-            case "DeliveryActor":
+            case "DeliveryActor" | "PlatformActor":
                 self._runtime.timers.arm(
                     (failure.urn, "reopen"), REOPEN_S, partial(self.attachments.reopen, failure.urn)
                 )

@@ -73,7 +73,11 @@ class PlatformActor(PooledActor):
     def _run(self) -> None:
         name = f"{self._platform.name}:{self._platform.account}"
         loop = self.runtime.loop(LOOP)
-        self._job = loop.spawn(self._platform.run(self._door), name=name, done=lambda error, _: self.hear(Ended(error)))
+        self._job = loop.spawn(self._live(), name=name, done=lambda error, _: self.hear(Ended(error)))
+
+    async def _live(self) -> None:
+        """Call the platform on its loop: also what it raises before it is a coroutine stays behind that wall."""
+        await self._platform.run(self._door)
 
     def _ended(self, error: BaseException | None) -> None:
         self._job = None

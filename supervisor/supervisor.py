@@ -21,6 +21,7 @@ from greenroom.supervisor.answers import NoAnswer, Waiter
 from greenroom.supervisor.aside import aside
 from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.drain import Intent
+from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.history import StoreHistory
 from greenroom.supervisor.owned import OwnedSqlite, open_owned
 from greenroom.supervisor.policy import Policy
@@ -177,7 +178,7 @@ class Supervisor:
         self._agent = as_agent(agent)
         self._policy = policy or Policy()
         self._on_began = on_began
-        self._on_trouble = on_trouble
+        self._on_trouble = walled("on_trouble", on_trouble, None)
         self._runtime: PoolRuntime | None = None
         self._core: Core | None = None
         self._failed: Future[str] = Future()
