@@ -1,0 +1,141 @@
+"""Prints docs/session.md from `step` itself: `python -m tests.actors.session_table > docs/session.md`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from greenroom.actors.acts import Effects
+from greenroom.actors.events import (
+    Alarm,
+    Answered,
+    Arrived,
+    Asked,
+    Cancelled,
+    CutShort,
+    Drained,
+    Event,
+    Failed,
+    IdleRang,
+    LifeShown,
+    Progressed,
+    Rang,
+    Reported,
+    Resumed,
+    RunEnded,
+    Spoke,
+    ToolCalled,
+    ToolReturned,
+    ToolWithheld,
+    Woke,
+)
+from greenroom.actors.model import (
+    Epoch,
+    Generation,
+    InboxId,
+    InterruptReason,
+    OpenRun,
+    Question,
+    RunCause,
+    Seq,
+    SessionId,
+    SessionKey,
+    Snapshot,
+    StoredInbound,
+    Tail,
+    TailKind,
+    ToolCall,
+    ToolPolicy,
+)
+from greenroom.actors.rules import Rules
+from greenroom.actors.session import Session, open_session, step
+
+INTRODUCTION = """# What moves a session
+
+This page is printed from `step` (`actors/session.py`) by `tests/actors/session_table.py`, and a test fails when it is
+not current. Each row is one event told to a session in one phase. The cell says the phase afterwards, then the facts
+that are written as one transaction, then, after the arrow, the acts that are performed in this order once the facts are
+on disk. A dash means that nothing changes. In each phase but `Running` and `Asking` nothing of a run is heard at all, and
+in these two only what carries the session's current generation: everything else is late and changes nothing.
+
+Read a row from left to right as the promise it keeps: `Running` and `RunEnded(Answered)` writes the answer's row, its
+delivery and the end of the run together, so that an answer can be neither sent and lost nor stored and unsent; only then
+is the delivery handed to the outbox. What waits when a run ends starts the next one in the same transaction
+(`Running, message waits`). `Interrupted` is what a dead process leaves behind: a run that is open on disk and works
+nowhere. With a question open it is the user's turn, and only the answer starts a run.
+"""
+
+S, G = SessionId(1), Generation(1)
+NOW = 1_000.0
+MESSAGE = StoredInbound(InboxId(9), "hello", None, NOW)
+CALL = ToolCall("key", "clock", "{}", ToolPolicy.PURE)
+QUESTION = Question("question", "Which?")
+RUN = OpenRun(G, Epoch(1), G, RunCause.INBOUND, 1, NOW, NOW)
+EMPTY = Snapshot(S, SessionKey("web", "bot", "ann"), Epoch(1), Generation(0), Tail())
+OPEN = replace(EMPTY, generation=G, run=RUN, tail=Tail(TailKind.USER, NOW, Seq(1), Seq(1)))
+
+
+def _after(session: Session, *events: Event) -> Session:
+    for event in events:
+        session, _ = step(session, event, NOW, Rules())
+    return session
+
+
+IDLE = open_session(EMPTY)
+RUNNING = _after(IDLE, Arrived(replace(MESSAGE, id=InboxId(1))))
+PHASES: dict[str, Session] = {
+    "Idle": IDLE,
+    "Interrupted": open_session(OPEN),
+    "Interrupted, question open": open_session(replace(OPEN, question=QUESTION, segment=1)),
+    "Running": RUNNING,
+    "Running, message waits": _after(RUNNING, Arrived(replace(MESSAGE, id=InboxId(2)))),
+    "Running, draining": _after(RUNNING, Drained(InterruptReason.SHUTDOWN_TIMEOUT)),
+    "Asking": _after(RUNNING, Asked(G, QUESTION, "")),
+}
+EVENTS: dict[str, Event] = {
+    "Arrived": Arrived(MESSAGE),
+    "Woke": Woke(),
+    "Resumed": Resumed(InterruptReason.RESTART_INTERRUPTED),
+    "Drained": Drained(InterruptReason.SHUTDOWN_TIMEOUT),
+    "CutShort": CutShort(),
+    "IdleRang": IdleRang(),
+    "LifeShown": LifeShown(G),
+    "Spoke": Spoke(G, "words"),
+    "Reported": Reported(G, "remark"),
+    "Progressed": Progressed(G),
+    "ToolCalled": ToolCalled(G, CALL),
+    "ToolWithheld": ToolWithheld(G, CALL, ("key",)),
+    "ToolReturned": ToolReturned(G, CALL, "1", failed=False),
+    "Asked": Asked(G, QUESTION, ""),
+    "RunEnded(Answered)": RunEnded(G, Answered("answer")),
+    "RunEnded(Answered, cut short)": RunEnded(G, Answered("ans", "length")),
+    "RunEnded(Answered, empty)": RunEnded(G, Answered("")),
+    "RunEnded(Failed)": RunEnded(G, Failed("(line)")),
+    "RunEnded(Cancelled)": RunEnded(G, Cancelled()),
+    **{f"Rang({alarm.name})": Rang(G, alarm) for alarm in Alarm},
+}
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join((INTRODUCTION, *(_chapter(name, session) for name, session in PHASES.items())))
+
+
+def _chapter(name: str, session: Session) -> str:
+    rows = [f"| {event} | {_cell(session, what)} |" for event, what in EVENTS.items()]
+    return "\n".join((f"## {name}\n", "| event | what becomes of it |", "|---|---|", *rows, ""))
+
+
+def _cell(session: Session, event: Event) -> str:
+    if isinstance(event, Asked) and event.question.key in repr(session.phase):
+        event = replace(event, question=replace(event.question, key="another"))
+    after, effects = step(session, event, NOW, Rules())
+    if after == session and effects == Effects():
+        return "-"
+    facts = " ".join(type(fact).__name__ for fact in effects.facts) or "nothing"
+    acts = " ".join(type(act).__name__ for act in effects.acts) or "nothing"
+    return f"**{type(after.phase).__name__}**: {facts} → {acts}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
