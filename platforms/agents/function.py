@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
-from greenroom.actors.model import Message
 from greenroom.actors.ports import Agent, Conclusion, Turn
 
-SyncAgent = Callable[[Sequence[Message]], str | Conclusion | None]
+SyncAgent = Callable[..., str | Conclusion | None]
+
+OF_THE_TURN = ("session", "new", "text", "attempt", "recovery_note")
+"""What a plain function may ask for by a parameter of that name; see `Turn`."""
 
 
 class NotAnAgentError(TypeError):
@@ -19,31 +22,43 @@ class NotAnAgentError(TypeError):
 def as_agent(given: Any) -> Agent:
     """Make an `Agent` of an async function, an object with an async `__call__`, or a plain function of messages.
 
-    A plain function runs in a worker thread, so that it may block. Raises NotAnAgentError.
+    A plain function runs in a worker thread, so that it may block. What it needs to know besides the transcript it
+    names: of `OF_THE_TURN`, each parameter is given to it. Raises NotAnAgentError.
     """
     if not callable(given) or isinstance(given, type):
         msg = f"agent: must be `async def agent(turn)` or `def agent(messages) -> str`, got {given!r:.80}"
         raise NotAnAgentError(msg)
-    call = given if inspect.isroutine(given) else given.__call__  # type: ignore[operator]
-    _check_takes_one(given, call)
+    call = given if inspect.isroutine(given) else given.__call__
     if inspect.iscoroutinefunction(call):
-        return call  # type: ignore[no-any-return]  # checked just now
-    return _in_thread(given)
+        _check_takes(given, call, ())
+        return call
+    wanted = _read_wanted(call)
+    _check_takes(given, call, wanted)
+    return _in_thread(given, wanted)
 
 
-def _in_thread(plain: SyncAgent) -> Agent:
+def _in_thread(plain: SyncAgent, wanted: tuple[str, ...]) -> Agent:
     async def agent(turn: Turn) -> str | Conclusion | None:
         messages = await turn.messages()
-        answer: Any = await turn.in_thread(plain, messages)
+        given = {name: getattr(turn, name) for name in wanted}
+        answer: Any = await turn.in_thread(partial(plain, messages, **given))
         text: str | Conclusion | None = await answer if isinstance(answer, Awaitable) else answer
         return text
 
     return agent
 
 
-def _check_takes_one(given: object, call: Callable[..., Any]) -> None:
+def _read_wanted(call: Callable[..., Any]) -> tuple[str, ...]:
     try:
-        inspect.signature(call).bind(object())
+        _, *others = inspect.signature(call).parameters
+    except (TypeError, ValueError):
+        return ()
+    return tuple(name for name in others if name in OF_THE_TURN)
+
+
+def _check_takes(given: object, call: Callable[..., Any], wanted: tuple[str, ...]) -> None:
+    try:
+        inspect.signature(call).bind(object(), **dict.fromkeys(wanted))
     except (TypeError, ValueError) as error:
-        msg = f"agent: {given!r:.80} must take exactly one argument, the turn (async) or the messages ({error})"
+        msg = f"agent: {given!r:.80} must take one argument, the turn (async) or the messages ({error})"
         raise NotAnAgentError(msg) from None
