@@ -87,18 +87,22 @@ def _heard(ways: Ways, entry: Entry, delivery: Delivery) -> Entry:
 
 
 def _take_all(ways: Ways, lane: Lane, deliveries: Iterable[Delivery], moment: Moment) -> Lane:
-    """Take up rows; those that the lane has are left alone but for a text that it missed."""
-    known = set(lane.keys)
-    entries = list(lane.entries)
+    """Take up rows, in their order; those that the lane has are left alone but for a text that it missed.
+
+    The clock says nothing of their order: it may have been set back. What the lane has and the store did not name was
+    opened after it was asked, and comes last.
+    """
+    heard = {entry.delivery.key: entry for entry in lane.entries}
+    entries: dict[str, Entry] = {}
     for delivery in deliveries:
-        if delivery.key not in known:
+        known = heard.pop(delivery.key, None)
+        if known is None:
             wait_s = 0.0 if delivery.retry_at is None else max(delivery.retry_at - moment.at, 0.0)
             not_before = moment.now + min(wait_s, ways.limits.backoff_max_s)
-            entries.append(take_up(ways, delivery, not_before=not_before))
-        elif delivery.text is not None:
-            entries = list(_hear(ways, structs.replace(lane, entries=tuple(entries)), delivery).entries)
-    entries.sort(key=lambda entry: entry.delivery.created_at)  # Stable: rows of one moment keep their order.
-    return structs.replace(lane, entries=tuple(entries))
+            entries[delivery.key] = take_up(ways, delivery, not_before=not_before)
+        else:
+            entries[delivery.key] = known if delivery.text is None else _heard(ways, known, delivery)
+    return structs.replace(lane, entries=(*entries.values(), *heard.values()))
 
 
 def _settle(ways: Ways, lane: Lane, moment: Moment, effects: Effects = NOTHING) -> tuple[Lane, Effects]:

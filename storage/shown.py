@@ -1,20 +1,26 @@
 """What a chat shows, for platforms that have no server of their own to remember it. Answered by index."""
 
 import json
+from collections import deque
+from typing import NamedTuple
 
 import apsw
 
-from greenroom.actors.model import SessionId, SessionKey
+from greenroom.actors.model import DeliveryKind, SessionId, SessionKey
 from greenroom.actors.ports import Shown
 from greenroom.storage.rows import one_row
 
 SHOWN_MAX = 1_000
 """Most messages of one look, whatever was asked for."""
 
-_OWN = "SELECT update_id, text, at FROM inbox WHERE session_id = ? ORDER BY id DESC LIMIT ?"
-_ANSWERS = """
-SELECT message_ids, text, created_at FROM deliveries
-WHERE session_id = ? AND message_ids <> '[]' ORDER BY id DESC LIMIT ?
+_OWN = "SELECT update_id, text, at, id, generation FROM inbox WHERE session_id = ? ORDER BY id DESC LIMIT ?"
+
+# A question's text and its row are one transaction, of one moment.
+_THEIRS = """
+SELECT message_ids, text, created_at, kind, generation,
+    (SELECT after_inbox FROM questions WHERE questions.session_id = deliveries.session_id
+     AND questions.generation = deliveries.generation AND questions.asked_at = deliveries.filled_at)
+FROM deliveries WHERE session_id = ? AND message_ids <> '[]' ORDER BY id DESC LIMIT ?
 """
 
 # A question that is open leaves its run open, and its user the word; so does a session that was set aside.
@@ -32,12 +38,54 @@ def read_shown(db: apsw.Connection, session: SessionKey, last: int) -> tuple[Sho
     if session_id is None:
         return ()
     last = max(0, min(last, SHOWN_MAX))
-    own = [Shown(update_id, True, text, at) for update_id, text, at in db.execute(_OWN, (session_id, last))]
-    theirs = [
-        Shown(json.loads(message_ids)[0], False, text or "", at, final=text is not None)
-        for message_ids, text, at in db.execute(_ANSWERS, (session_id, last))
+    own = [
+        _Own(Shown(update_id, mine=True, text=text, at=at), inbox_id, generation)
+        for update_id, text, at, inbox_id, generation in db.execute(_OWN, (session_id, last))
     ]
-    return tuple(sorted((*reversed(own), *reversed(theirs)), key=lambda shown: shown.at)[-last:] if last else ())
+    theirs = [
+        _Theirs(
+            Shown(json.loads(message_ids)[0], mine=False, text=text or "", at=at, final=text is not None),
+            DeliveryKind(kind),
+            generation,
+            asked_after,
+        )
+        for message_ids, text, at, kind, generation, asked_after in db.execute(_THEIRS, (session_id, last))
+    ]
+    return tuple(_merged(own[::-1], theirs[::-1])[-last:] if last else ())
+
+
+class _Own(NamedTuple):
+    """A person's message, and the run it was handed to."""
+
+    shown: Shown
+    inbox_id: int
+    generation: int | None
+
+
+class _Theirs(NamedTuple):
+    """What was said to the person, by which run, and if it asks: after which message."""
+
+    shown: Shown
+    kind: DeliveryKind
+    generation: int
+    asked_after: int | None
+
+
+def _merged(own: list[_Own], theirs: list[_Theirs]) -> list[Shown]:
+    """Both in the order of their rows. What a run said follows what it was handed, whatever the clock said."""
+    merged: list[Shown] = []
+    waits = deque(own)
+    for said in theirs:
+        while waits and _precedes(waits[0], said):
+            merged.append(waits.popleft().shown)
+        merged.append(said.shown)
+    return [*merged, *(each.shown for each in waits)]
+
+
+def _precedes(own: _Own, said: _Theirs) -> bool:
+    if own.generation is not None and own.generation <= said.generation:
+        return said.asked_after is None or own.inbox_id <= said.asked_after
+    return said.kind is DeliveryKind.LINE and own.shown.at <= said.shown.at  # A line of ours belongs to no run.
 
 
 def read_settled(db: apsw.Connection, session: SessionKey) -> bool:

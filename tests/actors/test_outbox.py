@@ -81,6 +81,17 @@ def test_an_ordinary_answer_with_a_native_key_costs_one_call_and_one_write() -> 
     assert account.lane == Lane()
 
 
+def test_rows_are_taken_up_in_their_order_whatever_the_clock_said_when_they_were_made() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Filled(row("c", "third", created_at=50.0)))
+
+    account.tell(TakenUp(CHAT, (row("a", "first", created_at=90.0), row("b", "second", created_at=10.0))))
+
+    assert account.lane.keys == ("a", "b", "c")
+    account.tell(TakenUp(CHAT, tuple(row(key, key) for key in "abcd")))
+    assert account.lane.keys == ("a", "b", "c", "d")
+
+
 def test_an_anchor_is_stored_before_words_appear_in_it() -> None:
     account = Account(DeliveryClass.EDIT_ANCHOR)
 

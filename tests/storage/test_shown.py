@@ -1,0 +1,118 @@
+"""What a chat shows, read from rows whose clock cannot be trusted."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import apsw
+import pytest
+
+from greenroom.actors.facts import (
+    DeliveryMoved,
+    DeliveryOpened,
+    Fact,
+    InboundStored,
+    InboundTaken,
+    QuestionAsked,
+    RunOpened,
+)
+from greenroom.actors.model import (
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Epoch,
+    Generation,
+    Inbound,
+    InboxId,
+    OpenRun,
+    Question,
+    RunCause,
+    Seq,
+    SessionId,
+    SessionKey,
+    Tail,
+)
+from greenroom.storage.boots import take_ownership
+from greenroom.storage.migrate import migrate
+from greenroom.storage.shown import read_shown
+from greenroom.storage.statements import write_fact
+
+S, E, KEY = SessionId(1), Epoch(1), SessionKey("web", "bot", "ann")
+
+
+class Chat:
+    """A session's rows, written in an order and at times of their own."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self.db = db
+        self.inbound, self.delivered, self.generation = count(1), count(1), Generation(0)
+
+    def write(self, *facts: Fact) -> None:
+        for fact in facts:
+            write_fact(self.db, fact)
+
+    def hears(self, text: str, at: float) -> InboxId:
+        inbox_id = InboxId(next(self.inbound))
+        self.write(InboundStored(Inbound(KEY, f"u{inbox_id}", text), at))
+        return inbox_id
+
+    def runs(self, *taken: InboxId, at: float = 0.0) -> None:
+        self.generation = g = Generation(self.generation + 1)
+        self.write(RunOpened(S, OpenRun(g, E, g, RunCause.INBOUND, 1, at, at), Tail()))
+        self.takes(*taken)
+
+    def takes(self, *taken: InboxId) -> None:
+        self.write(*(InboundTaken(S, each, self.generation, Seq(each)) for each in taken))
+
+    def says(self, text: str, at: float, kind: DeliveryKind = DeliveryKind.ANSWER) -> None:
+        n = next(self.delivered)
+        made = Delivery(f"d{n}", S, KEY, kind, text, DeliveryState.DELIVERED, (f"m{n}",), created_at=at)
+        self.write(DeliveryOpened(E, self.generation, made), DeliveryMoved(made, at))
+
+    def asks(self, text: str, at: float, after: InboxId) -> None:
+        question = Question(f"q{next(self.delivered)}", text, after=after)
+        self.write(QuestionAsked(S, E, self.generation, self.generation, question, at))
+        self.says(text, at, DeliveryKind.QUESTION)
+
+    def shown(self, last: int = 50) -> list[str]:
+        return [each.text for each in read_shown(self.db, KEY, last)]
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    db = apsw.Connection(":memory:")
+    migrate(db)
+    take_ownership(db, uid_if_new="0badcafe", at=0.0, pid=1, version="0")
+    yield Chat(db)
+    db.close()
+
+
+def test_a_clock_that_was_set_back_changes_no_order(chat: Chat) -> None:
+    chat.runs(chat.hears("1", at=100.0))
+    chat.says("re 1", at=101.0)
+    chat.runs(chat.hears("2", at=50.0))
+    chat.says("re 2", at=51.0)
+    assert chat.shown() == ["1", "re 1", "2", "re 2"]
+    assert chat.shown(3) == ["re 1", "2", "re 2"]
+    assert chat.shown(0) == []
+
+
+def test_what_answers_a_question_stands_after_it(chat: Chat) -> None:
+    first = chat.hears("paint", at=100.0)
+    chat.runs(first)
+    chat.asks("which?", at=101.0, after=first)
+    chat.takes(chat.hears("red", at=50.0))
+    chat.says("painted", at=51.0)
+    assert chat.shown() == ["paint", "which?", "red", "painted"]
+
+
+def test_what_waits_comes_last_but_for_a_line_of_ours_that_came_after_it(chat: Chat) -> None:
+    chat.runs(chat.hears("1", at=1.0))
+    chat.hears("2", at=2.0)
+    chat.says("re 1", at=3.0)
+    assert chat.shown() == ["1", "re 1", "2"]
+    chat.says("set aside", at=4.0, kind=DeliveryKind.LINE)
+    assert chat.shown() == ["1", "re 1", "2", "set aside"]
+
+
+def test_a_chat_that_nobody_spoke_in_shows_nothing(chat: Chat) -> None:
+    assert chat.shown() == []
