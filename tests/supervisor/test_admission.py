@@ -1,0 +1,65 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenroom.actors.model import Inbound, SessionKey
+from greenroom.supervisor.admission import Admit, Bucket, Postpone, TurnAway, admit, clean, refill
+from greenroom.supervisor.policy import Policy
+
+INBOUND = Inbound(SessionKey("web", "bot", "ann"), "u1", "hello")
+POLICY = Policy(chat_burst=3, chat_rate_per_s=2.0, text_max=10)
+
+
+def test_a_chat_may_burst_and_then_goes_on_at_its_rate() -> None:
+    bucket: Bucket | None = None
+    for _ in range(3):
+        verdict = admit(INBOUND, POLICY, bucket, 100.0)
+        assert isinstance(verdict, Admit)
+        bucket = verdict.bucket
+    postponed = admit(INBOUND, POLICY, bucket, 100.0)
+    assert isinstance(postponed, Postpone)
+    assert postponed.retry_after_s == 0.5
+    assert "try again in 0.5 s" in postponed.words
+    assert isinstance(admit(INBOUND, POLICY, bucket, 100.5), Admit)
+
+
+def test_an_allowance_never_grows_beyond_the_burst_nor_shrinks_with_the_clock() -> None:
+    assert refill(Bucket(1.0, 100.0), POLICY, 1e9).tokens == 3.0
+    assert refill(Bucket(1.0, 100.0), POLICY, 50.0).tokens == 1.0
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"update_id": ""}, "id must be 1 to 255"),
+        ({"update_id": "x" * 256}, "id must be 1 to 255"),
+        ({"text": ""}, "empty"),
+        ({"text": " \n\t \x00\x07"}, "empty"),
+        ({"text": "x" * 11}, "11 characters, the limit is 10"),
+    ],
+)
+def test_what_never_may_come_in_is_told_why(changes: dict[str, str], words: str) -> None:
+    verdict = admit(replace(INBOUND, **changes), POLICY, None, 0.0)
+    assert isinstance(verdict, TurnAway)
+    assert words in verdict.words
+    assert not verdict.counted
+
+
+def test_a_chat_that_is_not_allowed_is_only_counted() -> None:
+    verdict = admit(INBOUND, Policy(allow=()), None, 0.0)
+    assert isinstance(verdict, TurnAway)
+    assert verdict.counted
+
+
+@given(st.text(alphabet=st.characters()))
+def test_what_is_let_in_can_be_written_and_shows_no_control_characters(text: str) -> None:
+    kept = clean(text)
+    kept.encode()
+    assert not [char for char in kept if char < " " and char not in "\n\t"]
+    assert clean(kept) == kept
+
+
+def test_halves_of_a_pair_are_joined_or_replaced() -> None:
+    assert clean("\ud83d\ude00 \ud83d") == "\U0001f600 \ufffd"

@@ -1,0 +1,66 @@
+from typing import Any
+
+from greenroom.actors.model import InboxId, Message, Receipt, Role, Seq, SessionId, SessionKey
+from greenroom.actors.simulation import SimRuntime
+from greenroom.actors.store import AnswerTo, ReadFailed
+from greenroom.supervisor.answers import Answers, NoAnswer, Waiter
+
+RECEIPT = Receipt(InboxId(1), SessionId(1), SessionKey("web", "bot", "ann"))
+ANSWER = Message(Seq(2), 1, "end.1", Role.ASSISTANT, "hi", 1.0, finish="stop", answers_upto=Seq(1))  # type: ignore[arg-type]
+
+
+class Reads:
+    """A store of which only reads are wanted; they are answered by hand."""
+
+    def __init__(self) -> None:
+        self.open: list[Any] = []
+
+    def read(self, query: AnswerTo, then: Any) -> None:
+        assert query == AnswerTo(RECEIPT)
+        self.open.append(then)
+
+
+def waiting() -> tuple[SimRuntime, Answers, Any, list[Any]]:
+    runtime = SimRuntime(1)
+    answers, store, heard = Answers(runtime.timers), Reads(), list[Any]()
+    answers.add(Waiter(RECEIPT, heard.append), store)  # type: ignore[arg-type]
+    return runtime, answers, store, heard
+
+
+def test_a_waiter_is_told_once_however_often_it_is_looked() -> None:
+    _, answers, store, heard = waiting()
+    store.open.pop()(None)
+    answers.look(SessionId(1), store)
+    answers.look(SessionId(1), store)
+    for then in store.open:
+        then(ANSWER)
+    answers.end("over")
+    assert heard == [ANSWER]
+
+
+def test_a_question_that_could_not_be_answered_is_put_again() -> None:
+    runtime, _, store, heard = waiting()
+    store.open.pop()(ReadFailed("the disk is away"))
+    runtime.advance(1)
+    store.open.pop()(ANSWER)
+    assert heard == [ANSWER]
+
+
+def test_nobody_looks_for_one_who_has_gone() -> None:
+    runtime = SimRuntime(1)
+    answers, store, heard = Answers(runtime.timers), Reads(), list[Any]()
+    waiter = Waiter(RECEIPT, heard.append)
+    answers.add(waiter, store)  # type: ignore[arg-type]
+    assert answers.remove(waiter)
+    assert not answers.remove(waiter)
+    store.open.pop()(ReadFailed("away"))
+    answers.look_again(store)  # type: ignore[arg-type]
+    runtime.advance(5)
+    assert (store.open, heard) == ([], [])
+
+
+def test_at_the_end_everybody_hears_and_so_does_who_comes_later() -> None:
+    _, answers, store, heard = waiting()
+    answers.end("closed")
+    answers.add(Waiter(RECEIPT, heard.append), store)
+    assert heard == [NoAnswer("closed")] * 2
