@@ -132,14 +132,18 @@ class Indexer:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        told: TroubleKind | None = None  # A trouble that lasts is told once.
         while not self._stopping.is_set():
             self._woken.wait()
             self._woken.clear()
             try:
                 self._catch_up()
+                told = None
             except Exception as error:  # Invariant: no trouble with the index reaches the store or ends the thread.
                 judged = classify_error(error, path=index_path(self._path))
-                logger.warning("search index: %s", judged.text)
+                if judged.kind is not told:
+                    logger.warning("search index: %s", judged.text)
+                told = judged.kind
                 if judged.kind in (TroubleKind.CORRUPT, TroubleKind.MISTAKE):
                     _throw_away(self._path)
                 if not self._stopping.wait(1.0):

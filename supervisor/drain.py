@@ -19,9 +19,6 @@ INTERRUPT_S = 5.0
 FLUSH_S = 10.0
 """How long deliveries may take after that; the next boot owes what is left."""
 
-FORCED_S = 60.0
-"""After the drain and so much more the process ends by force, whatever is stuck."""
-
 
 class Intent(StrEnum):
     """Why the process ends."""
@@ -113,4 +110,4 @@ def reason_of(intent: Intent) -> InterruptReason:
 
 def forced_end_at(drain: Drain, policy: Policy) -> float:
     """Say when a watchdog ends the process even if nothing above answers any more."""
-    return drain.began_at + policy.drain_s + FORCED_S
+    return drain.began_at + policy.drain_s + policy.forced_s

@@ -18,7 +18,7 @@ ANY_SIGN = frozenset({"fresh_s"})
 LARGEST = 1e12
 """No knob means more than this; it also keeps NaN and infinity out."""
 
-ABOVE_ZERO = frozenset({"chat_rate_per_s", "restarts_window_s", "unclean_window_s"})
+ABOVE_ZERO = frozenset({"chat_rate_per_s", "forced_s", "restarts_window_s", "unclean_window_s"})
 """Numbers by which something is divided or measured: 0 would mean never or always."""
 
 
@@ -49,6 +49,7 @@ class Policy(Rules):
     restart_backoff_s: float = 0.2  # before the first restart; doubled for each next one
     restart_backoff_max_s: float = 30.0
     drain_s: float = 30.0  # how long running work may take to finish when the process is asked to end
+    forced_s: float = 60.0  # so long after that the daemon ends by force, whatever is stuck
     allow: tuple[str, ...] | AllowRule | None = None
     chat_burst: int = 30  # messages one chat may send at once
     chat_rate_per_s: float = 2.0  # and how fast it may go on

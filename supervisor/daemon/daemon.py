@@ -28,7 +28,6 @@ from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
 from greenroom.supervisor.daemon.waiting import describe_waiting
-from greenroom.supervisor.drain import FORCED_S
 from greenroom.supervisor.history import StoreHistory
 from greenroom.supervisor.recovery import Decided
 from greenroom.supervisor.supervisor import AsyncRoom, Supervisor
@@ -129,7 +128,8 @@ class _Life:
         stop.cancel()
         self._readiness.end()
         # The C thread of faulthandler ends the process even if no Python runs any more.
-        faulthandler.dump_traceback_later(self._config.policy.drain_s + FORCED_S, exit=True, file=sys.stderr)
+        policy = self._config.policy
+        faulthandler.dump_traceback_later(policy.drain_s + policy.forced_s, exit=True, file=sys.stderr)
         if failure.done():
             say(f"cannot go on: {failure.result()}")
             return FAILED
