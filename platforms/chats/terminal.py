@@ -173,6 +173,17 @@ class TerminalChat:
         # The last commit comes after the last call of ours, so no call can be waited for.
         while not await self._settled():  # noqa: ASYNC110
             await asyncio.sleep(SETTLED_POLL_S)
+        await self._write_unheard()
+
+    async def _write_unheard(self) -> None:
+        """Write what is concluded and was not written: words that we were handed before they were final."""
+        try:
+            shown = await self._history.shown(self._session, RECENT_MAX)
+        except Exception:  # Invariant: a pipe ends when all is answered; what cannot be read now, the next start knows.
+            return
+        for row in shown:
+            if row.final and not row.mine:
+                self._show(self._session, row.id, row.text, final=True)
 
     async def _settled(self) -> bool:
         try:

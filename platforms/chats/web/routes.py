@@ -40,6 +40,9 @@ from greenroom.platforms.chats.web.codec import BODY_MAX_BYTES, BadMessageError,
 BODY_S_MAX = 30.0
 """Seconds that a request body may take to arrive."""
 
+READ_ON_MAX_BYTES = 16 * 1024 * 1024
+"""How much of a body is taken from the wire before the client is hung up on."""
+
 RETRY_AFTER_S = 1
 
 MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -87,13 +90,21 @@ class EventStream(StreamingResponse):
 
 
 async def read_body(request: Request) -> bytes:
-    """Read a body of at most BODY_MAX_BYTES, never holding more."""
-    body = bytearray()
+    """Read a body of at most BODY_MAX_BYTES, never holding more.
+
+    What is too large is read on for a while and thrown away: hung up on while it still sends, a client never gets to
+    read our answer.
+    """
+    body, read = bytearray(), 0
     async with asyncio.timeout(BODY_S_MAX):
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_MAX_BYTES:
-                raise TooLargeError(f"the request is larger than {BODY_MAX_BYTES} bytes")
+            read += len(chunk)
+            if read <= BODY_MAX_BYTES:
+                body += chunk
+            elif read > READ_ON_MAX_BYTES:
+                break
+    if read > BODY_MAX_BYTES:
+        raise TooLargeError(f"the request is larger than {BODY_MAX_BYTES} bytes")
     return bytes(body)
 
 
