@@ -98,6 +98,7 @@ class Entry(Struct, frozen=True):
     edit_from: float = 0.0  # monotonic; streaming waits until then
     not_before: float = 0.0  # monotonic; a retry waits until then
     failures: int = 0  # in a row, of the anchor, while there is no text
+    failing_from: float | None = None  # monotonic; when its text first failed, in this process, without success since
 
     @property
     def message_id(self) -> str | None:
@@ -211,7 +212,15 @@ def posted(ways: Ways, entry: Entry, message_id: str, text: str | None) -> Entry
     ids = (*entry.delivery.message_ids[: entry.done], message_id)
     delivery = replace(entry.delivery, message_ids=ids, attempts=0, retry_at=None)
     return structs.replace(
-        entry, delivery=delivery, says=says, gone=False, doubt=False, looked=False, wanted=False, failures=0
+        entry,
+        delivery=delivery,
+        says=says,
+        gone=False,
+        doubt=False,
+        looked=False,
+        wanted=False,
+        failures=0,
+        failing_from=None,
     )
 
 

@@ -180,7 +180,10 @@ def _worked(
             edit_from = moment.now + ways.edit_min_s
             return _settle(
                 ways,
-                _with(lane, structs.replace(entry, delivery=delivery, says=call.text, edit_from=edit_from)),
+                _with(
+                    lane,
+                    structs.replace(entry, delivery=delivery, says=call.text, edit_from=edit_from, failing_from=None),
+                ),
                 moment,
             )
         case Look() if message_id is None:

@@ -78,7 +78,8 @@ def _again(ways: Ways, entry: Entry, reason: str, moment: Moment, *, hopeless: b
         return Setback(structs.replace(entry, failures=failures, not_before=moment.now + pause_s))
     attempts = entry.delivery.attempts + 1
     delivery = replace(entry.delivery, attempts=attempts)
-    if _is_given_up(ways.limits, attempts, moment.at - delivery.created_at, hopeless=hopeless):
+    failing_from = moment.now if entry.failing_from is None else entry.failing_from
+    if _is_given_up(ways.limits, attempts, moment.now - failing_from, hopeless=hopeless):
         return Setback(
             structs.replace(entry, delivery=delivery),
             DeliveryState.DEAD,
@@ -87,12 +88,17 @@ def _again(ways: Ways, entry: Entry, reason: str, moment: Moment, *, hopeless: b
     wait_s = _backoff_s(ways.limits, attempts, moment.chance)
     delivery = replace(delivery, retry_at=moment.at + wait_s)
     state = DeliveryState.UNKNOWN if entry.doubt else DeliveryState.RETRY
-    return Setback(structs.replace(entry, delivery=delivery, not_before=moment.now + wait_s), state, reason)
+    not_before = moment.now + wait_s
+    failing = structs.replace(entry, delivery=delivery, not_before=not_before, failing_from=failing_from)
+    return Setback(failing, state, reason)
 
 
-def _is_given_up(limits: OutboxLimits, attempts: int, age_s: float, *, hopeless: bool) -> bool:
-    """An outage is waited out, so a day counts for it, not only attempts; what keeps raising only blocks its chat."""
-    return attempts >= limits.attempts_max and (hopeless or age_s >= limits.give_up_s)
+def _is_given_up(limits: OutboxLimits, attempts: int, failing_s: float, *, hopeless: bool) -> bool:
+    """An outage is waited out, so a day counts for it, not only attempts; what keeps raising only blocks its chat.
+
+    The day is one that this process saw: a wall clock that was set forward must not cost anybody an answer.
+    """
+    return attempts >= limits.attempts_max and (hopeless or failing_s >= limits.give_up_s)
 
 
 def _backoff_s(limits: OutboxLimits, failures: int, chance: float) -> float:

@@ -48,11 +48,12 @@ class Account:
         self.ways = replace(ways_of(rule), **traits)  # type: ignore[arg-type]
         self.lane = Lane()
         self.now = 0.0
+        self.wall = 0.0  # ahead of that
         self.facts: list[DeliveryMoved] = []
 
     def tell(self, event: Event) -> Call | None:
         """Feed one event, and grant a slot if the lane asks; returns the call it makes then."""
-        self.lane, effects = step(self.ways, self.lane, event, Moment(self.now, self.now, 1.0))
+        self.lane, effects = step(self.ways, self.lane, event, Moment(self.now, self.now + self.wall, 1.0))
         self.facts += effects.facts
         self.acts = effects.acts
         for act in effects.acts:
@@ -230,6 +231,20 @@ def test_a_message_to_reply_to_that_is_gone_is_not_replied_to() -> None:
     call = call or account.tell(Woke(CHAT))
     assert isinstance(call, Post)
     assert call.message.reply_to is None
+
+
+def test_a_wall_clock_that_jumps_ahead_gives_nothing_up() -> None:
+    account = Account(DeliveryClass.NATIVE_KEY)
+    account.tell(Filled(row("a", "Hello")))
+    for _ in range(LIMITS.attempts_max):
+        account.wall += 2 * LIMITS.give_up_s
+        account.end(Unsent("503"))
+        account.now += LIMITS.backoff_max_s
+        account.tell(Woke(CHAT))
+
+    assert set(account.states) == {"retry"}
+    assert account.end(Worked("m1")) is None
+    assert account.states[-1] == "delivered"
 
 
 @pytest.mark.parametrize("after_s, pause_s", [(7.0, 7.0), (-1.0, 0.0), (1e9, 3600.0), (float("nan"), 3600.0)])
