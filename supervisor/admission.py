@@ -49,8 +49,8 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
     """Decide. `bucket` is what the chat had left, None for a chat that has not written lately."""
     if not policy.allows(inbound.key):
         return TurnAway("this chat is not allowed here; its operator can add it to policy.allow", counted=True)
-    if not inbound.update_id or len(inbound.update_id) > UPDATE_ID_MAX:
-        return TurnAway(f"the message's id must be 1 to {UPDATE_ID_MAX} characters")
+    if not 1 <= len(inbound.update_id) <= UPDATE_ID_MAX or not inbound.update_id.isprintable():
+        return TurnAway(f"the message's id must be 1 to {UPDATE_ID_MAX} printable characters")
     text = clean(inbound.text)
     if not text.strip():
         return TurnAway("the message is empty; write some text")
@@ -67,8 +67,9 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
             wait_s,
         )
     author = clean(inbound.author)[:UPDATE_ID_MAX] if inbound.author is not None else None
-    if (text, author) != (inbound.text, inbound.author):
-        inbound = replace(inbound, text=text, author=author)
+    reply_to = clean(inbound.reply_to) if inbound.reply_to is not None else None
+    if (text, author, reply_to) != (inbound.text, inbound.author, inbound.reply_to):
+        inbound = replace(inbound, text=text, author=author, reply_to=reply_to)
     return Admit(inbound, Bucket(filled.tokens - 1.0, now))
 
 

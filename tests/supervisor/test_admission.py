@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,12 +36,13 @@ def test_an_allowance_never_grows_beyond_the_burst_nor_shrinks_with_the_clock() 
     [
         ({"update_id": ""}, "id must be 1 to 255"),
         ({"update_id": "x" * 256}, "id must be 1 to 255"),
+        ({"update_id": "\ud800"}, "printable characters"),
         ({"text": ""}, "empty"),
         ({"text": " \n\t \x00\x07"}, "empty"),
         ({"text": "x" * 11}, "11 characters, the limit is 10"),
     ],
 )
-def test_what_never_may_come_in_is_told_why(changes: dict[str, str], words: str) -> None:
+def test_what_never_may_come_in_is_told_why(changes: dict[str, Any], words: str) -> None:
     verdict = admit(replace(INBOUND, **changes), POLICY, None, 0.0)
     assert isinstance(verdict, TurnAway)
     assert words in verdict.words
