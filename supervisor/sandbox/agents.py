@@ -7,14 +7,18 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors.model import Message, Role, ToolPolicy
+from greenroom.actors.model import Message, MessageKind, Role, ToolPolicy
 from greenroom.actors.ports import Conclusion, ToolFailedError, ToolInDoubtError, Turn
 
 if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.world import World
 
 ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn")
-STEPS = ("say", "progress", "pure", "keyed", "once", "ask", "refusing", "question", "nap", "doze", "thread")
+TOOLS = ("pure", "keyed", "once", "ask")
+STEPS = (*TOOLS, *TOOLS, "say", "progress", "refusing", "question", "nap", "doze", "thread")
+QUEUE_S = 1_000.0
+"""How long a session that was found fresh may wait until it is resumed."""
+
 KILLS_MAX = 4
 """How often a message may end the process (`kill`): more than a session may be attempted."""
 
@@ -26,9 +30,10 @@ class AgentGone(BaseException):
 class ScriptedAgent:
     """An `Agent`. Reads from the transcript what is unanswered, as an agent with a memory of its own would not."""
 
-    def __init__(self, world: World) -> None:
-        """Tell the world what is done in it."""
+    def __init__(self, world: World, *, fresh_s: float = 0.0) -> None:
+        """Tell the world what is done in it. `fresh_s` is the policy's; 0: never too old."""
         self._world = world
+        self._fresh_s = fresh_s
         self._live: dict[str, list[Turn]] = {}
 
     async def __call__(self, turn: Turn) -> str | Conclusion | None:
@@ -46,7 +51,11 @@ class ScriptedAgent:
             live.remove(turn)
 
     async def _follow(self, turn: Turn) -> str | Conclusion | None:
-        unanswered = read_unanswered(await turn.messages())
+        self._watch_wake(turn)
+        rows = await turn.messages()
+        unanswered = read_unanswered(rows)
+        if not turn.new and is_asking(rows):
+            self._world.break_promise("a_question_waits_for_its_person", f"{turn.session} was resumed")
         if not unanswered:
             await asyncio.sleep(1)  # A run that was ended meanwhile is cancelled here.
             self._world.break_promise("no_phantom_run", f"a run of {turn.session} has nothing to answer")
@@ -57,6 +66,15 @@ class ScriptedAgent:
                     return await self._end(turn, directive)
                 await self._do(turn, f"{name}.{n}", directive)
         return await self._answer(turn)
+
+    def _watch_wake(self, turn: Turn) -> None:
+        """What has not moved for longer than the policy allows does not wake by itself."""
+        world, key = self._world, str(turn.session)
+        idle_s, jumped = world.now - world.moved.get(key, world.now), any("clock" in kind for kind in world.faults)
+        if not turn.new and 0 < self._fresh_s < idle_s - QUEUE_S and not jumped:
+            world.break_promise("old_work_does_not_wake", f"{key} was woken after {idle_s:.0f} s")
+        if turn.new:
+            world.moved[key] = world.now
 
     async def _do(self, turn: Turn, step: str, directive: str) -> None:
         name = step.split(".", maxsplit=1)[0]
@@ -161,6 +179,12 @@ def read_unanswered(rows: Sequence[Message]) -> list[Message]:
     """The user's rows that no concluding row covers, oldest first."""
     upto = max((row.answers_upto for row in rows if row.answers_upto is not None), default=0)
     return [row for row in rows if row.role is Role.USER and row.seq > upto]
+
+
+def is_asking(rows: Sequence[Message]) -> bool:
+    """Whether the transcript ends in a question."""
+    said = [row for row in rows if row.kind is not MessageKind.RECOVERY_NOTE]
+    return bool(said) and said[-1].kind is MessageKind.QUESTION
 
 
 def answer_for(names: Sequence[str]) -> str:

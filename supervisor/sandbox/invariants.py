@@ -102,6 +102,30 @@ def work_is_concluded_once(db: apsw.Connection, _: World) -> Iterator[str]:
         yield f"row {seq} of session {session} answers up to {upto}, which row {before} was covered before"
 
 
+def one_note_for_each_interruption(db: apsw.Connection, _: World) -> Iterator[str]:
+    """A run begins with at most one recovery note."""
+    for session, generation, count in rows(
+        db,
+        "SELECT session_id, generation, count(*) FROM messages WHERE kind = 'recovery_note'"
+        " GROUP BY session_id, generation HAVING count(*) > 1",
+    ):
+        yield f"run {generation} of session {session} has {count} notes"
+
+
+def attempts_are_counted(db: apsw.Connection, _: World) -> Iterator[str]:
+    """The next attempt at the same work has the next number, unless the one before got somewhere."""
+    for session, generation, attempt, before in rows(
+        db,
+        "SELECT session_id, generation, attempt, before FROM (SELECT session_id, work, generation, attempt, open,"
+        " lag(attempt) OVER work AS before, lag(generation) OVER work AS former FROM runs"
+        " WINDOW work AS (PARTITION BY session_id, work ORDER BY generation)) AS it"
+        " WHERE before IS NOT NULL AND attempt <> before + 1 AND NOT EXISTS (SELECT 1 FROM messages"
+        " WHERE messages.session_id = it.session_id AND messages.generation >= former"
+        " AND (role = 'tool' OR kind = 'question'))",
+    ):
+        yield f"run {generation} of session {session} is attempt {attempt}, the one before was {before}"
+
+
 def kept_tails_are_true(db: apsw.Connection, _: World) -> Iterator[str]:
     """The tail kept with an open run names the transcript's last row."""
     for session, kept, last in rows(
@@ -135,12 +159,17 @@ def what_was_said_is_stored_once(db: apsw.Connection, world: World) -> Iterator[
 
 
 def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
-    """Each stored inbound became one user row that a concluding row covers, or its session was visibly set aside."""
+    """Each stored inbound became one user row that a concluding row covers, or its session was visibly set aside.
+
+    A person whom the question did not reach cannot answer it either.
+    """
     for update_id, session in rows(
         db,
         "SELECT inbox.update_id, inbox.session_id FROM inbox JOIN sessions ON sessions.id = inbox.session_id"
         " WHERE quarantined_at IS NULL AND (inbox.seq IS NULL OR NOT EXISTS (SELECT 1 FROM messages"
-        " WHERE messages.session_id = inbox.session_id AND answers_upto >= inbox.seq))",
+        " WHERE messages.session_id = inbox.session_id AND answers_upto >= inbox.seq))"
+        " AND NOT EXISTS (SELECT 1 FROM questions, deliveries USING (session_id)"
+        " WHERE session_id = inbox.session_id AND answer IS NULL AND state = 'dead' AND instr(text, prompt) > 0)",
     ):
         yield f"{update_id} in session {session} has no answer"
     for session, reason in rows(
@@ -327,6 +356,8 @@ AFTER_BOOT: tuple[Check, ...] = (
     one_run_is_open_at_most,
     work_is_concluded_once,
     kept_tails_are_true,
+    one_note_for_each_interruption,
+    attempts_are_counted,
 )
 AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,

@@ -1,4 +1,4 @@
-"""What persons do, drawn from a seed: they write, also while the process is down, send twice, and answer what they see."""
+"""What persons do, drawn from a seed: they write, also while the process is down or twice, and answer what they see."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from hashlib import blake2b
 
 from greenroom.actors.simulation import WALL, SimRuntime
 from greenroom.storage.faulty_disk import Disk, Fault, FaultKind, Loss
+from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
 from greenroom.supervisor.drain import Intent
-from greenroom.supervisor.owned import open_owned
 from greenroom.supervisor.sandbox.agents import ScriptedAgent
 from greenroom.supervisor.sandbox.faults import (
     CLASSES,
@@ -35,7 +35,7 @@ from greenroom.supervisor.sandbox.mishaps import DAY_S, Mishaps
 from greenroom.supervisor.sandbox.people import People
 from greenroom.supervisor.sandbox.world import Happening, World, make_network
 
-STEPS_MAX = 200_000
+STEPS_MAX = 20_000
 """A life that takes more steps than this goes round in circles."""
 
 
@@ -124,7 +124,7 @@ class Simulation:
         return life
 
     def _agent(self) -> ScriptedAgent:
-        return ScriptedAgent(self.world)
+        return ScriptedAgent(self.world, fresh_s=self.policy.fresh_s)
 
     def _live(self) -> None:
         """One life with faults, and the time until the next."""
@@ -256,7 +256,7 @@ class Simulation:
 def migrated() -> Disk:
     """A disk with a new database, the start of every world."""
     disk, runtime = Disk(0), SimRuntime(0, wall=WALL)
-    open_owned(Place(PATH, vfs=disk.vfs_name), runtime, version="sandbox").close("made")
+    SqliteStore.open(Place(PATH, vfs=disk.vfs_name), runtime, version="sandbox").close("made")
     return disk
 
 

@@ -118,6 +118,7 @@ class World:
     keys: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)  # the idempotency keys seen for these
     granted: Counter[str] = field(default_factory=Counter)  # chat -> how often its person allowed a repetition
     kills: Counter[str] = field(default_factory=Counter)  # message -> how often it ended the process
+    moved: dict[str, float] = field(default_factory=dict)  # chat -> when its agent last did something
     runs: int = 0
     crashes: int = 0
     faults: Counter[str] = field(default_factory=Counter)
