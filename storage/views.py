@@ -4,6 +4,7 @@ A view costs what it shows, not what is stored: pages have a limit, and counts a
 hold only what is open.
 """
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -87,7 +88,12 @@ def open_views(path: Path) -> apsw.Connection:
     try:
         db = open_reader(str(path))
     except apsw.Error as error:
-        raise CannotOpen(f"{path}: cannot be read: {error}; check the rights on the file and its folder") from error
+        advice = (
+            "it lies on a read-only file system; copy it with its -wal to a writable place, and name the copy"
+            if os.statvfs(path).f_flag & os.ST_RDONLY
+            else "check the rights on the file and its folder"
+        )
+        raise CannotOpen(f"{path}: cannot be read: {error}; {advice}") from error
     try:
         _check_schema(db, path)
     except BaseException:  # Invariant: a connection that is not returned is not left open.
