@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
-GREENROOM = Path(sys.executable).with_name("greenroom")
+from tests.supervisor.cli.shell import GREENROOM
 
 READY = "serving at"
 READY_S = 60.0
@@ -67,7 +65,7 @@ class Daemon:
         """Start it and return when it serves."""
         env = {**os.environ, "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
         self.process = await asyncio.create_subprocess_exec(
-            str(GREENROOM), "up", "--config", str(self.config),
+            GREENROOM, "up", "--config", str(self.config),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=env,
         )  # fmt: skip
         ready = asyncio.Event()
@@ -107,7 +105,7 @@ class Daemon:
     async def run(self, *arguments: str) -> tuple[int, str]:
         """Run another greenroom command on the same database: exit code and stdout."""
         process = await asyncio.create_subprocess_exec(
-            str(GREENROOM), *arguments, "--db", str(self.database),
+            GREENROOM, *arguments, "--db", str(self.database),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, err = await process.communicate()
@@ -126,6 +124,17 @@ async def living(daemon: Daemon) -> AsyncIterator[Daemon]:
             await daemon.kill()
 
 
+@asynccontextmanager
+async def watched(person: Person) -> AsyncIterator[Person]:
+    """Keep a person's page open."""
+    watching = asyncio.create_task(person.watch())
+    try:
+        yield person
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
 @dataclass(slots=True)
 class Person:
     """One chat as its person sees it: what is visible, by message id, in the order in which it first appeared."""
@@ -133,6 +142,7 @@ class Person:
     address: str
     chat: str
     visible: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notices: list[str | None] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def watch(self) -> None:
@@ -150,23 +160,23 @@ class Person:
             async for line in response.aiter_lines():
                 if line.startswith("event: "):
                     event = line.removeprefix("event: ")
-                elif line.startswith("data: ") and event in {"snapshot", "upsert"}:
-                    data = json.loads(line.removeprefix("data: "))
-                    await self._see(data["messages"] if event == "snapshot" else [data])
+                elif line.startswith("data: ") and event in {"snapshot", "upsert", "notice"}:
+                    await self._see(event, json.loads(line.removeprefix("data: ")))
 
-    async def _see(self, messages: list[dict[str, Any]]) -> None:
+    async def _see(self, event: str, data: dict[str, Any]) -> None:
         async with self.changed:
-            for message in messages:
+            for message in data["messages"] if event == "snapshot" else [data] if event == "upsert" else []:
                 self.visible[message["id"]] = message
+            notice = data.get("notice" if event == "snapshot" else "text")
+            if event != "upsert" and notice != (self.notices or [None])[-1]:
+                self.notices.append(notice)
             self.changed.notify_all()
 
     async def say(self, client: httpx.AsyncClient, message_id: str, text: str) -> bool:
         """Post a message until it is acknowledged; says whether it was there before."""
         while True:
             with suppress(httpx.HTTPError):
-                response = await client.post(
-                    f"{self.address}/chats/{self.chat}/messages", json={"id": message_id, "text": text}
-                )
+                response = await self.offer(client, message_id, text)
                 if response.status_code in {200, 202}:
                     repeated: bool = response.json()["repeated"]
                     return repeated
@@ -177,6 +187,11 @@ class Person:
     def answers(self) -> list[str]:
         """What the bot said and will not change any more."""
         return [each["text"] for each in self.visible.values() if not each["mine"] and each["final"]]
+
+    async def offer(self, client: httpx.AsyncClient, message_id: str, text: str) -> httpx.Response:
+        """Post a message once, whatever becomes of it."""
+        url = f"{self.address}/chats/{self.chat}/messages"
+        return await client.post(url, json={"id": message_id, "text": text})
 
     async def until(self, condition: Any, timeout_s: float) -> None:
         """Wait until `condition()` holds of what is visible."""
