@@ -1,0 +1,81 @@
+"""What the stories share: an agent that remembers what it was given, the marks of rows that wait, and small questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from greenroom.actors.model import Role
+from greenroom.actors.ports import Agent, Conclusion, Turn
+from greenroom.supervisor.sandbox.scenario import Scenario, SessionKey
+
+WHOLE_LIFE = "The whole life of a session: commands, questions, processes, notices, failures"
+REAL_PLATFORMS = "Real platforms: Telegram, Matrix, Discord, Slack, webhooks"
+
+HOUR_S = 3600.0
+
+
+def waits_for(issue: str, *, because: type[BaseException] = AssertionError) -> pytest.MarkDecorator:
+    """Mark a row of a later issue: today its test fails, and with this error only."""
+    return pytest.mark.xfail(strict=True, raises=because, reason=issue)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one run was given."""
+
+    text: str
+    note: str | None
+    attempt: int
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Listener:
+    """An agent around another: it remembers what each run was given."""
+
+    agent: Agent
+    heard: list[Heard] = field(default_factory=list)
+
+    async def __call__(self, turn: Turn) -> str | Conclusion | None:
+        rows = tuple((row.role.value, row.text) for row in await turn.messages())
+        self.heard.append(Heard(turn.text, turn.recovery_note, turn.attempt, rows))
+        return await self.agent(turn)
+
+
+def listened(**knobs: Any) -> tuple[Scenario, Listener]:
+    """A story whose agent is listened to."""
+    room = Scenario(**knobs)
+    listener = Listener(room.agent)
+    room.agent = listener
+    return room, listener
+
+
+def said(room: Scenario, chat: int | SessionKey = 1) -> list[str]:
+    """The user's words in the transcript."""
+    return [row.text for row in room.transcript(chat) if row.role == Role.USER]
+
+
+def causes(room: Scenario, chat: int | SessionKey = 1) -> list[str]:
+    """Why each run was started."""
+    return [row.cause for row in room.runs(chat)]
+
+
+def rules(room: Scenario, chat: int | SessionKey = 1) -> list[str]:
+    """The rules that decided about a chat, without the waiting for its platform, which most boots begin with."""
+    return [rule for rule in room.decisions(chat) if rule != "NOT_CONNECTED"]
+
+
+def shown(room: Scenario, chat: int | SessionKey = 1) -> list[str]:
+    """Everything that was ever to be read in a chat, edited or not, in order."""
+    return [text for message in room.messages(chat) for text in message.texts]
+
+
+def interrupt(room: Scenario, text: str = "m1 nap answer", *, after_s: float = 1.0, chat: int = 1) -> None:
+    """Let a person ask for something, and kill the process while the agent works on it."""
+    room.says(text, chat)
+    room.advance(after_s)
+    assert room.runs(chat)[-1].open
+    room.crash()
