@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import apsw
 import httpx
@@ -14,7 +15,7 @@ from tests.end_to_end.test_crash_storm import numbers_in
 
 WAIT_S = 60.0
 
-REFUSED = {
+REFUSED: dict[str, tuple[str | bytes, int, str]] = {
     "an empty message": (json.dumps({"id": "a", "text": ""}), 400, "nothing to read"),
     "blanks": (json.dumps({"id": "a", "text": " \n\t"}), 400, "nothing to read"),
     "control characters alone": (json.dumps({"id": "a", "text": "\x00\x1b\x7f"}), 400, "nothing to read"),
@@ -148,7 +149,7 @@ async def test_ten_thousand_messages_at_once_are_put_off_taken_when_they_come_ag
     assert read(daemon.database, "SELECT count(*) FROM deliveries WHERE state <> 'delivered'") == [0]
 
 
-def read(database: Path, query: str) -> list[object]:
+def read(database: Path, query: str) -> list[Any]:
     """The only column of a query on what the daemon left behind."""
     db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
     rows = [value for (value,) in db.execute(query)]

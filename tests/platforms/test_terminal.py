@@ -109,6 +109,20 @@ async def test_the_second_line_waits_for_the_answer_to_the_first(stage: Stage, o
         await stage.until_accepted(2)
 
 
+async def test_an_answer_that_became_final_without_a_word_is_written_before_the_pipe_hangs_up(
+    stage: Stage, opened: Opener
+) -> None:
+    pipe = Pipe(stage, opened, b"one\n")
+    async with running(pipe.chat, stage) as task:
+        await stage.until_accepted(1)
+        await pipe.chat.edit(ME, "d1", "first")  # The words are shown, and only then stored.
+        stage.stored(ME, "d1", "first")
+        stage.owed.clear()
+        with pytest.raises(Hangup):
+            await asyncio.wait_for(task, WAIT_S)
+    assert pipe.seen() == "first\n"
+
+
 async def test_what_was_answered_before_is_not_written_into_a_pipe_again(stage: Stage, opened: Opener) -> None:
     stage.stored(ME, "d0", "yesterday's answer")
     pipe = Pipe(stage, opened, b"")
