@@ -53,6 +53,7 @@ def fail_silent(draft: Draft, phase: Running, rules: Rules) -> None:
 
 def _answer(draft: Draft, phase: Running | Asking, text: str, finish: str, rules: Rules) -> None:
     text = cut_answer(text, rules.answer_max)
+    draft.close_calls(phase.run.generation)
     late = late_line(phase.late_s) if isinstance(phase, Running) and phase.late_s else ""
     draft.append(conclusion_key(phase.run.work), Role.ASSISTANT, text, finish=finish, answers_upto=phase.upto)
     draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (late, text) if part))
@@ -62,6 +63,7 @@ def _answer(draft: Draft, phase: Running | Asking, text: str, finish: str, rules
 def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, rules: Rules) -> None:
     """Keep what was said, marked as incomplete, and end with one honest line. The session works on."""
     said = cut_answer(said, rules.answer_max)
+    draft.close_calls(phase.run.generation)
     if said.strip():
         draft.append(partial_key(phase.run.generation), Role.ASSISTANT, said)
     draft.append(conclusion_key(phase.run.work), Role.SYSTEM, line, kind=MessageKind.FAILED, answers_upto=phase.upto)

@@ -7,11 +7,13 @@ from dataclasses import replace
 from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundTaken, MessageAppended
-from greenroom.actors.keys import answer_key, user_message_key
+from greenroom.actors.keys import answer_key, tool_result_row_key, user_message_key
+from greenroom.actors.lines import CUT_RESULT
 from greenroom.actors.model import (
     Delivery,
     DeliveryKind,
     DeliveryState,
+    Generation,
     Message,
     MessageKind,
     Role,
@@ -128,6 +130,11 @@ class Draft:
         message = self.append(user_message_key(inbound.id), Role.USER, inbound.text, author=inbound.author)
         self.write(InboundTaken(self.id, inbound.id, self.generation, message.seq))
         return message
+
+    def close_calls(self, generation: Generation, *, at: float | None = None) -> None:
+        """Give each call of that run that has no result a row that says so: models refuse a transcript without."""
+        for key in sorted(self.tail.open_calls):
+            self.append(tool_result_row_key(key, generation), Role.TOOL, CUT_RESULT, tool_key=key, at=at)
 
     def answer_key(self, phase: Running | Asking | Interrupted) -> str:
         """Name the delivery of the segment that is not finished."""

@@ -7,8 +7,8 @@ INCOMPLETE_LINE = "(Incomplete: the agent's text was cut short ({finish}). Write
 STOPPED_SHORT_LINE = "(The agent gave up before it had an answer. Write again to go on.)"
 CRASHED_LINE = "(The agent failed: {what}. Your message is kept; write again to go on.)"
 CUT_RESULT = (
-    "[no result: the service was interrupted before one was stored; the call may or may not have taken effect, "
-    "and it was not repeated]"
+    "[no result: the run was ended before one was stored; the call may or may not have taken effect, and it was not "
+    "repeated]"
 )
 
 DOUBT_RESULT = (

@@ -15,7 +15,8 @@ from greenroom.actors.facts import (
     RunClosed,
     SessionQuarantined,
 )
-from greenroom.actors.keys import answer_key, conclusion_key, line_key
+from greenroom.actors.keys import answer_key, conclusion_key, line_key, tool_result_row_key
+from greenroom.actors.lines import CUT_RESULT
 from greenroom.actors.model import (
     Delivery,
     DeliveryKind,
@@ -93,14 +94,19 @@ def _given_up(
     unfinished: Unfinished, ending: Ending, line: str, inputs: ResumeInputs, epoch: Epoch
 ) -> tuple[Fact, ...]:
     """Conclude work that leads nowhere: in the transcript, visibly, and for every later decision."""
-    work = _work(unfinished)
+    work, generation, now = _work(unfinished), unfinished.generation, inputs.now
+    first = unfinished.tail.seq + 1
+    cut = [
+        Message(Seq(seq), generation, tool_result_row_key(key, generation), Role.TOOL, CUT_RESULT, now, tool_key=key)
+        for seq, key in enumerate(sorted(unfinished.tail.open_calls), first)
+    ]
     row = Message(
-        seq=Seq(unfinished.tail.seq + 1),
-        generation=unfinished.generation,
+        seq=Seq(first + len(cut)),
+        generation=generation,
         key=conclusion_key(work),
         role=Role.SYSTEM,
         text=line,
-        at=inputs.now,
+        at=now,
         kind=MessageKind.FAILED,
         answers_upto=unfinished.tail.user_seq,
     )
@@ -110,7 +116,7 @@ def _given_up(
     elif inputs.allowed:
         visible = (_line(unfinished, ending.value, line, inputs.now, epoch),)
     return (
-        MessageAppended(unfinished.session_id, epoch, row),
+        *(MessageAppended(unfinished.session_id, epoch, each) for each in (*cut, row)),
         *visible,
         *_closed(unfinished, ending, inputs.now),
     )

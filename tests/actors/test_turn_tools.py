@@ -134,6 +134,17 @@ def test_a_repeated_request_meets_the_doubt_about_a_once_call_until_it_was_told(
 
 
 @pytest.mark.parametrize("how", GIVEN_UP)
+def test_no_call_is_left_without_a_result_in_the_transcript(how: str) -> None:
+    with given_up_in_the_tool(Till(), "pure", how) as room:
+        room.rest()
+        rows = room.transcript()
+        asked = [call[0] for row in rows for call in json.loads(row.tool_calls or "[]")]
+        assert [row.tool_key for row in rows if row.role == "tool"] == asked
+        assert [row.text[:11] for row in rows if row.role == "tool"] == ["[no result:", '"took 5"']
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("how", GIVEN_UP)
 def test_a_repeated_request_asks_before_an_ask_call_is_made_again(how: str) -> None:
     till = Till()
     with given_up_in_the_tool(till, "ask", how) as room:
