@@ -202,7 +202,9 @@ def _drain(draft: Draft, reason: InterruptReason) -> None:
     """Begin nothing more. A run that waits for its user is not waited for: the question stays open on disk."""
     draft.draining = reason
     match draft.phase:
-        case Running():
+        case Running() as phase:
+            if phase.said:  # Words that stream are progress, which is not written for each of them.
+                _stamp(draft, phase.run)
             draft.write(RunMarked(draft.id, draft.generation, reason))
             draft.do(CancelAlarms())
         case Asking():

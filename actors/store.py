@@ -122,7 +122,8 @@ class UnfinishedOf:
 class Unfinished:
     """A session with an open run, or with inbound that waits: all that a resume decision reads from the store.
 
-    The tail is the one kept with the run. `boot_clean` says whether the boot that the run belongs to ended in order.
+    The tail is the one kept with the run. `fell`: the process that opened the run lives; only what stood on the store
+    of then fell.
     """
 
     session_id: SessionId
@@ -134,7 +135,7 @@ class Unfinished:
     routed: bool  # the chat's key still leads to this session
     suspended: bool = False
     quarantined: bool = False
-    boot_clean: bool = False
+    fell: bool = False
     segment: int = 0  # questions that the open run's work has asked; names its unfinished delivery
     anchored: bool = False  # that delivery's row exists
     restart_budget: str | None = None  # see facts.RestartsCounted

@@ -10,10 +10,15 @@ from greenroom.storage.rows import one_row
 
 READ_MAX = 1_000
 
+_NEVER = 2**62  # No boot has so high an epoch.
+
 
 class BootEnding(StrEnum):
+    """How a boot ended, as it said itself or as the next one found it."""
+
     CLEAN = "clean"
-    UNCLEAN = "unclean"
+    UNCLEAN = "unclean"  # killed, forced, or it could not go on
+    FELL = "fell"  # storage or tree died, and the same process built them anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,18 @@ class Ownership:
     groups: int
 
 
-def take_ownership(db: apsw.Connection, *, uid_if_new: str, at: float, pid: int, version: str) -> Ownership:
-    """Begin a boot, in one transaction. A boot that never ended is unclean from now on."""
+def take_ownership(
+    db: apsw.Connection, *, uid_if_new: str, at: float, pid: int, version: str, fell: Epoch | None = None
+) -> Ownership:
+    """Begin a boot, in one transaction. A boot that never ended is unclean from now on.
+
+    Unless it is of this very process, which knows that its house fell: boots from the epoch `fell` on.
+    """
     db.execute("BEGIN IMMEDIATE")
     try:
         db.execute("INSERT INTO meta (key, value) VALUES ('uid', ?) ON CONFLICT DO NOTHING", (uid_if_new,))
-        db.execute("UPDATE boots SET ending = 'unclean' WHERE ending IS NULL")
+        ending = "UPDATE boots SET ending = iif(epoch >= ?, 'fell', 'unclean') WHERE ending IS NULL"
+        db.execute(ending, (fell if fell is not None else _NEVER,))
         db.execute(
             "INSERT INTO ownership (shard, epoch) VALUES (0, 1) ON CONFLICT (shard) DO UPDATE SET epoch = epoch + 1"
         )
@@ -74,11 +85,13 @@ def read_ownership(db: apsw.Connection) -> Ownership | None:
     return None if row is None else Ownership(row[0], Epoch(row[1]), row[2])
 
 
-def end_boot(db: apsw.Connection, epoch: Epoch, *, at: float, reason: str) -> None:
-    """The boot came to an orderly end. Says nothing about a boot that is not the owner any more."""
+def end_boot(
+    db: apsw.Connection, epoch: Epoch, *, at: float, reason: str, ending: BootEnding = BootEnding.CLEAN
+) -> None:
+    """Let the boot end, and say how and why. Says nothing about a boot that is not the owner any more."""
     db.execute(
-        "UPDATE boots SET ended_at = ?, ending = 'clean', reason = ? WHERE epoch = ? AND ending IS NULL",
-        (at, reason, epoch),
+        "UPDATE boots SET ended_at = ?, ending = ?, reason = ? WHERE epoch = ? AND ending IS NULL",
+        (at, ending, reason, epoch),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from greenroom.actors.facts import Fact
 from greenroom.actors.runtime import Solicited
 from greenroom.actors.store import Committed, Query, ReadAnswer, Refused
+from greenroom.storage.boots import BootEnding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Retry(Solicited):
 
 @dataclass(frozen=True, slots=True)
 class Finish(Solicited):
-    """Write what waits, end the boot as clean, and refuse the rest. Asked; the answer is whether it ended clean."""
+    """Write what waits, end the boot so, and refuse the rest. Asked; the answer is whether it ended clean."""
 
     reason: str
+    ending: BootEnding = BootEnding.CLEAN

@@ -14,6 +14,7 @@ from pykka import ActorDeadError
 
 from greenroom.actors.pooled import Letter, PooledActor
 from greenroom.actors.store import ReadFailed, RefusalKind, Refused
+from greenroom.storage.boots import BootEnding
 from greenroom.storage.group import Fenced
 from greenroom.storage.patience import Crash, RefuseAll, TryAgain, decide_after_trouble
 from greenroom.storage.reading import read_answer
@@ -83,8 +84,8 @@ class StorageActor(PooledActor):
                 except (Troubled, Fenced) as error:
                     answer = ReadFailed(str(error))
                 _call(then, answer)
-            case Finish(reason):
-                letter.answer(self._finish(reason))
+            case Finish(reason, ending):
+                letter.answer(self._finish(reason, ending))
             case other:
                 raise TypeError(f"the storage actor takes Write, Read, Retry and Finish, not {other!r}")
 
@@ -166,19 +167,19 @@ class StorageActor(PooledActor):
         for write in refused:
             _call(write.then, refusal)
 
-    def _finish(self, reason: str) -> bool:
-        """One more attempt at what waits; then the boot ends, as clean if nothing had to be left."""
+    def _finish(self, reason: str, ending: BootEnding) -> bool:
+        """One more attempt at what waits; then the boot ends, never as clean if something had to be left."""
         self._resting = False
         self._write_all()
-        clean = self._refusal is None and not self._group
-        if clean:
+        whole = self._refusal is None and not self._group
+        if whole:
             try:
-                self._writer.end(at=self.runtime.clock.now(), reason=reason)
+                self._writer.end(at=self.runtime.clock.now(), reason=reason, ending=ending)
             except (Troubled, Fenced) as error:
                 logger.warning("the boot could not be ended in order: %s", error)
-                clean = False
+                whole = False
         self._end(CLOSED)
-        return clean
+        return whole and ending is BootEnding.CLEAN
 
     def _answer_the_late(self) -> None:
         """What came behind the end is answered too: nobody waits for ever."""

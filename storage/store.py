@@ -17,7 +17,7 @@ from greenroom.actors.model import Epoch, Inbound
 from greenroom.actors.ref import Ref
 from greenroom.actors.runtime import MailboxFull, Runtime
 from greenroom.actors.store import Committed, Query, ReadAnswer, ReadFailed, Refused
-from greenroom.storage.boots import Boot, Ownership, read_boots, take_ownership
+from greenroom.storage.boots import Boot, BootEnding, Ownership, read_boots, take_ownership
 from greenroom.storage.checkpointer import Checkpointer
 from greenroom.storage.lock import WriterLock
 from greenroom.storage.migrate import migrate
@@ -131,11 +131,13 @@ class SqliteStore:
         runtime: Runtime,
         *,
         version: str,
+        fell: Epoch | None = None,
         on_trouble: Callable[[Trouble | None], None] = lambda _trouble: None,
         on_fenced: Callable[[], None] = lambda: None,
     ) -> "SqliteStore":
         """Lock, check, migrate and own the database; it is made if there is none. Blocks while it does.
 
+        `fell` is the epoch of the store that this process had open before, and lost without dying itself.
         `on_trouble` is called on a storage thread when the disk begins to refuse, when it refuses for another reason,
         and with None when it is over. `on_fenced` is called once, when another process has become the owner: end.
         Neither is called after `abandon`.
@@ -144,7 +146,7 @@ class SqliteStore:
         lock = WriterLock(Path(place.path)) if place.vfs is None else None
         aides, listeners = _Aides(), _Listeners(on_trouble, on_fenced)
         try:
-            owned, db, boots = _own(place, runtime, version)
+            owned, db, boots = _own(place, runtime, version, fell)
             if place.vfs is None:
                 aides.checkpointer = Checkpointer(place.path, report=lambda _trouble: None)
                 aides.checkpointer.start()
@@ -217,14 +219,14 @@ class SqliteStore:
             raise RuntimeError(msg)
         return self._aides.simulated.read(fn)
 
-    def close(self, reason: str, *, timeout_s: float = 10.0) -> bool:
-        """Write what waits, end the boot as clean, release the lock; True if the boot ended clean.
+    def close(self, reason: str, *, ending: BootEnding = BootEnding.CLEAN, timeout_s: float = 10.0) -> bool:
+        """Write what waits, end the boot so, release the lock; True if the boot ended clean.
 
         Offers that come later, or that the disk would not take in `timeout_s`, are refused as CLOSED.
         """
         self._aides.stop()  # The writer is the last to close, so that it is SQLite's turn to tidy the WAL away.
         try:
-            clean: bool = self._actor.ask(Finish(reason), timeout=timeout_s)
+            clean: bool = self._actor.ask(Finish(reason, ending), timeout=timeout_s)
             self._actor.stop(timeout=timeout_s)
         except Exception:  # Invariant: whatever the actor dies of, the store is let go, and the boot is not clean.
             logger.warning("the store of %s could not be closed in order", self._path, exc_info=True)
@@ -255,7 +257,9 @@ class SqliteStore:
             logger.warning("the writer of %s is stuck in the disk; its epoch ends with the next opening", self._path)
 
 
-def _own(place: Place, runtime: Runtime, version: str) -> tuple[Ownership, apsw.Connection, tuple[Boot, ...]]:
+def _own(
+    place: Place, runtime: Runtime, version: str, fell: Epoch | None
+) -> tuple[Ownership, apsw.Connection, tuple[Boot, ...]]:
     """Open the file as its owner from now on."""
     try:
         db = place.open("create")
@@ -265,7 +269,8 @@ def _own(place: Place, runtime: Runtime, version: str) -> tuple[Ownership, apsw.
         quick_check(db, clock=runtime.clock.monotonic)
         migrate(db, vfs=place.vfs)
         uid = runtime.random.randbytes(UID_BYTES).hex()
-        owned = take_ownership(db, uid_if_new=uid, at=runtime.clock.now(), pid=os.getpid(), version=version)
+        now, pid = runtime.clock.now(), os.getpid()
+        owned = take_ownership(db, uid_if_new=uid, at=now, pid=pid, version=version, fell=fell)
         return owned, db, read_boots(db)
     except apsw.Error as error:
         let_go(db)

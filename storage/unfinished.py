@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import apsw
 
-from greenroom.actors.model import Generation, SessionId
+from greenroom.actors.model import Generation, OpenRun, SessionId, TailKind
 from greenroom.actors.store import Unfinished
 from greenroom.storage.rows import (
     RUN_COLUMNS,
@@ -76,12 +77,12 @@ def _with_open_run(
     """Takes the sessions that it finds out of `waiting`."""
     only, bindings = ("", ()) if session_id is None else (" AND runs.session_id = ?", (session_id,))
     rows: list[Row] = db.execute(f"{_OPEN_RUNS}{only}) AS found", bindings).fetchall()
-    ended_clean = {epoch: _ended_clean(db, epoch) for epoch in {row[1] for row in rows}}
+    fell = {epoch: _fell(db, epoch) for epoch in {row[1] for row in rows}}
     found: list[tuple[float, Unfinished]] = []
     for row in rows:
         session = SessionId(row[_RUN_AND_TAIL])
         waits = waiting.pop(session, _NONE_WAITS)
-        _read_into(found, session, partial(_read_open, db, row, waits, ended_clean))
+        _read_into(found, session, partial(_read_open, db, row, waits, fell))
     return found
 
 
@@ -97,11 +98,13 @@ def _read_into(
 
 
 def _read_open(
-    db: apsw.Connection, row: Row, waits: tuple[int, float], ended_clean: dict[int, bool]
+    db: apsw.Connection, row: Row, waits: tuple[int, float], fell: dict[int, bool]
 ) -> tuple[float, Unfinished]:
     run, kept = read_run(row[:RUN_WIDTH]), row[RUN_WIDTH:_RUN_AND_TAIL]
     session_id, key, generation, routed, suspended, quarantined, budget, segment, anchored = row[_RUN_AND_TAIL:]
     tail = read_tail(kept) if knows_tail(kept) else read_tail_of(db, session_id)
+    if tail.kind is TailKind.TOOL_CALLS:
+        tail = replace(tail, open_calls=_open_calls(db, session_id, run))
     count, last_at = waits
     return max(run.last_progress_at, tail.at, last_at), Unfinished(
         session_id=session_id,
@@ -113,7 +116,7 @@ def _read_open(
         routed=bool(routed),
         suspended=bool(suspended),
         quarantined=bool(quarantined),
-        boot_clean=ended_clean[run.epoch],
+        fell=fell[run.epoch],
         segment=segment,
         anchored=bool(anchored),
         restart_budget=budget,
@@ -137,10 +140,23 @@ def _without_run(db: apsw.Connection, session_id: SessionId, count: int, last_at
     )
 
 
+def _open_calls(db: apsw.Connection, session_id: SessionId, run: OpenRun) -> frozenset[str]:
+    """What the run called and got no result of; what an attempt before it called was closed when it began."""
+    rows = db.execute(
+        "SELECT key FROM tool_calls WHERE session_id = ? AND work = ? AND generation = ?"
+        " AND result IS NULL AND ended_at IS NULL",
+        (session_id, run.work, run.generation),
+    )
+    return frozenset(key for (key,) in rows)
+
+
 def _read_session(db: apsw.Connection, session_id: SessionId) -> Row:
     rows: list[Row] = db.execute(_SESSION, (session_id,)).fetchall()
     return rows[0]
 
 
-def _ended_clean(db: apsw.Connection, epoch: int) -> bool:
-    return db.execute("SELECT 1 FROM boots WHERE epoch = ? AND ending = 'clean'", (epoch,)).get is not None
+def _fell(db: apsw.Connection, epoch: int) -> bool:
+    """Whether all boots from this one on fell, so that their process lives. One that lives itself did not fall."""
+    return bool(
+        db.execute("SELECT count(*) > 1 AND sum(ending <> 'fell') IS 0 FROM boots WHERE epoch >= ?", (epoch,)).get
+    )

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 import apsw
 
-from greenroom.storage.boots import Ownership, end_boot, read_ownership
+from greenroom.storage.boots import BootEnding, Ownership, end_boot, read_ownership
 from greenroom.storage.checkpointer import Checkpointer, Limits, WalWatch
 from greenroom.storage.group import Answer, Facts, Fenced, Written, write_group
 from greenroom.storage.sqlite import CannotOpen, Malformed, Synchronous, open_writer
@@ -106,11 +106,11 @@ class Writer:
             with self._guarded() as opened:
                 opened.watch.after_group()
 
-    def end(self, *, at: float, reason: str) -> None:
-        """End the boot in order and close. If that raises (Troubled, Fenced), the boot has no clean end."""
+    def end(self, *, at: float, reason: str, ending: BootEnding) -> None:
+        """End the boot in order and close. If that raises (Troubled, Fenced), the boot is found unclean."""
         try:
             with self._guarded() as opened:
-                end_boot(opened.db, self.epoch, at=at, reason=reason)
+                end_boot(opened.db, self.epoch, at=at, reason=reason, ending=ending)
         finally:
             self.close()
 

@@ -23,6 +23,7 @@ from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.foreign import walled
+from greenroom.supervisor.rebuild_actor import Fell, RebuildActor, RebuildDue
 from greenroom.supervisor.reception import Inside, Reception, accepted
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import FormerBoot, count_unclean_boots
@@ -40,6 +41,7 @@ from greenroom.supervisor.tree_words import (
 
 if TYPE_CHECKING:
     from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+    from greenroom.actors.model import Epoch
     from greenroom.actors.ports import Agent, Platform
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
@@ -60,7 +62,7 @@ class OwnedStore(Protocol):
     @property
     def former_boots(self) -> Sequence[FormerBoot]: ...
 
-    def close(self, reason: str) -> bool: ...
+    def close(self, reason: str, *, clean: bool) -> bool: ...
 
     def abandon(self) -> None: ...
 
@@ -95,12 +97,15 @@ class Core:
     def __init__(
         self,
         runtime: Runtime,
-        open_store: Callable[[], OwnedStore],
+        open_store: Callable[[Epoch | None], OwnedStore],
         agent: Agent,
         policy: Policy,
         hooks: CoreHooks,
     ) -> None:
-        """Remember the parts; nothing is opened yet."""
+        """Remember the parts; nothing is opened yet.
+
+        `open_store` is given the epoch of the store that fell in this process, if one did.
+        """
         self._runtime = runtime
         self._open_store = open_store
         self._agent = agent
@@ -112,6 +117,8 @@ class Core:
         )
         self._lock = threading.Lock()
         self._storey: Storey | None = None
+        self._fallen: Epoch | None = None  # what stood on this epoch, and all since, fell in this very process
+        self._rebuilder: Ref[RebuildActor] | None = None
         self._budget = FRESH
         self._ending = False
         self._draining: Intent | None = None  # The order outlives the tree that heard it.
@@ -124,7 +131,7 @@ class Core:
 
     def start(self) -> None:
         """Open the store and decide what is open. Raises what opening the store raises."""
-        store = self._open_store()
+        store = self._open_store(self._fallen)
         now = self._runtime.clock.now()
         unclean = count_unclean_boots(store.former_boots, now=now, window_s=self._policy.unclean_window_s)
         house = House(store.port, self._agent, self._policy.rules(), self)
@@ -141,15 +148,20 @@ class Core:
         )
         storey = Storey(store, tree)
         with self._lock:
-            self._storey = storey
-            ordered = self._draining
+            ended, ordered = self._ending, self._draining
+            self._storey = None if ended else storey
+        if ended:  # It was taken down while the store was being opened.
+            tree.kill()
+            store.abandon()
+            return
+        self._fallen = None
         self.attachments.build(store.port)
         for account in self.attachments.connected():
             storey.tell(PlatformConnected(account))
+        self.reception.open(Inside(store.port, storey.tell))  # What comes in is kept until the boot has decided.
         storey.tell(Begin())
         if ordered is not None:
             storey.tell(DrainOrdered(ordered))
-        self.reception.open(Inside(store.port, storey.tell))
         self._answers.look_again(store.port)
 
     @property
@@ -172,10 +184,13 @@ class Core:
         elif again:
             self._hooks.drained(CloseBoot(clean=False, left=frozenset()))
 
-    def close(self, reason: str) -> bool:
-        """Close the store as the clean end of this boot; the runtime is closed by its owner afterwards."""
+    def close(self, reason: str, *, clean: bool = True) -> bool:
+        """Close the store as the end of this boot; the runtime is closed by its owner afterwards.
+
+        True if the boot ended clean, which it does not where its host, or an owner in a hurry, says so.
+        """
         storey = self._take_down()
-        return storey.store.close(reason) if storey is not None else False
+        return storey.store.close(reason, clean=clean) if storey is not None else False
 
     def abandon(self) -> None:
         """Let go of everything at once, as a killed process would."""
@@ -257,13 +272,23 @@ class Core:
             return
         match failure.actor:
             case "StorageActor" | "ReadingActor" | "TreeActor":
-                self._runtime.timers.arm("greenroom-fall", 0.0, partial(self._fall, failure))
+                self._runtime.timers.arm("greenroom-fall", 0.0, partial(self._order, Fell(failure)))
+            case "RebuildActor":
+                self.fail(f"it could not be built anew: {failure.error!r}")
             case "DeliveryActor" | "PlatformActor":
                 self._runtime.timers.arm(
                     (failure.urn, "reopen"), REOPEN_S, partial(self.attachments.reopen, failure.urn)
                 )
             case _:
                 self._tell(ActorFailed(failure))
+
+    def _order(self, message: Fell | RebuildDue) -> None:
+        """On the timers' thread, which has more to do than to wait for a disk."""
+        if self._ending:
+            return
+        if self._rebuilder is None:
+            self._rebuilder = self._runtime.start(RebuildActor, self._fall, self._rebuild)
+        self._rebuilder.tell(message)
 
     def _fall(self, failure: Failure) -> None:
         """Storage or tree died: stop what stands on it, and build anew on the reopened store, within a budget."""
@@ -273,6 +298,8 @@ class Core:
             return
         self.reception.close()
         self.attachments.fall()
+        if self._fallen is None:
+            self._fallen = storey.store.port.epoch
         storey.tree.kill()
         storey.store.abandon()
         self._build_later(f"{failure.actor}: {failure.error!r}")
@@ -283,7 +310,7 @@ class Core:
             case RestartAfter(delay_s, budget):
                 self._budget = budget
                 logger.warning("building anew on the reopened store in %.1f s: %s", delay_s, what)
-                self._runtime.timers.arm("greenroom-rebuild", delay_s, self._rebuild)
+                self._runtime.timers.arm("greenroom-rebuild", delay_s, partial(self._order, RebuildDue()))
             case GiveUp(why):
                 self.fail(why)
 

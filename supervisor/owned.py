@@ -10,6 +10,7 @@ from greenroom.storage.store import SqliteStore
 from greenroom.supervisor.resume import FormerBoot
 
 if TYPE_CHECKING:
+    from greenroom.actors.model import Epoch
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.store import Store
     from greenroom.storage.trouble import Trouble
@@ -32,11 +33,13 @@ class OwnedSqlite:
     def former_boots(self) -> Sequence[FormerBoot]:
         """The boots before this one, oldest first."""
         former = [boot for boot in self.store.boots if boot.epoch < self.store.epoch]
-        return tuple(FormerBoot(boot.started_at, boot.ending is BootEnding.CLEAN) for boot in reversed(former))
+        return tuple(
+            FormerBoot(boot.started_at, clean=boot.ending is not BootEnding.UNCLEAN) for boot in reversed(former)
+        )
 
-    def close(self, reason: str) -> bool:
-        """End the boot as clean; says whether that worked."""
-        return self.store.close(reason)
+    def close(self, reason: str, *, clean: bool) -> bool:
+        """End the boot; says whether it ended clean."""
+        return self.store.close(reason, ending=BootEnding.CLEAN if clean else BootEnding.UNCLEAN)
 
     def abandon(self) -> None:
         """Let go without a word to the disk."""
@@ -48,8 +51,10 @@ def open_owned(
     runtime: Runtime,
     *,
     version: str,
+    fell: Epoch | None = None,
     on_trouble: Callable[[Trouble | None], None] = lambda _: None,
     on_fenced: Callable[[], None] = lambda: None,
 ) -> OwnedSqlite:
     """Open a store and own it. Raises what `SqliteStore.open` raises."""
-    return OwnedSqlite(SqliteStore.open(place, runtime, version=version, on_trouble=on_trouble, on_fenced=on_fenced))
+    store = SqliteStore.open(place, runtime, version=version, fell=fell, on_trouble=on_trouble, on_fenced=on_fenced)
+    return OwnedSqlite(store)

@@ -166,7 +166,7 @@ def inputs_from(
         now=now,
         tail=unfinished.tail,
         run=unfinished.run,
-        reason=read_reason(unfinished.run, epoch),
+        reason=read_reason(unfinished.run, epoch, fell=unfinished.fell),
         quarantined=unfinished.quarantined,
         suspended=unfinished.suspended,
         routed=unfinished.routed,
@@ -176,20 +176,22 @@ def inputs_from(
     )
 
 
-def read_reason(run: OpenRun | None, epoch: Epoch) -> InterruptReason | str:
+def read_reason(run: OpenRun | None, epoch: Epoch, *, fell: bool = False) -> InterruptReason | str:
     """Say why a run is not running: by its mark, else by whether it belongs to an earlier life of the process.
+
+    In one life many epochs may follow each other: `fell` says that no process died since the run was opened.
 
     A mark that this version does not know stays as it is; no policy allows it.
     """
     if run is not None and run.interrupted_by is not None:
         return run.interrupted_by
-    same_life = run is not None and run.epoch >= epoch
+    same_life = run is not None and (run.epoch >= epoch or fell)
     return InterruptReason.ACTOR_CRASHED if same_life else InterruptReason.RESTART_INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True)
 class FormerBoot:
-    """An earlier life of the process."""
+    """An earlier boot. One whose house fell while its process lived on counts as clean: nobody killed the process."""
 
     started_at: float  # UTC epoch seconds
     clean: bool

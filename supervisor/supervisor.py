@@ -31,7 +31,7 @@ from greenroom.supervisor.version import VERSION
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from greenroom.actors.model import Message
+    from greenroom.actors.model import Epoch, Message
     from greenroom.actors.ports import History, Platform
     from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.drain import CloseBoot
@@ -233,13 +233,14 @@ class Supervisor:
             raise
         return core
 
-    def _open_store(self) -> OwnedSqlite:
+    def _open_store(self, fell: Epoch | None) -> OwnedSqlite:
         if self._runtime is None:
             raise SupervisorFailedError("the supervisor is not open")
         owned = open_owned(
             Place(self._path),
             self._runtime,
             version=VERSION,
+            fell=fell,
             on_trouble=self._hear_trouble,
             on_fenced=self._lose_ownership,
         )
@@ -268,10 +269,17 @@ class Supervisor:
             if not self._failed.done():
                 core.drain(self.intent)
                 self._wait_for_drain()
-            core.close(self.intent.value)
+            core.close(self._reason(), clean=self._drained.done() and self._drained.result().clean)
         finally:
             self._core = None
             runtime.close(CLOSE_S)
+
+    def _reason(self) -> str:
+        if self._failed.done():
+            return self._failed.result()
+        if not self._drained.done():
+            return f"{self.intent.value}: the drain did not end in time"
+        return self.intent.value if self._drained.result().clean else f"{self.intent.value}, told again to end at once"
 
     def _wait_for_drain(self) -> None:
         """Wait, but not for ever: what runs on regardless is marked; the boot is closed and the next one decides."""

@@ -11,7 +11,7 @@ CREATE TABLE boots (
     epoch      INTEGER PRIMARY KEY,
     started_at REAL NOT NULL,
     ended_at   REAL,
-    ending     TEXT CHECK (ending IN ('clean', 'unclean')),
+    ending     TEXT CHECK (ending IN ('clean', 'unclean', 'fell')),
     reason     TEXT,
     pid        INTEGER,
     version    TEXT NOT NULL

@@ -79,6 +79,8 @@ def _describe_end(boot: Boot) -> str:
     match boot.ending:
         case BootEnding.CLEAN:
             return f"boot {boot.epoch} ended in order ({boot.reason})"
+        case BootEnding.UNCLEAN if boot.reason is not None:
+            return f"boot {boot.epoch} ended, but not in order ({boot.reason})"
         case _:
             return f"boot {boot.epoch} (pid {boot.pid}) did not end in order"
 

@@ -20,6 +20,7 @@ from greenroom.supervisor.drain import CloseBoot, Intent
 from greenroom.supervisor.owned import OwnedSqlite, open_owned
 
 if TYPE_CHECKING:
+    from greenroom.actors.model import Epoch
     from greenroom.actors.ports import Agent
     from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.policy import Policy
@@ -60,9 +61,9 @@ class Life:
             self.over = "it did not come up: " + str(error)
         self._look_for_death()
 
-    def _open_store(self) -> OwnedSqlite:
+    def _open_store(self, fell: Epoch | None) -> OwnedSqlite:
         place = Place(PATH, vfs=self.world.disk.vfs_name)
-        owned = open_owned(place, self.runtime, version="sandbox", on_trouble=self._hear_trouble)
+        owned = open_owned(place, self.runtime, version="sandbox", fell=fell, on_trouble=self._hear_trouble)
         self.owned, self.began = owned, False  # A store that is opened again is decided about again.
         return owned
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.actors.model import DeliveryClass, SessionKey
+from greenroom.actors.model import DeliveryClass, Epoch, SessionKey
 from greenroom.actors.simulation import SimRuntime
 from greenroom.platforms.agents.demo import demo_agent
 from greenroom.platforms.agents.demo_rules import HELP, LONG_PARAGRAPHS, judge_guess
@@ -37,8 +37,8 @@ class Life:
         self.start()
 
     def start(self) -> None:
-        def open_store() -> OwnedSqlite:
-            return open_owned(Place(str(self.folder / "bot.db")), self.runtime, version="0")
+        def open_store(fell: Epoch | None) -> OwnedSqlite:
+            return open_owned(Place(str(self.folder / "bot.db")), self.runtime, version="0", fell=fell)
 
         agent = demo_agent(self.ledger, now=lambda: 3661.0)
         self.core = Core(self.runtime, open_store, agent, Policy(), CoreHooks())

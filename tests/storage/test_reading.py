@@ -11,6 +11,7 @@ from greenroom.actors.facts import (
     DeliveryFilled,
     DeliveryMoved,
     DeliveryOpened,
+    DoubtTold,
     Fact,
     InboundStored,
     InboundTaken,
@@ -63,7 +64,7 @@ from greenroom.actors.store import (
     UnfinishedOf,
 )
 from greenroom.actors.tail import classify_tail
-from greenroom.storage.boots import end_boot, take_ownership
+from greenroom.storage.boots import BootEnding, end_boot, read_boots, take_ownership
 from greenroom.storage.migrate import migrate
 from greenroom.storage.reading import read_answer, read_snapshot
 from greenroom.storage.rows import read_calls, read_key, write_calls
@@ -167,9 +168,20 @@ def test_a_ledger_is_of_one_piece_of_work_in_the_order_of_its_calls(db: apsw.Con
     write(db, inbound(1), opened(), ToolStarted(S, E, G, G, second, 3.0), ToolStarted(S, E, G, G, first, 4.0))
     write(db, ToolEnded(S, G, "c1", "null", failed=True, at=5.0), QuestionAsked(S, E, G, G, question, 3.0))
     write(db, opened(generation=2), ToolStarted(S, E, Generation(2), Generation(2), replace(first, key="c3"), 9.0))
-    expected = Ledger((ToolRecord(second), ToolRecord(first, "null", failed=True)), (question,))
+    later = ToolRecord(replace(first, key="c3"))
+    expected = Ledger((ToolRecord(second), ToolRecord(first, "null", failed=True)), (question,), doubts=(later,))
     assert read_answer(db, LedgerOf(S, G)) == expected
+    assert read_answer(db, LedgerOf(S, Generation(9))) == Ledger(doubts=(ToolRecord(second), later))
+
+
+def test_a_doubt_is_of_a_call_that_may_have_taken_effect_until_it_was_told(db: apsw.Connection) -> None:
+    calls = [ToolCall(f"c{policy}", "pay", "{}", policy) for policy in ToolPolicy]
+    write(db, inbound(1), opened(), *(ToolStarted(S, E, G, G, call, 3.0) for call in calls))
+    assert read_answer(db, LedgerOf(S, Generation(9))) == Ledger(doubts=tuple(map(ToolRecord, calls[2:])))
+    write(db, DoubtTold(S, "conce", 4.0), DoubtTold(S, "cask", 4.0))
     assert read_answer(db, LedgerOf(S, Generation(9))) == Ledger()
+    write(db, ToolStarted(S, E, G, G, calls[3], 5.0))
+    assert read_answer(db, LedgerOf(S, Generation(9))) == Ledger(doubts=(ToolRecord(calls[3], attempts=2),))
 
 
 def test_the_answer_to_an_inbound_is_the_row_that_concluded_its_work(db: apsw.Connection) -> None:
@@ -315,15 +327,36 @@ def test_the_anchor_of_unfinished_work_is_found_by_the_same_key_that_its_session
         assert (snapshot.segment, snapshot.anchored) == (questions, expected)
 
 
-@pytest.mark.parametrize("clean", [True, False])
-def test_whether_the_boot_of_an_open_run_ended_in_order_comes_with_it(db: apsw.Connection, clean: bool) -> None:
+@pytest.mark.parametrize(
+    "fallen,expected",
+    [
+        ((), False),
+        ((None,), False),
+        ((E,), True),
+        ((E, Epoch(E + 1)), True),
+        ((E, None), False),
+        ((None, E + 1), False),
+    ],
+)
+def test_whether_only_the_house_fell_around_an_open_run_comes_with_it(
+    db: apsw.Connection, fallen: tuple[Epoch | None, ...], expected: bool
+) -> None:
+    """`fallen` names for each boot after the run's own what fell just before it in the same process."""
     write(db, inbound(1), opened())
-    if clean:
-        end_boot(db, E, at=9.0, reason="drained")
-    take_ownership(db, uid_if_new="", at=10.0, pid=2, version="0")
+    for fell in fallen:
+        take_ownership(db, uid_if_new="", at=10.0, pid=2, version="0", fell=fell)
     found = read_answer(db, UnfinishedOf())
     assert isinstance(found, tuple)
-    assert [each.boot_clean for each in found if isinstance(each, Unfinished)] == [clean]
+    assert [each.fell for each in found if isinstance(each, Unfinished)] == [expected]
+
+
+def test_a_boot_that_says_how_it_ended_is_not_judged_by_the_next(db: apsw.Connection) -> None:
+    end_boot(db, E, at=9.0, reason="the disk is damaged", ending=BootEnding.UNCLEAN)
+    take_ownership(db, uid_if_new="", at=10.0, pid=2, version="0", fell=E)
+    assert [(boot.ending, boot.reason) for boot in read_boots(db)] == [
+        (None, None),
+        (BootEnding.UNCLEAN, "the disk is damaged"),
+    ]
 
 
 def test_a_chat_that_was_led_elsewhere_has_no_route_back(db: apsw.Connection) -> None:

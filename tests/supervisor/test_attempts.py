@@ -1,0 +1,88 @@
+"""What counts as an attempt at a piece of work, told as stories: only an end that the work may be to blame for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from greenroom.actors.model import InterruptReason
+from greenroom.actors.ports import Turn
+from greenroom.supervisor.sandbox.scenario import Accident, Scenario
+
+
+class Worker:
+    """Says a word and works on until it is let through; it remembers which attempt it was."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.open = False
+        self.attempts: list[int] = []
+        self.silent = silent
+
+    async def __call__(self, turn: Turn) -> str:
+        if turn.session.chat == "chat1":
+            self.attempts.append(turn.attempt)
+        if not self.silent:
+            await turn.say("word ")
+        while not self.open:  # noqa: ASYNC110 - an event would belong to the loop of one life
+            await asyncio.sleep(1)
+        return "done"
+
+
+def test_three_falls_of_the_house_count_against_nobody() -> None:
+    worker = Worker()
+    with Scenario(worker, chats=2) as room:
+        room.says("work", 1)
+        room.advance(2)
+        for number in range(4):
+            room.accident(Accident.TREE_RAISES)
+            room.says("quick", 2, id=f"other{number}")
+            room.advance(60)
+        worker.open = True
+        room.rest()
+        assert room.visible(1) == ["word \n\ndone"]
+        assert room.decisions(1).count("RESUME") == 4
+        reasons = {row.reason for row in room.rows("SELECT inputs ->> 'reason' AS reason FROM decisions")}
+        assert reasons == {InterruptReason.ACTOR_CRASHED.value}
+        endings = [row.ending for row in room.rows("SELECT ending FROM boots ORDER BY epoch")]
+        assert endings[-5:] == [*["fell"] * 4, None]
+        assert set(worker.attempts) == {1}
+
+
+def test_a_run_that_says_something_survives_any_number_of_orderly_restarts() -> None:
+    worker = Worker()
+    with Scenario(worker) as room:
+        room.says("work")
+        room.advance(2)
+        for _ in range(5):
+            assert room.drain()
+            room.boot()
+            room.advance(5)
+        worker.open = True
+        room.rest()
+        assert room.visible() == ["word \n\ndone"]
+        assert room.decisions().count("RESUME") == 5
+        assert set(worker.attempts) == {1}
+
+
+def test_a_run_that_gets_nowhere_does_not() -> None:
+    worker = Worker(silent=True)
+    with Scenario(worker) as room:
+        room.says("work")
+        room.advance(2)
+        for _ in range(3):
+            assert room.drain()
+            room.boot()
+            room.advance(5)
+        assert worker.attempts == [1, 2, 3]
+        assert room.decisions()[-1] == "ATTEMPTS_EXHAUSTED"
+
+
+def test_a_killed_process_counts_against_all_that_ran_in_it() -> None:
+    worker = Worker()
+    with Scenario(worker) as room:
+        room.says("work")
+        room.advance(2)
+        for _ in range(3):
+            room.restart(after_s=400)
+            room.advance(5)
+        assert worker.attempts == [1, 2, 3]
+        assert room.decisions()[-1] == "ATTEMPTS_EXHAUSTED"

@@ -1,0 +1,90 @@
+"""How a boot ends on disk: clean only when it came to an orderly end, and otherwise with the reason."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import apsw
+import pytest
+
+from greenroom import Policy, Supervisor, Turn
+
+WAIT_S = 20.0
+
+
+async def agent(turn: Turn) -> str:
+    return turn.text
+
+
+def boots(path: Path) -> list[tuple[object, object]]:
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    found = [(ending, reason) for ending, reason in db.execute("SELECT ending, reason FROM boots ORDER BY epoch")]
+    db.close()
+    return found
+
+
+def test_an_orderly_end_is_stored_as_clean(tmp_path: Path) -> None:
+    with Supervisor(tmp_path / "bot.db", agent=agent):
+        pass
+    assert boots(tmp_path / "bot.db") == [("clean", "shutdown")]
+
+
+def test_a_supervisor_that_cannot_go_on_ends_unclean_and_says_why(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path / "bot.db", agent=agent)
+    with supervisor as room:
+        room._core.fail("the disk is damaged")
+    assert boots(tmp_path / "bot.db") == [("unclean", "the disk is damaged")]
+
+
+def test_an_end_in_a_hurry_is_not_stored_as_clean(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    async def endless(_turn: Turn) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    supervisor = Supervisor(tmp_path / "bot.db", agent=endless)
+    with supervisor as room:
+        room.accept(chat="a:b:c", id="1", text="work", timeout_s=WAIT_S)
+        assert begun.wait(WAIT_S)
+        supervisor.hurry()
+    assert boots(tmp_path / "bot.db") == [("unclean", "shutdown, told again to end at once")]
+
+
+def test_a_house_that_falls_is_built_anew_beside_the_timers_and_its_boot_is_called_fallen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = threading.Semaphore(0)
+    threads: list[str] = []
+    supervisor = Supervisor(
+        tmp_path / "bot.db",
+        agent=agent,
+        policy=Policy(restart_backoff_s=0.001),
+        on_began=lambda _: began.release(),
+    )
+    opening = supervisor._open_store
+
+    def open_store(fell: object) -> object:
+        threads.append(threading.current_thread().name)
+        return opening(fell)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(supervisor, "_open_store", open_store)
+    with supervisor as room:
+        assert began.acquire(timeout=WAIT_S)
+        storey = room._core._storey
+        assert storey is not None
+        storey.tree.actor_inbox.actor.on_receive = fall  # type: ignore[union-attr,method-assign]
+        storey.tell(object())
+        assert began.acquire(timeout=WAIT_S)
+        receipt = room.accept(chat="a:b:c", id="1", text="hi", timeout_s=WAIT_S)
+        assert room.answer(receipt, timeout_s=WAIT_S) == "hi"
+    assert boots(tmp_path / "bot.db") == [("fell", None), ("clean", "shutdown")]
+    assert threads[0] == "MainThread"
+    assert threads[1].startswith("greenroom-RebuildActor")
+
+
+def fall(_message: object) -> None:
+    raise RuntimeError("the tree dies")
