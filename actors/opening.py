@@ -8,8 +8,7 @@ from greenroom.actors.acts import ReportRun, ShowText, StartRun
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Resumed
 from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened
-from greenroom.actors.keys import note_key, tool_result_row_key
-from greenroom.actors.lines import CUT_RESULT
+from greenroom.actors.keys import note_key
 from greenroom.actors.model import (
     Ending,
     Generation,
@@ -28,6 +27,9 @@ from greenroom.actors.state import Interrupted, Running
 from greenroom.actors.tools import MAY_HAVE_HAPPENED
 from greenroom.actors.wording import recovery_note, user_notice
 
+DRAINED = frozenset({InterruptReason.RESTART_TIMEOUT, InterruptReason.SHUTDOWN_TIMEOUT})
+"""What an orderly end of the process writes on the runs that it cuts short."""
+
 
 def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
     """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
@@ -35,7 +37,7 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     answer = answer_to(old.question, draft.waiting) if old is not None and old.question is not None else None
     taken = _take(draft, answer, rules)
     draft.generation = Generation(draft.generation + 1)
-    run = _next_run(draft, cause, old, taken)
+    run = _next_run(draft, cause, old, taken, resumed)
     tail = draft.tail
     if old is not None:
         draft.write(RunClosed(draft.id, old.run.generation, Ending.INTERRUPTED, draft.now))
@@ -65,7 +67,13 @@ def _take(draft: Draft, answer: StoredInbound | None, rules: Rules) -> tuple[Sto
     return taken
 
 
-def _next_run(draft: Draft, cause: RunCause, old: Interrupted | None, taken: tuple[StoredInbound, ...]) -> OpenRun:
+def _next_run(
+    draft: Draft,
+    cause: RunCause,
+    old: Interrupted | None,
+    taken: tuple[StoredInbound, ...],
+    resumed: Resumed | None,
+) -> OpenRun:
     generation = draft.generation
     reply_to = next((inbound.reply_to for inbound in reversed(taken) if inbound.reply_to), None)
     run = OpenRun(
@@ -80,7 +88,7 @@ def _next_run(draft: Draft, cause: RunCause, old: Interrupted | None, taken: tup
     )
     if old is None:
         return run
-    attempt = 1 if old.question is not None else old.run.attempt + 1
+    attempt = 1 if old.question is not None else old.run.attempt + _counts(draft, old.run, resumed)
     last_progress_at = draft.now if taken else old.run.last_progress_at  # A restart is no progress; the user is.
     if old.question is not None:
         cause = RunCause.ANSWERED_QUESTION
@@ -94,13 +102,22 @@ def _next_run(draft: Draft, cause: RunCause, old: Interrupted | None, taken: tup
     )
 
 
+def _counts(draft: Draft, run: OpenRun, resumed: Resumed | None) -> bool:
+    """Say whether the attempt that was interrupted counts against the work, as one that may be to blame for it.
+
+    It does not when it moved the work on before an orderly drain cut it short, nor when the house fell around it
+    (an actor crashed, in an epoch before this one): its own actor, or the process, died of neither.
+    """
+    drained = run.interrupted_by in DRAINED and run.last_progress_at > run.opened_at
+    reason = resumed.reason if resumed is not None else None
+    return not drained and not (reason == InterruptReason.ACTOR_CRASHED and run.epoch < draft.epoch)
+
+
 def _tell_of_interruption(draft: Draft, old: Interrupted | None, tail: Tail, resumed: Resumed | None) -> str | None:
     """Close calls whose results are unknown and leave exactly one note for the agent; nothing is the user's words."""
     if old is None:
         return None
-    for key in sorted(tail.open_calls):
-        row_key = tool_result_row_key(key, old.run.generation)  # Of the attempt that called; this one may call again.
-        draft.append(row_key, Role.TOOL, CUT_RESULT, tool_key=key, at=tail.at)  # Ours: it makes nothing look fresh.
+    draft.close_calls(old.run.generation, at=tail.at)  # Of the attempt that called, and nothing that looks fresh.
     if old.question is not None:
         return None
     reason = resumed.reason if resumed is not None else old.run.interrupted_by or InterruptReason.RESTART_INTERRUPTED
