@@ -144,6 +144,11 @@ class Bridge:
             raise
         return job
 
+    def busy_with(self) -> str | None:
+        """See `Loop.busy_with`."""
+        task = asyncio.current_task(self.asyncio_loop)
+        return None if task is None else task.get_name()
+
     def _drain(self) -> None:
         self._awake = False
         posted = self._posted

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from greenroom.actors.model import Generation, InterruptReason, Question, StoredInbound, ToolCall
 from greenroom.actors.runtime import Solicited
@@ -158,10 +159,11 @@ class RunEnded(Solicited):
 
 @dataclass(frozen=True, slots=True)
 class Rang(Solicited):
-    """A timer of the run rang."""
+    """A timer of the run rang. The agent had been at it for `ran_s`: 0 if it has not begun yet."""
 
     generation: Generation
     alarm: Alarm
+    ran_s: float = inf
 
 
 @dataclass(frozen=True, slots=True)

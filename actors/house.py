@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+from greenroom.actors.floor import Floor
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.ports import Agent
 from greenroom.actors.rules import Rules
@@ -36,3 +37,4 @@ class House:
     agent: Agent
     rules: Rules
     around: Surroundings
+    floor: Floor = field(default_factory=Floor)

@@ -17,6 +17,7 @@ logger = logging.getLogger("greenroom.run")
 async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
     """Call the agent and say how that ended. Foreign code: `sys.exit` in it ends this run and no process."""
     try:
+        await turn.take_floor()
         await turn.look_back()
         returned = await agent(turn)
     except asyncio.CancelledError:

@@ -82,6 +82,10 @@ class Loop(Protocol):
         """
         ...
 
+    def busy_with(self) -> str | None:
+        """Name the job whose code runs on the loop at this moment; None: none does."""
+        ...
+
 
 class Where(StrEnum):
     """What failed. Each failure of an actor, a timer or a loop is reported under exactly one of these."""

@@ -144,8 +144,8 @@ def _step_run(
         case RunEnded(_, outcome):
             conclude(draft, phase, outcome, rules)
             _after_run(draft, rules)
-        case Rang(_, alarm):
-            _ring(draft, phase, alarm, rules)
+        case Rang():
+            _ring(draft, phase, event, rules)
         case _:
             assert_never(event)
     return draft.result()
@@ -323,10 +323,10 @@ def _answer_question(draft: Draft, phase: Asking, rules: Rules) -> None:
     draft.arm_run(rules)
 
 
-def _ring(draft: Draft, phase: Running | Asking, alarm: Alarm, rules: Rules) -> None:
+def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> None:
     if isinstance(phase, Asking):
         return  # The user takes as long as the user takes.
-    match alarm:
+    match event.alarm:
         case Alarm.PLACEHOLDER:
             draft.anchor(phase)
         case Alarm.NOTICE:
@@ -334,12 +334,14 @@ def _ring(draft: Draft, phase: Running | Asking, alarm: Alarm, rules: Rules) -> 
             line = working_line(draft.now - phase.run.opened_at)
             draft.do(ShowText(draft.answer_key(anchored), _joined(phase.said, line)))
             draft.do(ArmAlarm(draft.generation, Alarm.NOTICE, rules.notice_every_s))
+        case Alarm.SILENCE if event.ran_s < rules.silent_max_s:  # It could not be heard yet: it waited to begin.
+            draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s - event.ran_s))
         case Alarm.SILENCE:
             draft.do(CancelRun(draft.generation))
             fail_silent(draft, phase, rules)
             _after_run(draft, rules)
         case _:
-            assert_never(alarm)
+            assert_never(event.alarm)
 
 
 def _after_run(draft: Draft, rules: Rules) -> None:

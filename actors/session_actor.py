@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -35,6 +37,8 @@ from greenroom.actors.turn import LiveTurn, Place
 if TYPE_CHECKING:
     from greenroom.actors.events import Outcome
     from greenroom.actors.house import House
+
+logger = logging.getLogger("greenroom.session")
 
 AGENTS_LOOP = "agents"
 """The asyncio loop on which agents run."""
@@ -108,6 +112,8 @@ class SessionActor(PooledActor):
             self._open(message.answer)
         elif isinstance(message, AlarmsRang):
             for event in self._alarms.due():
+                if isinstance(event, Rang) and event.alarm is Alarm.SILENCE:
+                    event = replace(event, ran_s=self._ran_s())  # noqa: PLW2901 - what it could not know when armed
                 self._hear_event(event)
         else:
             self._hear_event(message)
@@ -212,6 +218,14 @@ class SessionActor(PooledActor):
     def _ring(self) -> None:
         """On the timers' thread."""
         self.hear(ALARMS_RANG)
+
+    def _ran_s(self) -> float:
+        began_at = self._turn.began_at if self._turn is not None else None
+        if began_at is None:
+            busy_with = self.runtime.loop(AGENTS_LOOP).busy_with() or "nothing"
+            logger.warning("a run of %s has not begun; the agents' loop is busy with %s", self._state.key, busy_with)
+            return 0.0
+        return self.runtime.clock.monotonic() - began_at
 
     def _silence(self) -> None:
         for alarm in Alarm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from greenroom.actors.unanswered import leave_out_replies
 if TYPE_CHECKING:
     from greenroom.actors.house import House
     from greenroom.actors.runtime import Loop, Runtime
+
+logger = logging.getLogger("greenroom.run")
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -64,6 +67,8 @@ class LiveTurn:
         self._asking = False
         self._ledger: Ledger | None = None
         self._reading = asyncio.Lock()
+        self._has_floor = False
+        self.began_at: float | None = None  # monotonic; None: it still waits for the loop, or for the run before
         self.stopping = False
 
     @property
@@ -185,6 +190,13 @@ class LiveTurn:
         """Run synchronous code beside the loop, so that it delays no other chat."""
         return await self._place.runtime.in_thread(fn, *args)
 
+    async def take_floor(self) -> None:
+        """Begin when the run before this one has ended: two agents of one session never act at once."""
+        self._has_floor = await self._place.house.floor.take(self._place.session_id)
+        self.began_at = self._place.runtime.clock.monotonic()
+        if not self._has_floor:
+            logger.error("%s: the run before was told to stop and goes on; the next one begins beside it", self.session)
+
     async def look_back(self) -> None:
         """Before a further attempt at the same work: find what there is to answer, as the first attempt saw it."""
         if not self._is_again:
@@ -303,8 +315,11 @@ class LiveTurn:
             self._speaking = None
 
     def close(self) -> None:
-        """Say nothing more: the run is over."""
+        """Say nothing more, and let the next one begin: the run is over."""
         self._be_quiet()
+        if self._has_floor:
+            self._has_floor = False
+            self._place.house.floor.leave(self._place.session_id)
 
     def _stamp(self) -> None:
         now = self._place.runtime.clock.monotonic()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -341,3 +342,20 @@ def test_a_job_that_will_not_be_cancelled_is_reported_and_the_loop_ends() -> Non
     pool.close(10)
     assert [failure.where for failure in reported] == [Where.LOOP]
     assert "'stubborn' went on" in str(reported[0].error)
+
+
+def test_a_loop_names_the_job_that_holds_it_up(pool: PoolRuntime) -> None:
+    loop = pool.loop("busy")
+    holds, free = threading.Event(), threading.Event()
+
+    async def block() -> None:
+        holds.set()
+        free.wait(10)
+
+    assert loop.busy_with() is None
+    done: Future[None] = Future()
+    loop.spawn(block(), name="run 7.1", done=lambda *_: done.set_result(None))
+    assert holds.wait(10)
+    assert loop.busy_with() == "run 7.1"
+    free.set()
+    done.result(10)
