@@ -29,10 +29,14 @@ from greenroom.actors.model import (
 
 @dataclass(frozen=True, slots=True)
 class InboundStored:
-    """A platform's message is on disk. Makes session and route when the key is new. Yields a `Receipt`."""
+    """A platform's message is on disk. Makes session and route when the key is new. Yields a `Receipt`.
+
+    Refused (CROWDED) when `backlog_max` messages of its session wait already to be handed to a run.
+    """
 
     inbound: Inbound
     at: float
+    backlog_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,16 +34,17 @@ class Committed:
 
 
 class RefusalKind(StrEnum):
-    """Why the store will never write these facts, however often they are offered."""
+    """Why the store does not write these facts. But for CROWDED it never will, however often they are offered."""
 
     STALE_WRITER = "another owner of the store, or a newer run of the session, has taken over"
     CONFLICT = "the facts contradict what is on disk"
     CLOSED = "the store is closed"
+    CROWDED = "too much of this chat waits already; it may be offered again later"
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The facts are not on disk and never will be. Troubles that heal are waited for instead, and never seen here."""
+    """The facts are not on disk. Troubles that heal are waited for instead, and never seen here."""
 
     kind: RefusalKind
     detail: str

@@ -94,6 +94,7 @@ def child(count: int) -> None:
         hooks = TreeHooks(
             take_up=_nothing,
             concluded=_nothing,
+            set_aside=_nothing,
             owed=lambda: 0,
             drained=_nothing,
             began=began.append,

@@ -12,7 +12,7 @@ import apsw
 from greenroom.actors.facts import Fact, MessageAppended
 from greenroom.actors.model import Epoch
 from greenroom.actors.store import Committed, RefusalKind, Refused
-from greenroom.storage.rows import Contradiction
+from greenroom.storage.rows import Contradiction, Crowded
 from greenroom.storage.statements import append_messages, write_fact
 from greenroom.storage.trouble import TroubleKind, classify_error
 
@@ -52,6 +52,8 @@ def judge_refusal(error: Exception) -> Refused | None:
     """Say whether it is the request's own fault; None if the disk or the connection is to blame."""
     if isinstance(error, Contradiction):
         return Refused(RefusalKind.CONFLICT, str(error))
+    if isinstance(error, Crowded):
+        return Refused(RefusalKind.CROWDED, str(error))
     judged = classify_error(error, path="")
     if judged.kind is TroubleKind.MISTAKE:
         return Refused(RefusalKind.CONFLICT, f"{type(error).__name__}{judged.text}")

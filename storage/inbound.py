@@ -4,11 +4,14 @@ import apsw
 
 from greenroom.actors.facts import InboundStored
 from greenroom.actors.model import InboxId, Receipt, SessionId
-from greenroom.storage.rows import Contradiction, one_row, read_key
+from greenroom.storage.rows import Contradiction, Crowded, one_row, read_key
 
 
 def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
-    """Store it, or recognise it by (platform, account, update id): then the receipt is the first one's, `repeated`."""
+    """Store it, or recognise it by (platform, account, update id): then the receipt is the first one's, `repeated`.
+
+    Raises Crowded, Contradiction.
+    """
     inbound, key = fact.inbound, str(fact.inbound.key)
     session_id = _route(db, key) or _new_session(db, key, fact.at)
     row = db.execute(
@@ -29,7 +32,21 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
     ).get
     if row is None:
         return _first_receipt(db, fact)
+    _refuse_if_crowded(db, session_id, fact.backlog_max)
     return Receipt(InboxId(row), session_id, inbound.key)
+
+
+def _refuse_if_crowded(db: apsw.Connection, session_id: SessionId, limit: int | None) -> None:
+    """Count what waits of the session, this one included, no further than the limit. Raises Crowded."""
+    if limit is None:
+        return
+    waiting = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM inbox INDEXED BY inbox_waiting"
+        " WHERE session_id = ? AND generation IS NULL LIMIT ?)",
+        (session_id, limit + 1),
+    ).get
+    if waiting > limit:
+        raise Crowded(f"{limit:,} messages of this chat wait already, the limit is {limit:,} (policy.chat_backlog_max)")
 
 
 def _route(db: apsw.Connection, key: str) -> SessionId | None:

@@ -52,6 +52,10 @@ class Contradiction(Exception):
     """A fact disagrees with what is stored under the same key; nothing was written."""
 
 
+class Crowded(Exception):
+    """Too much of one session waits already; nothing was written, and later it may be."""
+
+
 def one_row(db: apsw.Connection, sql: str, bindings: Sequence[Any]) -> Row | None:
     """The first row, or None."""
     rows = db.execute(sql, bindings).fetchall()

@@ -113,6 +113,7 @@ class SqliteStore:
         listeners: _Listeners,
         lock: WriterLock | None,
         boots: tuple[Boot, ...],
+        backlog_max: int | None,
     ) -> None:
         """Not to be called from outside: see `open`."""
         self._path = path
@@ -122,6 +123,7 @@ class SqliteStore:
         self._listeners = listeners
         self._lock = lock
         self._boots = boots
+        self._backlog_max = backlog_max
         self._room = _Room(ACCEPTS_MAX)
 
     @classmethod
@@ -132,12 +134,14 @@ class SqliteStore:
         *,
         version: str,
         fell: Epoch | None = None,
+        backlog_max: int | None = None,
         on_trouble: Callable[[Trouble | None], None] = lambda _trouble: None,
         on_fenced: Callable[[], None] = lambda: None,
     ) -> "SqliteStore":
         """Lock, check, migrate and own the database; it is made if there is none. Blocks while it does.
 
         `fell` is the epoch of the store that this process had open before, and lost without dying itself.
+        `backlog_max` limits what waits of one session; beyond it `accept` is refused as CROWDED.
         `on_trouble` is called on a storage thread when the disk begins to refuse, when it refuses for another reason,
         and with None when it is over. `on_fenced` is called once, when another process has become the owner: end.
         Neither is called after `abandon`.
@@ -162,7 +166,7 @@ class SqliteStore:
             if lock is not None:
                 lock.release()
             raise
-        return cls(place.path, owned, actor, aides, listeners, lock, boots)
+        return cls(place.path, owned, actor, aides, listeners, lock, boots, backlog_max)
 
     @property
     def epoch(self) -> Epoch:
@@ -192,7 +196,7 @@ class SqliteStore:
             self._room.leave()
             then(answer)
 
-        self.write((InboundStored(inbound, at),), leave)
+        self.write((InboundStored(inbound, at, self._backlog_max),), leave)
 
     def write(self, facts: Sequence[Fact], then: Callable[[Committed | Refused], None]) -> None:
         """See `Store.write`. After the end, `then` is called at once, by the caller's own thread."""

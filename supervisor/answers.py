@@ -18,6 +18,13 @@ LOOK_AGAIN_S = 1.0
 """When a waiter's question is put again that the store could not answer."""
 
 
+ASIDE = (
+    "the conversation {key} is set aside (quarantined) after too many attempts that got nowhere; nothing of it is "
+    "lost: stop greenroom, find out why, and write: greenroom release {key}"
+)
+"""Told to those who wait for an answer that nobody works on any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
     """There will be none from this process; it may be there when greenroom runs again."""
@@ -41,6 +48,7 @@ class Answers:
         self._timers = timers
         self._lock = threading.Lock()
         self._waiters: dict[SessionId, list[Waiter]] = {}
+        self._aside: set[SessionId] = set()
         self._ended: NoAnswer | None = None
 
     def add(self, waiter: Waiter, store: Store | None) -> None:
@@ -75,6 +83,11 @@ class Answers:
         for waiter in waiters:
             self._look_for(waiter, store)
 
+    def set_aside(self, session_id: SessionId, store: Store | None) -> None:
+        """A session was quarantined: whoever waits, or comes later, hears what is on disk, or that nothing will be."""
+        self._aside.add(session_id)
+        self.look(session_id, store)
+
     def look_again(self, store: Store) -> None:
         """The store was reopened: look for everybody."""
         with self._lock:
@@ -96,6 +109,8 @@ class Answers:
     def _found(self, waiter: Waiter, store: Store, answer: ReadAnswer) -> None:
         if isinstance(answer, Message):
             self._tell(waiter, answer)
+        elif answer is None and waiter.receipt.session_id in self._aside:
+            self._tell(waiter, NoAnswer(ASIDE.format(key=waiter.receipt.key)))
         elif isinstance(answer, ReadFailed) and self._waits(waiter):
             self._timers.arm(("answer", id(waiter)), LOOK_AGAIN_S, partial(self._look_if_waiting, waiter, store))
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from pykka import ActorDeadError
 from pykka.messages import ProxyGetAttr
 
+from greenroom.actors.floor import Floor
 from greenroom.actors.house import House
 from greenroom.actors.model import Inbound, Receipt, SessionId, SessionKey
 from greenroom.actors.runtime import Failure, MailboxFull
@@ -119,6 +120,7 @@ class Core:
         self._storey: Storey | None = None
         self._fallen: Epoch | None = None  # what stood on this epoch, and all since, fell in this very process
         self._rebuilder: Ref[RebuildActor] | None = None
+        self._floor = Floor()  # A run may outlive the tree that it belonged to.
         self._budget = FRESH
         self._ending = False
         self._draining: Intent | None = None  # The order outlives the tree that heard it.
@@ -134,10 +136,11 @@ class Core:
         store = self._open_store(self._fallen)
         now = self._runtime.clock.now()
         unclean = count_unclean_boots(store.former_boots, now=now, window_s=self._policy.unclean_window_s)
-        house = House(store.port, self._agent, self._policy.rules(), self)
+        house = House(store.port, self._agent, self._policy.rules(), self, self._floor)
         hooks = TreeHooks(
             take_up=self.attachments.take_up,
             concluded=self.report_concluded,
+            set_aside=self._set_aside,
             owed=self.attachments.count_owed,
             drained=self._hooks.drained,
             began=self._hooks.began,
@@ -243,6 +246,9 @@ class Core:
     def report_concluded(self, session_id: SessionId) -> None:
         """Look whether somebody waits for an answer of this session."""
         self._answers.look(session_id, self.store)
+
+    def _set_aside(self, session_id: SessionId) -> None:
+        self._answers.set_aside(session_id, self.store)
 
     def offer_rest(self, session_id: SessionId, told: int) -> None:
         """Pass on that a session may be passivated."""

@@ -52,9 +52,18 @@ def open_owned(
     *,
     version: str,
     fell: Epoch | None = None,
+    backlog_max: int | None = None,
     on_trouble: Callable[[Trouble | None], None] = lambda _: None,
     on_fenced: Callable[[], None] = lambda: None,
 ) -> OwnedSqlite:
     """Open a store and own it. Raises what `SqliteStore.open` raises."""
-    store = SqliteStore.open(place, runtime, version=version, fell=fell, on_trouble=on_trouble, on_fenced=on_fenced)
+    store = SqliteStore.open(
+        place,
+        runtime,
+        version=version,
+        fell=fell,
+        backlog_max=backlog_max,
+        on_trouble=on_trouble,
+        on_fenced=on_fenced,
+    )
     return OwnedSqlite(store)

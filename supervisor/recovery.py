@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact
+from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, MessageAppended, RunClosed
 from greenroom.actors.model import Epoch, InterruptReason, SessionId, SessionKey
 from greenroom.actors.store import Unfinished
 from greenroom.supervisor.consequences import decision_facts
@@ -46,9 +46,19 @@ class Decided:
         return any(isinstance(fact, DeliveryOpened | DeliveryFilled) for fact in self.facts)
 
     @property
+    def concludes(self) -> bool:
+        """Whether the work is over with it: then who waits for an answer has to look."""
+        return any(isinstance(fact, MessageAppended | RunClosed) for fact in self.facts)
+
+    @property
+    def sets_aside(self) -> bool:
+        """Whether nothing will be answered in this session before an operator releases it."""
+        return isinstance(self.decision, Quarantine) or self.decision == Skip(Why.QUARANTINED)
+
+    @property
     def serves_inbound(self) -> bool:
         """Whether messages that wait may be handed to a run now."""
-        out = isinstance(self.decision, Quarantine) or self.decision in {Skip(Why.QUARANTINED), Skip(Why.NOT_ALLOWED)}
+        out = self.sets_aside or self.decision == Skip(Why.NOT_ALLOWED)
         return self.unfinished.waiting > 0 and not out
 
 

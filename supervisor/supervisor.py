@@ -241,6 +241,7 @@ class Supervisor:
             self._runtime,
             version=VERSION,
             fell=fell,
+            backlog_max=self._policy.chat_backlog_max,
             on_trouble=self._hear_trouble,
             on_fenced=self._lose_ownership,
         )

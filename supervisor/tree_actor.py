@@ -249,6 +249,10 @@ class TreeActor(PooledActor):
             self._arrived[session_id] = key
         if decided.speaks:
             self._hooks.take_up(key)
+        if decided.sets_aside:
+            self._hooks.set_aside(session_id)
+        elif decided.concludes:
+            self._hooks.concluded(session_id)
         if isinstance(decided.decision, Wait) and self._is_connected(key):
             self._connect((key.platform, key.account))  # It came while the decision was being written.
 

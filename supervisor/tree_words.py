@@ -127,6 +127,7 @@ class TreeHooks:
 
     take_up: Callable[[SessionKey], None]  # the outbox of this session's platform should read what is owed
     concluded: Callable[[SessionId], None]  # whoever waits for an answer of this session should look
+    set_aside: Callable[[SessionId], None]  # and this one answers nothing more in this life of the process
     owed: Callable[[], int]  # deliveries that could be sent now and are not yet
     drained: Callable[[CloseBoot], None]
     began: Callable[[tuple[Decided, ...]], None]  # the boot's decisions are on disk

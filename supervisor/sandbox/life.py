@@ -51,6 +51,7 @@ class Life:
         self._crashes = world.crashes
         world.disk.on_cut = self._power_fails
         hooks = CoreHooks(began=self._began, drained=self._drained, fatal=self._fatal)
+        self._backlog_max = policy.chat_backlog_max
         self.core = Core(self.runtime, self._open_store, agent, policy, hooks)
         world.note("process", f"starts, wall clock {world.wall:.0f}")
         try:
@@ -63,7 +64,14 @@ class Life:
 
     def _open_store(self, fell: Epoch | None) -> OwnedSqlite:
         place = Place(PATH, vfs=self.world.disk.vfs_name)
-        owned = open_owned(place, self.runtime, version="sandbox", fell=fell, on_trouble=self._hear_trouble)
+        owned = open_owned(
+            place,
+            self.runtime,
+            version="sandbox",
+            fell=fell,
+            backlog_max=self._backlog_max,
+            on_trouble=self._hear_trouble,
+        )
         self.owned, self.began = owned, False  # A store that is opened again is decided about again.
         return owned
 

@@ -57,7 +57,7 @@ class Waiter:
 class House:
     """One process's life with a store, in this process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, backlog_max: int | None = None) -> None:
         self.path = path
         self.runtime = PoolRuntime(threads=1)
         self.troubles, self.fenced, self.failures = Waiter(), Waiter(), Waiter()
@@ -67,6 +67,7 @@ class House:
                 Place(str(path)),
                 self.runtime,
                 version="1.2",
+                backlog_max=backlog_max,
                 on_trouble=self.troubles,
                 on_fenced=lambda: self.fenced("fenced"),
             )

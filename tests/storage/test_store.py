@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from tests.storage.store_house import KEY, WAIT_S, House, Waiter, count, hold, inbound, opened, said
 
-from greenroom.actors.facts import DecisionStored
+from greenroom.actors.facts import DecisionStored, InboundTaken
 from greenroom.actors.model import (
     Epoch,
     Generation,
     InboxId,
     Receipt,
+    Seq,
     SessionId,
     Snapshot,
 )
@@ -39,6 +40,23 @@ def test_an_inbound_is_accepted_once_and_recognised_when_it_comes_again(house: H
     first, second = answers.wait(2)
     assert first.receipts[0].repeated is False
     assert second.receipts == (Receipt(InboxId(1), SessionId(1), KEY, repeated=True),)
+
+
+def test_a_chat_in_which_too_much_waits_is_put_off_and_keeps_nobody_else_out(path: Path) -> None:
+    house = House(path, backlog_max=2)
+    answers = Waiter()
+    for number, chat in ((1, "1"), (2, "1"), (3, "1"), (4, "2"), (1, "1")):
+        house.store.accept(inbound(number, chat).inbound, 1.0, answers)
+    first, _, third, other, again = answers.wait(5)
+    assert isinstance(third, Refused)
+    assert third.kind is RefusalKind.CROWDED
+    assert "policy.chat_backlog_max" in third.detail
+    assert other.receipts[0].session_id == 2
+    assert again.receipts[0].repeated, "what is stored is acknowledged, however much waits"
+    house.write(InboundTaken(SessionId(1), first.receipts[0].inbox_id, Generation(0), Seq(1)))
+    house.store.accept(inbound(3).inbound, 1.0, answers)
+    assert isinstance(answers.wait(6)[5], Committed)
+    house.close()
 
 
 def test_answers_come_in_the_order_of_the_offers(house: House) -> None:

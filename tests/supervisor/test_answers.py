@@ -38,6 +38,21 @@ def test_a_waiter_is_told_once_however_often_it_is_looked() -> None:
     assert heard == [ANSWER]
 
 
+def test_whoever_waits_for_a_session_that_is_set_aside_hears_so_unless_the_answer_is_there() -> None:
+    _, answers, store, heard = waiting()
+    store.open.pop()(None)
+    answers.set_aside(SessionId(1), store)
+    store.open.pop()(None)
+    later: list[Any] = []
+    answers.add(Waiter(RECEIPT, later.append), store)
+    store.open.pop()(None)
+    assert [type(each) for each in heard] == [type(each) for each in later] == [NoAnswer]
+    assert "greenroom release web:bot:ann" in heard[0].why
+    answers.add(Waiter(RECEIPT, later.append), store)
+    store.open.pop()(ANSWER)
+    assert later[1] == ANSWER
+
+
 def test_a_question_that_could_not_be_answered_is_put_again() -> None:
     runtime, _, store, heard = waiting()
     store.open.pop()(ReadFailed("the disk is away"))
