@@ -41,7 +41,7 @@ class ScriptedAgent:
         key = str(turn.session)
         self._world.runs += 1
         live = self._live.setdefault(key, [])
-        if any(not other.stopping for other in live):
+        if live:  # Also one that was told to stop and has not.
             self._world.break_promise("one_run_at_a_time", f"a second agent runs in {key}")
         live.append(turn)
         self._world.note(key, f"agent: begins, attempt {turn.attempt}, new {turn.text!r}")
@@ -54,7 +54,7 @@ class ScriptedAgent:
         self._watch_wake(turn)
         rows = await turn.messages()
         unanswered = read_unanswered(rows)
-        if not turn.new and is_asking(rows):
+        if is_asking(rows):
             self._world.break_promise("a_question_waits_for_its_person", f"{turn.session} was resumed")
         if not unanswered:
             await asyncio.sleep(1)  # A run that was ended meanwhile is cancelled here.
@@ -70,14 +70,16 @@ class ScriptedAgent:
     def _watch_wake(self, turn: Turn) -> None:
         """What has not moved for longer than the policy allows does not wake by itself."""
         world, key = self._world, str(turn.session)
-        idle_s, jumped = world.now - world.moved.get(key, world.now), any("clock" in kind for kind in world.faults)
-        if not turn.new and 0 < self._fresh_s < idle_s - QUEUE_S and not jumped:
+        idle_s = world.now - world.moved.get(key, world.now)
+        jumped = any(kind.startswith(("clock", "host")) for kind in world.faults)
+        if turn.recovery_note is not None and 0 < self._fresh_s < idle_s - QUEUE_S and not jumped:
             world.break_promise("old_work_does_not_wake", f"{key} was woken after {idle_s:.0f} s")
-        if turn.new:
+        if turn.recovery_note is None:
             world.moved[key] = world.now
 
     async def _do(self, turn: Turn, step: str, directive: str) -> None:
         name = step.split(".", maxsplit=1)[0]
+        self._world.moved[str(turn.session)] = self._world.now
         match directive:
             case "say":
                 await turn.say(f"({name} words) ")

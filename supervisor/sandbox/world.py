@@ -154,6 +154,7 @@ class World:
     def say(self, chat: SessionKey, update_id: str, text: str) -> None:
         """A person writes; the same id again is the same message, delivered again."""
         self.said.setdefault(update_id, (chat, text))
+        self.moved.pop(str(chat), None)  # Whatever begins now is new.
         self.note(str(chat), f"person: {text}")
         self.network_of(chat).server.say(chat, update_id, text)
 
