@@ -5,7 +5,9 @@ The only file that knows pragmas. SQLite ignores a pragma it does not like witho
 
 import contextlib
 import errno
+import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
@@ -16,6 +18,8 @@ import apsw
 
 from greenroom.storage.filesystem import Verdict, read_filesystem
 from greenroom.storage.trouble import advise_salvage
+
+logger = logging.getLogger("greenroom.storage")
 
 PAGE_BYTES = 8192
 SMALLEST_BYTES = 512
@@ -94,6 +98,8 @@ def open_writer(
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # Only a new file takes it.
         connection.execute("PRAGMA synchronous = EXTRA")  # Until it is WAL: a removed journal must not come back.
         _claim(connection, path)
+        if vfs is None:
+            _keep_private(Path(path))
         _switch_to_wal(connection, path)
         durability = {"synchronous": _SYNCHRONOUS[synchronous], "wal_autocheckpoint": wal_autocheckpoint_pages}
         _apply(connection, WRITER_PRAGMAS | durability, path)
@@ -162,6 +168,21 @@ def _prepare_file(path: Path, missing: Literal["create", "refuse"]) -> None:
     with refused_politely(path):
         path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+
+
+def _keep_private(path: Path) -> None:
+    """Take from others what they may do with a database that was made elsewhere; its journals are to follow it."""
+    status = path.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & ~FILE_MODE == 0:
+        return
+    if status.st_uid != os.geteuid():
+        logger.warning("%s: others may read it (mode %o) and it is not ours to change that", path, mode)
+        return
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with contextlib.suppress(FileNotFoundError):
+            file.chmod(FILE_MODE)
+    logger.warning("%s: others could read it (mode %o); now only its owner can (%o)", path, mode, FILE_MODE)
 
 
 @contextlib.contextmanager

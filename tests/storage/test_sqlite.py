@@ -86,6 +86,30 @@ def test_files_are_private_and_so_is_a_new_folder_whatever_the_umask(tmp_path: P
     assert stat.S_IMODE((tmp_path / "room").stat().st_mode) == 0o700
 
 
+def test_a_database_that_others_could_read_becomes_private_and_its_owner_hears_of_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "bot.db"
+    open_writer(str(path)).close()
+    path.chmod(0o644)
+    writer = open_writer(str(path))
+    modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
+    writer.close()
+    assert modes == {"bot.db": 0o600, "bot.db-wal": 0o600, "bot.db-shm": 0o600}
+    assert "others could read it (mode 644)" in caplog.text
+
+
+def test_another_applications_database_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    db = apsw.Connection(str(path))
+    db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    path.chmod(0o644)
+    with pytest.raises(CannotOpen):
+        open_writer(str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
 def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     open_writer(str(tmp_path / "bot.db")).close()
