@@ -1,11 +1,13 @@
 """The embedder's door: a supervisor as a context manager, for hosts with an asyncio loop and for hosts without.
 
-Library manners: no signal handler, no logging set-up, no global registry, and no thread that outlives the `with`.
+Library manners: no signal handler, no logging set-up, no global registry, and no thread that outlives the `with`, but
+for one on which the host's own agent or platform does not return: that one is named in a warning, and is a daemon.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.drain import CloseBoot
     from greenroom.supervisor.recovery import Decided
+
+logger = logging.getLogger("greenroom.supervisor")
 
 CLOSE_S = 10.0
 """How long the threads of a closing supervisor may take to end."""
@@ -229,7 +233,7 @@ class Supervisor:
             core.start()
         except BaseException:  # Invariant: what could not be opened leaves no thread behind.
             self._core = None
-            runtime.close(CLOSE_S)
+            self._end_threads(runtime)
             raise
         return core
 
@@ -273,7 +277,14 @@ class Supervisor:
             core.close(self._reason(), clean=self._drained.done() and self._drained.result().clean)
         finally:
             self._core = None
+            self._end_threads(runtime)
+
+    def _end_threads(self, runtime: PoolRuntime) -> None:
+        """Foreign code cannot be made to end. It is left behind on its daemon thread, and its run goes on next time."""
+        try:
             runtime.close(CLOSE_S)
+        except TimeoutError as error:
+            logger.warning("an agent or a platform does not return, and is left behind: %s", error)
 
     def _reason(self) -> str:
         if self._failed.done():

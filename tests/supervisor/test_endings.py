@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import apsw
 import pytest
 
-from greenroom import Policy, Supervisor, Turn
+from greenroom import Message, Policy, Supervisor, Turn
 
 WAIT_S = 20.0
 
@@ -52,6 +54,34 @@ def test_an_end_in_a_hurry_is_not_stored_as_clean(tmp_path: Path) -> None:
         assert begun.wait(WAIT_S)
         supervisor.hurry()
     assert boots(tmp_path / "bot.db") == [("unclean", "shutdown, told again to end at once")]
+
+
+@pytest.mark.parametrize("error", [None, KeyError("the host's own")])
+def test_a_plain_agent_that_never_returns_is_left_behind_with_a_warning_and_masks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: KeyError | None
+) -> None:
+    monkeypatch.setattr("greenroom.supervisor.supervisor.CLOSE_S", 0.2)
+    monkeypatch.setattr("greenroom.supervisor.drain.INTERRUPT_S", 0.0)
+    begun, gate = threading.Event(), threading.Event()
+
+    def hung(_messages: Sequence[Message]) -> str:
+        begun.set()
+        gate.wait(WAIT_S)
+        return "too late"
+
+    def live() -> None:
+        with Supervisor(tmp_path / "bot.db", agent=hung, policy=Policy(drain_s=0.0)) as room:
+            room.accept(chat="a:b:c", id="1", text="work", timeout_s=WAIT_S)
+            assert begun.wait(WAIT_S)
+            if error is not None:
+                raise error
+
+    with nullcontext() if error is None else pytest.raises(KeyError, match="the host's own"):
+        live()
+    gate.set()
+    assert "does not return, and is left behind" in caplog.text
+    assert "greenroom-worker" in caplog.text
+    assert boots(tmp_path / "bot.db") == [("clean", "shutdown")]
 
 
 def test_a_house_that_falls_is_built_anew_beside_the_timers_and_its_boot_is_called_fallen(
