@@ -31,12 +31,14 @@ from greenroom.actors.model import (
 class InboundStored:
     """A platform's message is on disk. Makes session and route when the key is new. Yields a `Receipt`.
 
-    Refused (CROWDED) when `backlog_max` messages of its session wait already to be handed to a run.
+    Refused (CROWDED) when `backlog_max` messages of its session wait already to be handed to a run, and
+    (STALE_WRITER) when `epoch` is given and over.
     """
 
     inbound: Inbound
     at: float
     backlog_max: int | None = None
+    epoch: Epoch | None = None
 
 
 @dataclass(frozen=True, slots=True)

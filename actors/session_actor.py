@@ -142,7 +142,8 @@ class SessionActor(PooledActor):
         if not isinstance(answer, Snapshot):
             msg = f"session {self._id}: {answer}"
             raise StoreUnreadableError(msg)
-        self._session = open_session(answer)
+        own = replace(answer, epoch=self._house.store.epoch)  # What the file says now may be another owner's.
+        self._session = open_session(own)
 
     def _hear_event(self, event: Event) -> None:
         if self._session is not None and self._pending is None:

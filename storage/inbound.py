@@ -16,7 +16,7 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
     session_id = _route(db, key) or _new_session(db, key, fact.at)
     row = db.execute(
         "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, sent_at, at, epoch)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT epoch FROM ownership WHERE shard = 0))"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
         " ON CONFLICT (platform, account, update_id) DO NOTHING RETURNING id",
         (
             session_id,
@@ -28,6 +28,7 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
             inbound.reply_to,
             inbound.sent_at,
             fact.at,
+            fact.epoch,
         ),
     ).get
     if row is None:

@@ -196,7 +196,7 @@ class SqliteStore:
             self._room.leave()
             then(answer)
 
-        self.write((InboundStored(inbound, at, self._backlog_max),), leave)
+        self.write((InboundStored(inbound, at, self._backlog_max, self.epoch),), leave)
 
     def write(self, facts: Sequence[Fact], then: Callable[[Committed | Refused], None]) -> None:
         """See `Store.write`. After the end, `then` is called at once, by the caller's own thread."""

@@ -320,3 +320,11 @@ def test_a_released_session_is_counted_anew(db: apsw.Connection) -> None:
     (after,) = read_unfinished(db, S)
     assert after.run is not None
     assert (after.restart_budget, after.run.attempt, after.quarantined) == (None, 0, False)
+
+
+def test_an_inbound_of_an_owner_whose_epoch_is_over_is_refused(db: apsw.Connection) -> None:
+    said = Inbound(SessionKey("web", "bot", "1"), "late", "hello")
+    write_fact(db, InboundStored(said, 1.0, epoch=Epoch(1)))
+    take_ownership(db, uid_if_new="", at=2.0, pid=2, version="0")
+    with pytest.raises(apsw.ConstraintError, match="stale writer: inbound"):
+        write_fact(db, InboundStored(replace(said, update_id="later"), 3.0, epoch=Epoch(1)))
