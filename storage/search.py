@@ -145,7 +145,8 @@ class Indexer:
                     logger.warning("search index: %s", judged.text)
                 told = judged.kind
                 if judged.kind in (TroubleKind.CORRUPT, TroubleKind.MISTAKE):
-                    _throw_away(self._path)
+                    with contextlib.suppress(OSError):  # Told above, and tried again.
+                        _throw_away(self._path)
                 if not self._stopping.wait(1.0):
                     self._woken.set()
 

@@ -148,3 +148,19 @@ def test_the_index_has_the_mode_of_the_database(indexed: str) -> None:
     assert Path(index_path(indexed)).stat().st_mode & 0o777 == 0o600
     open_index(indexed, "other").close()
     assert Path(index_path(indexed)).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_index_that_can_neither_be_used_nor_thrown_away_is_made_once_it_can(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(index_path(path) + suffix).unlink(missing_ok=True)
+    in_the_way = Path(index_path(path))
+    in_the_way.mkdir()
+    indexer, told = Indexer(path), threading.Event()
+    caplog.handler.emit = lambda record: told.set()  # type: ignore[method-assign]
+    indexer.start()
+    assert told.wait(WAIT_S)
+    in_the_way.rmdir()
+    assert indexer.wait_for(4, timeout_s=WAIT_S)
+    assert indexer.stop(timeout_s=WAIT_S)
