@@ -141,7 +141,7 @@ class Draft:
         return answer_key(self.id, phase.run.work, phase.segment)
 
     def delivery(
-        self, phase: Running | Asking, kind: DeliveryKind, *, text: str | None, state: DeliveryState
+        self, phase: Running | Asking | Interrupted, kind: DeliveryKind, *, text: str | None, state: DeliveryState
     ) -> Delivery:
         """Make the row of the outbox for that segment."""
         return Delivery(
@@ -166,7 +166,7 @@ class Draft:
         self.move(moved)
         return moved
 
-    def fill(self, phase: Running | Asking, kind: DeliveryKind, text: str) -> None:
+    def fill(self, phase: Running | Asking | Interrupted, kind: DeliveryKind, text: str) -> None:
         """Let that segment become visible with this text: the row and its text are one transaction with the rest."""
         delivery = self.delivery(phase, kind, text=text, state=DeliveryState.PENDING)
         if phase.anchored:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from greenroom.actors.acts import ReportRun, ShowText, StartRun
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Resumed
+from greenroom.actors.expiring import expire_if_stale
 from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened
 from greenroom.actors.keys import note_key
 from greenroom.actors.model import (
@@ -33,6 +34,8 @@ DRAINED = frozenset({InterruptReason.RESTART_TIMEOUT, InterruptReason.SHUTDOWN_T
 
 def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
     """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
+    if cause is RunCause.INBOUND:
+        expire_if_stale(draft, rules)
     old = draft.phase if isinstance(draft.phase, Interrupted) else None
     answer = answer_to(old.question, draft.waiting) if old is not None and old.question is not None else None
     taken = _take(draft, answer, rules)

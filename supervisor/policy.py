@@ -38,7 +38,6 @@ class Policy(Rules):
     True
     """
 
-    fresh_s: float = 3600.0  # interrupted work older than this does not wake by itself; 0 or less: never too old
     auto_resume: frozenset[InterruptReason] = frozenset(InterruptReason)
     attempts_max: int = 3  # attempts without progress, then the session is quarantined
     unclean_boots_max: int = 3  # so many unclean boots within the window: nothing is resumed in this boot

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from greenroom.actors.expiring import age_of_work_s, is_stale
 from greenroom.actors.model import Epoch, InterruptReason, OpenRun, Tail, TailKind
 from greenroom.actors.store import Unfinished
-from greenroom.actors.times import read_time
 from greenroom.supervisor.policy import Policy
 
 
@@ -81,14 +81,8 @@ class ResumeInputs:
 
     @property
     def age_s(self) -> float | None:
-        """Seconds since the work last moved; None when no readable time says so, which counts as fresh.
-
-        Only the transcript and the agent's own progress count, never a boot. A time ahead of `now` (the clock was
-        set back) counts as now.
-        """
-        stamps = (self.tail.at, self.run.last_progress_at if self.run is not None else None)
-        times = [at for at in (read_time(stamp, now=self.now) for stamp in stamps) if at is not None]
-        return max(0.0, self.now - max(times)) if times else None
+        """Seconds since the work last moved, see `age_of_work_s`."""
+        return age_of_work_s(self.tail, self.run, self.now)
 
 
 def decide_resume(inputs: ResumeInputs, policy: Policy) -> Decision:
@@ -125,8 +119,7 @@ def _already_tried(inputs: ResumeInputs, _: Policy) -> bool:
 
 
 def _stale(inputs: ResumeInputs, policy: Policy) -> bool:
-    age_s = inputs.age_s
-    return policy.fresh_s > 0 and age_s is not None and age_s > policy.fresh_s
+    return is_stale(inputs.tail, inputs.run, inputs.now, policy.fresh_s)
 
 
 def _exhausted(inputs: ResumeInputs, policy: Policy) -> bool:

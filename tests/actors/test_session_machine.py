@@ -59,6 +59,7 @@ from greenroom.actors.facts import (
 )
 from greenroom.actors.keys import answer_key, tool_call_row_key
 from greenroom.actors.model import (
+    Ending,
     Epoch,
     Generation,
     InboxId,
@@ -81,6 +82,7 @@ from greenroom.actors.tail import classify_tail
 
 S, KEY = SessionId(1), SessionKey("web", "bot", "ann")
 RULES = Rules(inbox_batch_max=3)
+CONCLUDED = {Ending.ANSWERED, Ending.FAILED, Ending.EXPIRED}
 REASONS = st.sampled_from(InterruptReason)
 TEXTS = st.sampled_from(["", "  ", "yes", "Let me see."])
 OUTCOMES = st.one_of(
@@ -224,7 +226,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert getattr(fact, "epoch", self.epoch) == self.epoch
         answers = [f for f in effects.facts if isinstance(f, MessageAppended) and f.message.answers_upto is not None]
         shown = [f for f in effects.facts if isinstance(f, DeliveryFilled | DeliveryOpened) and text_of(f) is not None]
-        closed = [f for f in effects.facts if isinstance(f, RunClosed) and f.ending.value in {"answered", "failed"}]
+        closed = [f for f in effects.facts if isinstance(f, RunClosed) and f.ending in CONCLUDED]
         assert len(answers) == len(closed)
         assert len(shown) >= len(answers)
 
