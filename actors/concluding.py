@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from greenroom.actors.acts import CancelAlarms, ReportConcluded, ReportRun
+from greenroom.actors.acts import CancelAlarms, CancelRun, ReportConcluded, ReportRun
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Answered, Cancelled, Failed, Outcome
 from greenroom.actors.facts import RunClosed
@@ -15,7 +15,6 @@ from greenroom.actors.lines import (
     STOPPED_SHORT_LINE,
     cut_answer,
     late_line,
-    silent_line,
 )
 from greenroom.actors.model import DeliveryKind, Ending, MessageKind, Role
 from greenroom.actors.rules import Rules
@@ -44,10 +43,10 @@ def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rul
     draft.do(ReportRun(live=False))  # Last: whoever counts live runs may then count on the delivery being told.
 
 
-def fail_silent(draft: Draft, phase: Running, rules: Rules) -> None:
-    """End a run that gave no sign of life for too long."""
-    draft.do(CancelAlarms())
-    _fail(draft, phase, phase.said, silent_line(rules.silent_max_s), rules)
+def give_up(draft: Draft, phase: Running, line: str, rules: Rules) -> None:
+    """End a run that does not end by itself: it gave no sign of life for too long, or gives them for ever."""
+    draft.do(CancelAlarms(), CancelRun(draft.generation))
+    _fail(draft, phase, phase.said, line, rules)
     draft.do(ReportRun(live=False))
 
 

@@ -184,3 +184,5 @@ class Draft:
         )
         if rules.silent_max_s > 0:
             self.do(ArmAlarm(generation, Alarm.SILENCE, rules.silent_max_s))
+        if rules.run_max_s > 0:
+            self.do(ArmAlarm(generation, Alarm.LIMIT, rules.run_max_s))

@@ -19,6 +19,7 @@ class Alarm(StrEnum):
     PLACEHOLDER = "placeholder"  # the run shows no life yet: post the anchor
     NOTICE = "notice"  # time to say that the work goes on
     SILENCE = "silence"  # no sign of life for too long
+    LIMIT = "limit"  # it goes on and on
 
 
 @dataclass(frozen=True, slots=True)

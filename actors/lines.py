@@ -50,8 +50,11 @@ def silent_line(silent_s: float) -> str:
     return f"(The agent gave no sign of life for {span(silent_s)}, so its run was ended. Write again to try anew.)"
 
 
+def endless_line(run_max_s: float) -> str:
+    """Say that a run was ended because it did not end by itself."""
+    return f"(The agent was still at it after {span(run_max_s)}, so its run was ended. Write again to go on.)"
+
+
 def cut_answer(text: str, limit: int) -> str:
     """Cut an answer at its limit, and say so."""
-    if len(text) <= limit:
-        return text
-    return f"{text[:limit]}\n\n(Cut here: the answer was {len(text):,} characters long, the limit is {limit:,}.)"
+    return text if len(text) <= limit else f"{text[:limit]}\n\n(Cut here: an answer has at most {limit:,} characters.)"

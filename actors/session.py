@@ -20,7 +20,7 @@ from greenroom.actors.acts import (
     Rest,
     ShowText,
 )
-from greenroom.actors.concluding import conclude, fail_silent
+from greenroom.actors.concluding import conclude, give_up
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import (
     Alarm,
@@ -53,7 +53,7 @@ from greenroom.actors.facts import (
     ToolStarted,
 )
 from greenroom.actors.keys import question_row_key, tool_call_row_key, tool_result_row_key
-from greenroom.actors.lines import DOUBT_RESULT, working_line
+from greenroom.actors.lines import DOUBT_RESULT, endless_line, silent_line, working_line
 from greenroom.actors.model import (
     DeliveryKind,
     InterruptReason,
@@ -337,8 +337,10 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
         case Alarm.SILENCE if event.ran_s < rules.silent_max_s:  # It could not be heard yet: it waited to begin.
             draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s - event.ran_s))
         case Alarm.SILENCE:
-            draft.do(CancelRun(draft.generation))
-            fail_silent(draft, phase, rules)
+            give_up(draft, phase, silent_line(rules.silent_max_s), rules)
+            _after_run(draft, rules)
+        case Alarm.LIMIT:
+            give_up(draft, phase, endless_line(rules.run_max_s), rules)
             _after_run(draft, rules)
         case _:
             assert_never(event.alarm)

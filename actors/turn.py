@@ -33,6 +33,12 @@ Ts = TypeVarTuple("Ts")
 SPEAK_EVERY_S = 0.05
 """Streamed words reach the session at most this often; platforms space their edits further."""
 
+READ_AGAIN_S = 1.0
+"""How long a question to the store waits that it could not answer: a disk in trouble heals, mostly."""
+
+READ_TRIES_MAX = 60
+"""So often it is asked; then the agent hears that the store cannot be read."""
+
 YES, NO = "yes", "no"
 
 
@@ -58,6 +64,7 @@ class LiveTurn:
         self._generation = start.run.generation
         self._new: Sequence[Message] = start.new
         self._said: list[str] = []
+        self._said_length = 0
         self._speaking: asyncio.TimerHandle | None = None
         self._shown = False
         self._stamped_at = place.runtime.clock.monotonic()
@@ -108,8 +115,12 @@ class LiveTurn:
         return answer if isinstance(answer, tuple) else ()  # type: ignore[return-value]  # TranscriptOf answers rows
 
     async def say(self, text: str) -> None:
-        """Stream words. They are part of the answer, and visible soon."""
-        self._said.append(mend(text, "turn.say"))
+        """Stream words. They are part of the answer, and visible soon. What no answer has room for is not kept."""
+        room = self._place.house.rules.answer_max + 1 - self._said_length  # One more shows that it is cut.
+        words = mend(text, "turn.say")[: max(0, room)]
+        if words:
+            self._said.append(words)
+            self._said_length += len(words)
         self._shown = True
         self._stamp()
         if self._speaking is None:
@@ -177,6 +188,7 @@ class LiveTurn:
         self._questions[about] += 1
         said = self.said
         self._be_quiet()
+        self._said_length = 0
         self._said.clear()  # What was said before the question is delivered with it.
         ledger = await self._load_ledger() if self._is_again else Ledger()
         asked = next((question for question in ledger.questions if question.key == key), None)
@@ -281,6 +293,19 @@ class LiveTurn:
             return self._ledger
 
     async def _read(self, query: Query) -> ReadAnswer:
+        """Ask the store, as patiently as it keeps what is to be written. Raises RuntimeError in the end."""
+        for _ in range(READ_TRIES_MAX - 1):
+            answer = await self._read_once(query)
+            if not isinstance(answer, ReadFailed):
+                return answer
+            await asyncio.sleep(READ_AGAIN_S)
+        answer = await self._read_once(query)
+        if isinstance(answer, ReadFailed):
+            msg = f"the store could not be read: {answer.detail}"
+            raise RuntimeError(msg)  # noqa: TRY004 - not a wrong type: the store's own word
+        return answer
+
+    async def _read_once(self, query: Query) -> ReadAnswer:
         future: asyncio.Future[ReadAnswer] = asyncio.get_running_loop().create_future()
 
         def settle(answer: ReadAnswer) -> None:
@@ -288,11 +313,7 @@ class LiveTurn:
                 future.set_result(answer)
 
         self._place.house.store.read(query, lambda answer: self._place.loop.post(settle, answer))
-        answer = await future
-        if isinstance(answer, ReadFailed):
-            msg = f"the store could not be read: {answer.detail}"
-            raise RuntimeError(msg)  # noqa: TRY004 - not a wrong type: the store's own word
-        return answer
+        return await future
 
     def _expect(self, key: str) -> asyncio.Future[str | None]:
         future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from greenroom.actors.ports import Conclusion, Turn
-from greenroom.supervisor.sandbox.scenario import Scenario
+from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 Agent = Callable[[Turn], Awaitable[str | Conclusion | None]]
 
@@ -111,3 +111,25 @@ def test_an_agent_reads_its_transcript_and_nothing_of_others() -> None:
         room.says("c")
         room.rest()
         assert seen[-1] == [("user", "a"), ("assistant", "re a"), ("user", "c")]
+
+
+def test_an_agent_that_talks_for_ever_is_ended_and_fills_no_memory() -> None:
+    said: list[int] = []
+
+    async def agent(turn: Turn) -> str:
+        while True:
+            await turn.say("on and ")
+            await asyncio.sleep(10)
+            said.append(len(turn.said))  # type: ignore[attr-defined]  # what the turn keeps
+
+    with Scenario(agent, policy=Policy(run_max_s=3_600.0, answer_max=100)) as room:
+        room.says("go")
+        room.rest()
+        assert max(said) == 101
+        assert 350 < len(said) < 361
+        (text,) = room.visible()
+        assert text.startswith("on and on and ")
+        assert "(Cut here: an answer has at most 100 characters.)" in text
+        assert text.endswith("(The agent was still at it after 1 h, so its run was ended. Write again to go on.)")
+        assert [run.ending for run in room.runs()] == ["failed"]
+        assert room.broken() == []
