@@ -227,7 +227,7 @@ class RestartsCounted:
 
 @dataclass(frozen=True, slots=True)
 class SessionReleased:
-    """An operator gave a quarantined or suspended session back to its user. What was counted against it is forgotten."""
+    """An operator gave a session back to its user that was set aside. What was counted against it is forgotten."""
 
     session_id: SessionId
     at: float
@@ -243,10 +243,14 @@ class SessionSuspended:
 
 @dataclass(frozen=True, slots=True)
 class InboundRefused:
-    """A chat that is not allowed wrote. Only a counter, by platform and account: no words, no transcript."""
+    """Chats that are not allowed wrote, `count` times. Only a counter by platform and account: no words, no transcript.
+
+    `key` is of one of them, `at` of the last time.
+    """
 
     key: SessionKey
     at: float
+    count: int = 1
 
 
 Fact = (

@@ -359,9 +359,9 @@ def _decision_stored(db: apsw.Connection, fact: DecisionStored) -> None:
 
 def _inbound_refused(db: apsw.Connection, fact: InboundRefused) -> None:
     db.execute(
-        "INSERT INTO refusals (platform, account, count, last_at) VALUES (?, ?, 1, ?)"
-        " ON CONFLICT (platform, account) DO UPDATE SET count = count + 1, last_at = excluded.last_at",
-        (fact.key.platform, fact.key.account, fact.at),
+        "INSERT INTO refusals (platform, account, count, last_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (platform, account) DO UPDATE SET count = count + excluded.count, last_at = excluded.last_at",
+        (fact.key.platform, fact.key.account, fact.count, fact.at),
     )
 
 

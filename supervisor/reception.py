@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors.facts import InboundRefused
 from greenroom.actors.model import Inbound, Receipt, SessionKey, StoredInbound
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.runtime import MailboxFull
 from greenroom.actors.store import Committed, RefusalKind, Refused, Store
 from greenroom.supervisor.admission import Admit, Bucket, Postpone, TurnAway, admit
+from greenroom.supervisor.refusals import Refusals
 from greenroom.supervisor.tree_words import InboundCommitted
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Reception:
         self._buckets: dict[SessionKey, Bucket] = {}
         self._inside: Inside | None = None
         self._waiting: set[Waiting] = set()
+        self._refusals = Refusals()
         self._trouble: str | None = None
 
     def open(self, inside: Inside) -> None:
@@ -71,7 +72,11 @@ class Reception:
 
     def close(self) -> None:
         """Let nothing in until `open`; what a dying store was told it may never answer, so it is to come again."""
-        self._inside = None
+        inside, self._inside = self._inside, None
+        with self._lock:
+            sums = self._refusals.take(now=self._clock.monotonic()) if inside is not None else ()
+        if inside is not None and sums:
+            inside.store.write(sums, _ignore)
         self._postpone_waiting(CLOSED_WORDS)
 
     def hear_trouble(self, words: str | None) -> None:
@@ -96,7 +101,7 @@ class Reception:
         match self._admit(inbound):
             case TurnAway(words, counted):
                 if counted:
-                    inside.store.write((InboundRefused(inbound.key, self._clock.now()),), _ignore)
+                    self._count(inside, inbound.key)
                 then(RefusedError(words))
             case Postpone(words):
                 then(BusyError(words))
@@ -112,6 +117,12 @@ class Reception:
                 if len(self._buckets) > BUCKETS_MAX:
                     del self._buckets[next(iter(self._buckets))]
         return verdict
+
+    def _count(self, inside: Inside, key: SessionKey) -> None:
+        with self._lock:
+            sums = self._refusals.add(key, self._clock.now(), now=self._clock.monotonic())
+        if sums:
+            inside.store.write(sums, _ignore)
 
     def _store(self, inside: Inside, inbound: Inbound, then: Then) -> None:
         at, waiting = self._clock.now(), Waiting(then)
@@ -139,16 +150,18 @@ class Reception:
 
 
 def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Committed | Refused) -> None:
-    """On a storage thread: the inbound is on disk, or never will be under this owner."""
+    """On a storage thread: the inbound is on disk (first acknowledge, then wake), or it is not, under this owner."""
     if isinstance(answer, Refused):
         never = answer.kind is RefusalKind.CONFLICT  # The same id with other words: it would come again for ever.
         then(RefusedError(answer.detail) if never else BusyError(f"{answer.kind.value}: {answer.detail}"))
         return
     (receipt,) = answer.receipts
-    if not receipt.repeated:
-        stored = StoredInbound(receipt.inbox_id, inbound.text, inbound.author, at, inbound.reply_to)
-        inside.wake(InboundCommitted(receipt, stored))
-    then(receipt)
+    try:
+        then(receipt)
+    finally:
+        if not receipt.repeated:
+            stored = StoredInbound(receipt.inbox_id, inbound.text, inbound.author, at, inbound.reply_to)
+            inside.wake(InboundCommitted(receipt, stored))
 
 
 class Homeward:

@@ -1,7 +1,9 @@
 """The door while the disk refuses: nobody waits, nobody is answered twice, and what was offered still wakes its chat."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import pytest
 
 from greenroom.actors.model import Inbound, InboxId, Receipt, SessionId, SessionKey
 from greenroom.actors.ports import BusyError, RefusedError
@@ -9,6 +11,7 @@ from greenroom.actors.store import Committed, RefusalKind, Refused
 from greenroom.actors.virtual_time import SimClock
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import Inside, Reception
+from greenroom.supervisor.refusals import WRITE_EVERY_S
 
 OSLO = SessionKey("web", "local", "oslo")
 SAID = Inbound(OSLO, "m1", "hello")
@@ -21,18 +24,24 @@ class SlowStore:
     def __init__(self) -> None:
         self.offered: list[Callable[[Committed | Refused], None]] = []
 
+        self.written: list[Any] = []
+
     def accept(self, _inbound: Inbound, _at: float, then: Callable[[Committed | Refused], None]) -> None:
         self.offered.append(then)
+
+    def write(self, facts: Sequence[Any], _then: object) -> None:
+        self.written.append(tuple(facts))
 
 
 class Hall:
     """A reception with what stands behind it, and what was answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy | None = None) -> None:
         self.store = SlowStore()
         self.woken: list[Any] = []
         self.answers: list[Receipt | Exception] = []
-        self.reception = Reception(SimClock(0.0), Policy())
+        self.clock = SimClock(0.0)
+        self.reception = Reception(self.clock, policy or Policy())
         self.reception.open(Inside(self.store, self.woken.append))  # type: ignore[arg-type]  # it is asked no more
 
     def offer(self) -> None:
@@ -68,3 +77,31 @@ def test_the_same_id_with_other_words_is_refused_for_good_and_a_closing_store_is
         hall.store.offered[-1](Refused(kind, "why"))
     assert [type(each) for each in hall.answers] == [RefusedError, BusyError]
     assert hall.woken == []
+
+
+def test_a_platform_is_acknowledged_before_its_session_is_woken_and_one_that_fails_costs_no_waking() -> None:
+    hall, order = Hall(), list[str]()
+
+    def acknowledge(_answer: object) -> None:
+        order.append("acknowledged")
+        raise RuntimeError("the platform's mistake")
+
+    hall.reception.open(Inside(hall.store, lambda _: order.append("woken")))  # type: ignore[arg-type]
+    hall.reception.accept(SAID, acknowledge)
+    with pytest.raises(RuntimeError):
+        hall.store.offered[0](Committed((RECEIPT,)))
+    assert order == ["acknowledged", "woken"]
+
+
+def test_strangers_are_counted_and_cost_a_write_every_few_seconds_however_many_they_are() -> None:
+    hall = Hall(Policy(allow=()))
+    for _ in range(1_000):
+        hall.offer()
+    assert [sum(fact.count for fact in facts) for facts in hall.store.written] == [1]
+    hall.clock.move_to(WRITE_EVERY_S)
+    hall.offer()
+    assert [sum(fact.count for fact in facts) for facts in hall.store.written] == [1, 1_000]
+    hall.offer()
+    hall.reception.close()
+    assert [sum(fact.count for fact in facts) for facts in hall.store.written] == [1, 1_000, 1]
+    assert {type(each) for each in hall.answers} == {RefusedError}
