@@ -13,6 +13,9 @@ from greenroom.actors.store import Ledger
 MAY_HAVE_HAPPENED = frozenset({ToolPolicy.ONCE, ToolPolicy.ASK})
 """Policies under which a call without a result is in doubt, and not simply made again."""
 
+TOOK_EFFECT = "[took effect]"
+"""How the stored failure of a call begins whose tool worked, and only its result could not be kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -67,7 +70,7 @@ def decide_tool(call: ToolCall, ledger: Ledger) -> Call | Replay | InDoubt | Ask
 
 
 def _is_doubt(record: ToolRecord, call: ToolCall) -> bool:
-    if record.result is not None:
+    if record.result is not None and not record.result.startswith(TOOK_EFFECT):
         return False
     alike = (record.call.name, record.call.args) == (call.name, call.args)
     return record.call.key == call.key or (alike and record.call.policy in MAY_HAVE_HAPPENED)

@@ -8,17 +8,26 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, assert_never
 
 from greenroom.actors.acts import StartRun
 from greenroom.actors.events import Asked, Event, Progressed, Reported, Spoke, ToolCalled, ToolReturned, ToolWithheld
 from greenroom.actors.keys import canonical_args, question_key, tool_key
 from greenroom.actors.mending import mend
-from greenroom.actors.model import Message, Question, SessionId, SessionKey, ToolCall, ToolPolicy
+from greenroom.actors.model import Message, Question, SessionId, SessionKey, ToolCall, ToolPolicy, ToolRecord
 from greenroom.actors.ports import ToolFailedError, ToolInDoubtError
 from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed, TranscriptOf, UnansweredOf
-from greenroom.actors.tools import MAY_HAVE_HAPPENED, AskFirst, Call, InDoubt, Replay, decide_tool, takes_key
+from greenroom.actors.tools import (
+    MAY_HAVE_HAPPENED,
+    TOOK_EFFECT,
+    AskFirst,
+    Call,
+    InDoubt,
+    Replay,
+    decide_tool,
+    takes_key,
+)
 from greenroom.actors.unanswered import leave_out_replies
 
 if TYPE_CHECKING:
@@ -38,6 +47,9 @@ READ_AGAIN_S = 1.0
 
 READ_TRIES_MAX = 60
 """So often it is asked; then the agent hears that the store cannot be read."""
+
+RESULT_SHOWN_MAX = 2_000
+"""Characters kept of a result that is no JSON."""
 
 YES, NO = "yes", "no"
 
@@ -245,19 +257,30 @@ class LiveTurn:
         granted = self._expect(call.key)
         self._place.tell(ToolCalled(self._generation, call, doubts))
         await granted
-        limit = self._place.house.rules.tool_result_max
         try:
             result = await self._run_tool(call, args, fn)
-            text = mend(json.dumps(result, ensure_ascii=False, allow_nan=False), "turn.tool")
         except Exception as error:  # Invariant: the agent hears what its tool raised, and the ledger keeps it.
-            await self._keep(call, mend(f"{type(error).__name__}: {error}", "turn.tool")[:limit], failed=True)
+            await self._keep(call, f"{type(error).__name__}: {error}", failed=True)
             raise
-        if len(text) > limit:
-            msg = f"tool {call.name}: its result has {len(text):,} characters of JSON, the limit is {limit:,}"
-            await self._keep(call, msg, failed=True)
-            raise ToolFailedError(msg)
+        try:
+            text = self._write_result(call, result)
+        except (TypeError, ValueError, ToolFailedError) as error:  # But it took effect.
+            await self._keep(call, f"{TOOK_EFFECT} {error}; it returned {_repr(result)}", failed=True)
+            raise
         await self._keep(call, text, failed=False)
         return json.loads(text)  # What a later attempt would be given, so that both go the same way.
+
+    def _write_result(self, call: ToolCall, result: Any) -> str:
+        try:
+            text = mend(json.dumps(result, ensure_ascii=False, allow_nan=False), "turn.tool")
+        except Exception as error:  # Invariant: whatever is wrong with a result, it is kept that the tool worked.
+            msg = f"tool {call.name} took effect, do not call it again; but its result cannot be kept: {error}"
+            raise (ValueError if isinstance(error, ValueError) else TypeError)(msg) from error
+        limit = self._place.house.rules.tool_result_max
+        if len(text) > limit:
+            msg = f"tool {call.name}: its result has {len(text):,} characters of JSON, the limit is {limit:,}"
+            raise ToolFailedError(msg)
+        return text
 
     async def _run_tool(self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any]) -> Any:
         if takes_key(fn, by_any_name=call.policy is ToolPolicy.KEYED):
@@ -268,6 +291,11 @@ class LiveTurn:
         return await result if inspect.isawaitable(result) else result
 
     async def _keep(self, call: ToolCall, result: str, *, failed: bool) -> None:
+        if failed:
+            result = mend(result, "turn.tool")[: self._place.house.rules.tool_result_max]
+            if self._ledger is not None:  # Read before this call: it must not miss one that took effect.
+                record = ToolRecord(call, result, failed=True)
+                self._ledger = replace(self._ledger, tools=(*self._ledger.tools, record))
         kept = self._expect(call.key)
         self._place.tell(ToolReturned(self._generation, call, result, failed))
         await kept
@@ -347,3 +375,10 @@ class LiveTurn:
         if now - self._stamped_at >= self._place.house.rules.progress_every_s:
             self._stamped_at = now
             self._place.tell(Progressed(self._generation))
+
+
+def _repr(result: object) -> str:
+    try:
+        return repr(result)[:RESULT_SHOWN_MAX]
+    except Exception:  # Invariant: what a tool returns breaks nothing but its own call.
+        return f"a {type(result).__name__}"

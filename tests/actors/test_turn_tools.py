@@ -305,6 +305,39 @@ def test_a_keyed_tool_is_given_its_key_or_is_not_called() -> None:
         assert len(room.of_session("tool_calls")) == 2
 
 
+def test_a_once_call_that_took_effect_and_returned_no_json_is_not_made_again_by_a_retry() -> None:
+    taken: list[int] = []
+    told: list[str] = []
+
+    def take(amount: int) -> object:
+        taken.append(amount)
+        return {amount}
+
+    async def agent(turn: Turn) -> str:
+        for _ in range(3):
+            try:
+                await turn.tool("take", {"amount": 5}, policy="once", fn=take)
+            except (TypeError, ToolInDoubtError, ToolFailedError) as problem:
+                told.append(f"{type(problem).__name__}: {problem}"[:60])
+        if turn.recovery_note is None:
+            await asyncio.Event().wait()
+        return "told"
+
+    with Scenario(agent) as room:
+        room.says("pay")
+        room.until(lambda: len(told) == 3)
+        room.restart()
+        room.rest()
+        assert taken == [5]
+        kinds = [each.split(":")[0] for each in told]
+        assert kinds == ["TypeError", *["ToolInDoubtError"] * 2, "ToolFailedError", *["ToolInDoubtError"] * 2]
+        assert told[0].startswith("TypeError: tool take took effect, do not call it again")
+        assert told[3].startswith("ToolFailedError: [took effect] tool take took effect")
+        assert "it returned {5}" in room.of_session("tool_calls")[0].result
+        assert room.visible() == ["told"]
+        assert room.broken() == []
+
+
 def test_the_same_call_twice_is_two_calls() -> None:
     till = Till()
     till.hangs = False
