@@ -19,6 +19,7 @@ from greenroom.actors.outbox import step
 from greenroom.actors.outbox_words import (
     Act,
     AskSlot,
+    Bury,
     CallEnded,
     Conclude,
     Event,
@@ -132,6 +133,7 @@ class DeliveryActor(PooledActor):
         )
         self._early: list[Opened | Filled | LiveText] | None = []  # None: what was owed at the start is known
         self._hearsay = Hearsay()
+        self._reread = False
         self._flushed: list[Callable[[], None]] = []
 
     def on_start(self) -> None:
@@ -183,13 +185,16 @@ class DeliveryActor(PooledActor):
             self._early.append(message)  # What is owed from before comes first.
 
     def _read_owed(self) -> None:
-        if not self._hearsay.reading:
-            self._hearsay.reading = True
+        if self._hearsay.reading:
+            self._reread = True  # The answer under way may be older than what this is about.
+        else:
+            self._reread = False
+            self._hearsay.begin()
             self._store.read(self._account, lambda answer: self._tell(_OwedRead(answer)))
 
     def _take_up(self, answer: ReadAnswer) -> None:
         if not isinstance(answer, tuple):
-            self._hearsay.reading = False
+            self._hearsay.fail()
             self._arm("read", READ_AGAIN_S, Reread())
             return
         for session, deliveries in self._hearsay.found(row for row in answer if isinstance(row, Delivery)):
@@ -197,6 +202,8 @@ class DeliveryActor(PooledActor):
         early, self._early = self._early, None
         for message in early or ():
             self._feed(message.session, message)
+        if self._reread:
+            self._read_owed()
 
     # Lanes: receive, write, adopt, act
 
@@ -262,6 +269,8 @@ class DeliveryActor(PooledActor):
                     self._arm("pause", after_s, _PauseOver())
                 case Conclude(key):
                     self._hearsay.conclude(key)
+                case Bury(key):
+                    self._hearsay.bury(key)
                 case _:
                     assert_never(act)
 

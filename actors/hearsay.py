@@ -12,30 +12,56 @@ from greenroom.actors.model import Delivery, SessionKey
 
 
 class Hearsay:
-    """Remembers keys, and only those that may be heard of again: they are bounded by what was owed at a reading."""
+    """Remembers keys, and only those that may be heard of again: from one reading to the end of the next."""
 
-    __slots__ = ("_concluded", "_found", "reading")
+    __slots__ = ("_before", "_buried", "_concluded", "_found", "_reading")
 
     def __init__(self) -> None:
-        self.reading = False
+        self._reading = False
         self._found: set[str] = set()
-        self._concluded: set[str] = set()
+        self._concluded: set[str] = set()  # since the last reading ended
+        self._before: set[str] = set()  # and before that: who had something to say has said it by the next reading
+
+        self._buried: set[str] = set()  # while the store is being asked
+
+    @property
+    def reading(self) -> bool:
+        """Whether the store is being asked."""
+        return self._reading
+
+    def begin(self) -> None:
+        """The store is asked what is owed."""
+        self._reading = True
+
+    def fail(self) -> None:
+        """It did not answer."""
+        self._reading = False
+        self._buried.clear()
 
     def found(self, deliveries: Iterable[Delivery]) -> Iterator[tuple[SessionKey, tuple[Delivery, ...]]]:
         """End the reading: what the store says is owed, by session, in its order."""
-        self.reading = False
+        self._reading = False
         owed: dict[SessionKey, list[Delivery]] = {}
         for delivery in self.news(deliveries):
             self._found.add(delivery.key)
             owed.setdefault(delivery.session, []).append(delivery)
+        self._before, self._concluded = self._concluded, set()
+        self._buried.clear()
         return ((session, tuple(rows)) for session, rows in owed.items())
 
     def news(self, deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
         """Leave out what was concluded before these words arrived."""
-        return tuple(delivery for delivery in deliveries if delivery.key not in self._concluded)
+        over = (self._concluded, self._before, self._buried)
+        return tuple(it for it in deliveries if not any(it.key in keys for keys in over))
 
     def conclude(self, key: str) -> None:
-        """It is delivered or dead."""
-        if self.reading or key in self._found:
+        """It is delivered."""
+        if self._reading or key in self._found:
             self._concluded.add(key)
             self._found.discard(key)
+
+    def bury(self, key: str) -> None:
+        """It is dead. An operator may revive it, and the reading after that must find it."""
+        self._found.discard(key)
+        if self._reading:
+            self._buried.add(key)

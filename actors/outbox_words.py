@@ -146,12 +146,19 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """Remember that this delivery is delivered or dead: a late word of it means nothing."""
+    """Remember that this delivery is delivered: a late word of it means nothing."""
 
     key: str
 
 
-Act = AskSlot | YieldSlot | Perform | WakeIn | Pause | Conclude
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """This delivery is dead; if somebody revives its row, it is news again."""
+
+    key: str
+
+
+Act = AskSlot | YieldSlot | Perform | WakeIn | Pause | Conclude | Bury
 
 
 class Effects(Struct, frozen=True):

@@ -311,6 +311,20 @@ def test_a_dead_letter_that_an_operator_revived_is_sent_after_a_reread() -> None
         assert made.server.texts(ANN) == ["one"]
 
 
+def test_a_row_that_was_found_owed_died_and_was_revived_is_sent_by_the_same_actor() -> None:
+    with house() as made:
+        made.write(DeliveryOpened(made.store.epoch, Generation(0), made.row(ANN, "a", "one")))
+        made.platform.faults.append(Fault.REFUSED)
+        made.actor.tell(Reread())
+        made.settle(5)
+        assert made.server.texts(ANN) == []
+
+        made.write(DeliveryMoved(made.row(ANN, "a", "one"), 2.0))
+        made.actor.tell(Reread())
+        made.settle(5)
+        assert made.server.texts(ANN) == ["one"]
+
+
 def test_who_waits_for_the_flush_is_told_when_nothing_is_owed_any_more() -> None:
     with house() as made:
         flushed: list[list[str]] = []

@@ -17,7 +17,7 @@ def test_what_is_owed_is_found_by_session_and_in_its_order() -> None:
 
 def test_a_row_concluded_while_the_store_was_read_is_no_news() -> None:
     hearsay = Hearsay()
-    hearsay.reading = True
+    hearsay.begin()
     hearsay.conclude("a")
 
     assert list(hearsay.found([A, B])) == [(BOB, (B,))]
@@ -36,3 +36,26 @@ def test_what_nobody_can_speak_of_again_is_not_remembered() -> None:
     hearsay.conclude("a")
 
     assert hearsay.news([A]) == (A,)
+
+
+def test_a_concluded_row_is_remembered_to_the_end_of_the_next_reading_and_no_longer() -> None:
+    hearsay = Hearsay()
+    list(hearsay.found([A]))
+    hearsay.conclude("a")
+    hearsay.begin()
+    assert list(hearsay.found([A, B])) == [(BOB, (B,))]
+    assert hearsay.news([A]) == ()
+    hearsay.begin()
+    list(hearsay.found([]))
+    assert hearsay.news([A]) == (A,)
+
+
+def test_a_dead_row_is_news_for_the_reading_after_that_in_which_it_died() -> None:
+    hearsay = Hearsay()
+    list(hearsay.found([A]))
+    hearsay.bury("a")
+    assert list(hearsay.found([A])) == [(ANN, (A,))]
+    hearsay.begin()
+    hearsay.bury("a")
+    assert list(hearsay.found([A])) == []
+    assert list(hearsay.found([A])) == [(ANN, (A,))]

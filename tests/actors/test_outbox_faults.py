@@ -14,6 +14,7 @@ from greenroom.actors.model import Delivery, DeliveryClass, DeliveryKind, Delive
 from greenroom.actors.outbox import step
 from greenroom.actors.outbox_words import (
     AskSlot,
+    Bury,
     CallEnded,
     Conclude,
     Event,
@@ -147,7 +148,7 @@ class World:
                     self.point()
                 case Pause(after_s):
                     self.now += after_s
-                case WakeIn() | YieldSlot() | Conclude():
+                case WakeIn() | YieldSlot() | Conclude() | Bury():
                     pass
 
     def write(self, fact: DeliveryMoved) -> None:
