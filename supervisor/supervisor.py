@@ -187,6 +187,7 @@ class Supervisor:
         self._core: Core | None = None
         self._failed: Future[str] = Future()
         self._drained: Future[CloseBoot] = Future()
+        self._address: str | None = None
         self.store: SqliteStore | None = None
         self.intent = Intent.SHUTDOWN
 
@@ -220,6 +221,11 @@ class Supervisor:
         if self._core is not None:
             self._core.drain(self.intent)
 
+    def serve_at(self, address: str | None) -> None:
+        """Tell other processes, by the note beside the database's lock, where this one can be reached."""
+        self._address = address
+        self._introduce()
+
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _open(self) -> Core:
@@ -250,7 +256,13 @@ class Supervisor:
             on_fenced=self._lose_ownership,
         )
         self.store = owned.store
+        self._introduce()
         return owned
+
+    def _introduce(self) -> None:
+        """Write the note again: each opening of the store begins a new one."""
+        if self._address is not None and self.store is not None and self.store.lock is not None:
+            self.store.lock.serve_at(self._address)
 
     def _lose_ownership(self) -> None:
         if self._core is not None:

@@ -113,9 +113,7 @@ class _Life:
         """Attach, report, and wait for the end; the drain follows when the caller leaves the room."""
         for platform in (*self._platforms, *([] if self._web is None else [self._web])):
             room.attach(platform)
-        store = self._supervisor.store
-        if store is not None and store.lock is not None:
-            store.lock.serve_at(address)
+        self._supervisor.serve_at(address)
         gc.freeze()
         self._readiness.begin(room.pulse)
         say(f"{VERSION}, pid {os.getpid()}, database {self._config.database}")

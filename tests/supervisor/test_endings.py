@@ -12,6 +12,10 @@ import apsw
 import pytest
 
 from greenroom import Message, Policy, Supervisor, Turn
+from greenroom.platforms.fakes.platform import Fault
+from greenroom.storage.lock import read_holder
+from greenroom.supervisor.drain import FLUSH_S, INTERRUPT_S
+from greenroom.supervisor.sandbox.scenario import Accident, Scenario
 
 WAIT_S = 20.0
 
@@ -103,12 +107,16 @@ def test_a_house_that_falls_is_built_anew_beside_the_timers_and_its_boot_is_call
 
     monkeypatch.setattr(supervisor, "_open_store", open_store)
     with supervisor as room:
+        supervisor.serve_at("http://127.0.0.1:8765/")
         assert began.acquire(timeout=WAIT_S)
         storey = room._core._storey
         assert storey is not None
         storey.tree.actor_inbox.actor.on_receive = fall  # type: ignore[union-attr,method-assign]
         storey.tell(object())
         assert began.acquire(timeout=WAIT_S)
+        holder = read_holder(tmp_path / "bot.db")
+        assert holder is not None
+        assert holder.address == "http://127.0.0.1:8765/", "others still find it"
         receipt = room.accept(chat="a:b:c", id="1", text="hi", timeout_s=WAIT_S)
         assert room.answer(receipt, timeout_s=WAIT_S) == "hi"
     assert boots(tmp_path / "bot.db") == [("fell", None), ("clean", "shutdown")]
@@ -118,3 +126,17 @@ def test_a_house_that_falls_is_built_anew_beside_the_timers_and_its_boot_is_call
 
 def fall(_message: object) -> None:
     raise RuntimeError("the tree dies")
+
+
+def test_an_outbox_that_dies_in_a_drain_is_asked_again_whether_all_is_sent() -> None:
+    with Scenario(agent) as room:
+        room.platform_fails(*[Fault.SLOW] * 4)
+        room.says("hi")
+        room.advance(0.2)
+        room.accident(Accident.OUTBOX_RAISES)
+        room.order_drain()
+        began, life = room.world.now, room.life
+        assert life is not None
+        room.until(lambda: life.over)
+        assert room.visible() == ["hi"]
+        assert room.world.now - began < FLUSH_S + INTERRUPT_S, "it ends when all is sent, and not when its time is up"
