@@ -7,7 +7,7 @@ from dataclasses import replace
 from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundTaken, MessageAppended
-from greenroom.actors.keys import answer_key, tool_result_row_key, user_message_key
+from greenroom.actors.keys import answer_key, line_key, tool_result_row_key, user_message_key
 from greenroom.actors.lines import CUT_RESULT
 from greenroom.actors.model import (
     Delivery,
@@ -45,6 +45,7 @@ class Draft:
         "phase",
         "quarantined",
         "tail",
+        "told_aside",
         "waiting",
     )
 
@@ -60,6 +61,7 @@ class Draft:
         self.waiting = session.waiting
         self.quarantined = session.quarantined
         self.draining = session.draining
+        self.told_aside = session.told_aside
         self.now = now
         self.facts: list[Fact] = []
         self.acts: list[Act] = []
@@ -77,6 +79,7 @@ class Draft:
             self.waiting,
             self.quarantined,
             self.draining,
+            self.told_aside,
         )
         return session, Effects(tuple(self.facts), tuple(self.acts))
 
@@ -173,6 +176,14 @@ class Draft:
             self.write(DeliveryFilled(delivery.key, text, self.now))
         else:
             self.write(DeliveryOpened(self.epoch, self.generation, delivery))
+        self.do(Deliver(delivery))
+
+    def say_line(self, what: str, text: str, *, reply_to: str | None) -> None:
+        """Let one line of our own become visible, that belongs to no run; once for this generation."""
+        key = line_key(self.id, self.generation, what)
+        pending, kind = DeliveryState.PENDING, DeliveryKind.LINE
+        delivery = Delivery(key, self.id, self.key, kind, text, pending, reply_to=reply_to, created_at=self.now)
+        self.write(DeliveryOpened(self.epoch, self.generation, delivery))
         self.do(Deliver(delivery))
 
     def arm_run(self, rules: Rules) -> None:

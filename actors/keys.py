@@ -17,6 +17,10 @@ DIGEST_BYTES = 12
 """Enough that two different calls of one piece of work never share a key by chance."""
 
 
+ASIDE = "aside"
+"""What the line is called that tells who writes into a quarantined session."""
+
+
 def answer_key(session_id: SessionId, work: Generation, segment: int = 0) -> str:
     """Name the delivery of one segment of a piece of work: an anchor first, the words later.
 

@@ -6,6 +6,10 @@ EMPTY_LINE = "(The agent ended without an answer. Your message is kept; write ag
 INCOMPLETE_LINE = "(Incomplete: the agent's text was cut short ({finish}). Write again to go on.)"
 STOPPED_SHORT_LINE = "(The agent gave up before it had an answer. Write again to go on.)"
 CRASHED_LINE = "(The agent failed: {what}. Your message is kept; write again to go on.)"
+ASIDE_LINE = (
+    "(This conversation is set aside. Your message is kept; it will be answered when whoever runs this service has "
+    "released the conversation.)"
+)
 CUT_RESULT = (
     "[no result: the run was ended before one was stored; the call may or may not have taken effect, and it was not "
     "repeated]"

@@ -365,6 +365,7 @@ class Snapshot:
     inbox_cursor: InboxId = InboxId(0)
     suspended: bool = False
     quarantined: bool = False
+    told_aside: bool = False  # since it was set aside, somebody wrote and was told that nothing will come
     question: Question | None = None  # open, of the open run's work
     segment: int = 0  # questions that the open run's work has asked; names the delivery that comes next
     anchored: bool = False  # that delivery's row exists already

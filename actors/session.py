@@ -52,8 +52,8 @@ from greenroom.actors.facts import (
     ToolEnded,
     ToolStarted,
 )
-from greenroom.actors.keys import question_row_key, tool_call_row_key, tool_result_row_key
-from greenroom.actors.lines import DOUBT_RESULT, endless_line, silent_line, working_line
+from greenroom.actors.keys import ASIDE, question_row_key, tool_call_row_key, tool_result_row_key
+from greenroom.actors.lines import ASIDE_LINE, DOUBT_RESULT, endless_line, silent_line, working_line
 from greenroom.actors.model import (
     DeliveryKind,
     InterruptReason,
@@ -89,6 +89,7 @@ def open_session(snapshot: Snapshot) -> Session:
         waiting=snapshot.waiting,
         cursor=snapshot.inbox_cursor,
         quarantined=snapshot.quarantined,
+        told_aside=snapshot.told_aside,
     )
 
 
@@ -171,9 +172,17 @@ def _go_on(draft: Draft, rules: Rules) -> None:
             if _may_begin(draft):
                 open_run(draft, RunCause.INBOUND, rules)
             else:
+                _tell_aside(draft)
                 draft.do(ArmIdle(rules.idle_s))
         case _:
             assert_never(draft.phase)
+
+
+def _tell_aside(draft: Draft) -> None:
+    """Say to who writes into a quarantined session, once, that nothing will come until it is released."""
+    if draft.quarantined and draft.waiting and not draft.told_aside:
+        draft.told_aside = True
+        draft.say_line(ASIDE, ASIDE_LINE, reply_to=draft.waiting[-1].reply_to)
 
 
 def _may_begin(draft: Draft) -> bool:

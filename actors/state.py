@@ -85,3 +85,4 @@ class Session:
     waiting: tuple[StoredInbound, ...] = ()
     quarantined: bool = False
     draining: InterruptReason | None = None
+    told_aside: bool = False  # a quarantined session's user wrote, and knows that nothing will come

@@ -64,7 +64,7 @@ def quarantine_line(attempts: int, at: float | None, *, now: float, tz: tzinfo =
     """Tell the person that the work is set aside, after `attempts` attempts that got nowhere."""
     return (
         f"Your request{_of(at, now, tz)} was interrupted {attempts} times without getting anywhere, "
-        "so I have set this conversation aside. Please begin another one."
+        "so I have set this conversation aside until whoever runs this service releases it."
     )
 
 

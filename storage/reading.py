@@ -5,7 +5,7 @@ from typing import assert_never
 
 import apsw
 
-from greenroom.actors.keys import answer_key
+from greenroom.actors.keys import ASIDE, answer_key, line_key
 from greenroom.actors.model import (
     Delivery,
     Epoch,
@@ -120,6 +120,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         inbox_cursor=InboxId(cursor),
         suspended=suspended_at is not None,
         quarantined=quarantined_at is not None,
+        told_aside=quarantined_at is not None and _is_stored(db, line_key(session_id, Generation(generation), ASIDE)),
         question=None if run is None else _open_question(db, session_id, run.work),
         segment=segment,
         anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),

@@ -10,7 +10,7 @@ from greenroom.supervisor.resume import TABLE, Decision, Quarantine, Resume, Res
 ROW_NUMBERS = {row.rule: row.number for row in TABLE}
 
 ADVICE = {
-    "QUARANTINED": "it stays aside; its user can begin another conversation",
+    "QUARANTINED": "it stays aside, and its messages wait, until `greenroom release`",
     "SUSPENDED": "it rests until it is released",
     "NOTHING_OPEN": "nothing is to be done",
     "ANSWERED": "nothing is to be done; an answer that is still owed is delivered",
@@ -21,7 +21,7 @@ ADVICE = {
     "NO_ROUTE": "nothing is to be done unless the chat should lead here again",
     "REASON_NOT_ALLOWED": "the run stays open and goes on with the user's next message; see policy.auto_resume",
     "STALE": "the user was told in one line, and can send the request again; see policy.fresh_s",
-    "ATTEMPTS_EXHAUSTED": "find out why it never gets anywhere; its user was told to begin another conversation",
+    "ATTEMPTS_EXHAUSTED": "find out why it never gets anywhere, then `greenroom release`; its user was told",
     "SAFE_MODE": "find out why the process dies; messages are served, and the next orderly boot decides again",
     "NOT_ALLOWED": "add the chat to the policy's allow list if it should go on",
     "NOT_CONNECTED": "it is decided again when the platform connects",

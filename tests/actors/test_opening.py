@@ -41,6 +41,7 @@ from greenroom.actors.events import (
 )
 from greenroom.actors.facts import (
     DeliveryFilled,
+    DeliveryOpened,
     InboundTaken,
     MessageAppended,
     QuestionAnswered,
@@ -160,7 +161,9 @@ def test_an_answer_that_comes_late_says_how_late() -> None:
 
 def test_a_quarantined_session_leaves_everything_alone_and_rests() -> None:
     session = fresh(generation=G1, run=run(), tail=INTERRUPTED, quarantined=True)
-    for event in (Arrived(said(2)), Woke(), Resumed(InterruptReason.ACTOR_CRASHED)):
+    for event in (Woke(), Resumed(InterruptReason.ACTOR_CRASHED)):
         assert after(session, event)[1].facts == ()
-    session, _ = after(session, Arrived(said(2)))
+    session, effects = after(session, Arrived(said(2)))
+    assert [type(fact) for fact in effects.facts] == [DeliveryOpened], "it says so, once"
+    assert after(session, Arrived(said(3)))[1].facts == ()
     assert after(session, IdleRang())[1] == Effects(acts=(Rest(),))

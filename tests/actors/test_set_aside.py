@@ -1,0 +1,64 @@
+"""A session that is set aside, or suspended, and its user who goes on writing."""
+
+import asyncio
+
+from greenroom.actors.ports import Turn
+from greenroom.supervisor.sandbox.scenario import Policy, Scenario
+
+FAR = Policy(unclean_boots_max=99)
+
+
+class Agent:
+    """Hangs in its first run; answers afterwards."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    async def __call__(self, turn: Turn) -> str:
+        self.runs += 1
+        if self.runs == 1:
+            await asyncio.Event().wait()
+        return f"re {turn.text}"
+
+
+def test_the_first_message_that_waits_in_a_quarantined_session_is_told_so_once() -> None:
+    agent = Agent()
+    with Scenario(agent, policy=FAR) as room:
+        room.says("one")
+        room.until(lambda: agent.runs)
+        room.crash()
+        room.given("UPDATE runs SET attempt = 3")
+        room.boot()
+        room.rest()
+        assert room.decisions() == ["ATTEMPTS_EXHAUSTED"]
+        before = len(room.visible())
+        room.says("two")
+        room.says("three")
+        room.rest()
+        room.restart()
+        room.says("four")
+        room.rest()
+        (line,) = room.visible()[before:]
+        assert line.startswith("(This conversation is set aside. Your message is kept")
+        assert agent.runs == 1
+        assert [row.generation for row in room.inbox()][1:] == [None] * 3
+
+
+def test_a_suspended_session_never_wakes_by_itself_and_its_users_message_is_served() -> None:
+    agent = Agent()
+    with Scenario(agent, policy=FAR) as room:
+        room.says("one")
+        room.until(lambda: agent.runs)
+        room.crash()
+        room.given("UPDATE sessions SET suspended_at = 1.0")
+        room.boot()
+        room.rest()
+        assert room.decisions() == ["SUSPENDED"]
+        assert (agent.runs, room.visible()) == (1, [])
+        room.says("two")
+        room.rest()
+        assert room.visible() == ["re one\ntwo"]
+        room.restart()
+        room.rest()
+        assert [row.suspended_at for row in room.rows("SELECT suspended_at FROM sessions")] == [1.0]
+        assert room.broken() == []
