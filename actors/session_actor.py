@@ -116,6 +116,8 @@ class SessionActor(PooledActor):
                     event = replace(event, ran_s=self._ran_s())  # noqa: PLW2901 - what it could not know when armed
                 self._hear_event(event)
         else:
+            if isinstance(message, RunEnded) and self._turn is not None and self._turn.generation == message.generation:
+                self._job = self._turn = None  # It is over: what it said is in the event, or was shown.
             self._hear_event(message)
             return
         self._unstash()

@@ -15,7 +15,16 @@ from greenroom.actors.acts import StartRun
 from greenroom.actors.events import Asked, Event, Progressed, Reported, Spoke, ToolCalled, ToolReturned, ToolWithheld
 from greenroom.actors.keys import canonical_args, question_key, tool_key
 from greenroom.actors.mending import mend
-from greenroom.actors.model import Message, Question, SessionId, SessionKey, ToolCall, ToolPolicy, ToolRecord
+from greenroom.actors.model import (
+    Generation,
+    Message,
+    Question,
+    SessionId,
+    SessionKey,
+    ToolCall,
+    ToolPolicy,
+    ToolRecord,
+)
 from greenroom.actors.ports import ToolFailedError, ToolInDoubtError
 from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed, TranscriptOf, UnansweredOf
 from greenroom.actors.tools import (
@@ -89,6 +98,11 @@ class LiveTurn:
         self._has_floor = False
         self.began_at: float | None = None  # monotonic; None: it still waits for the loop, or for the run before
         self.stopping = False
+
+    @property
+    def generation(self) -> Generation:
+        """Which run this is."""
+        return self._generation
 
     @property
     def session(self) -> SessionKey:

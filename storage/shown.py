@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import apsw
 
+from greenroom.actors.keys import ASIDE
 from greenroom.actors.model import DeliveryKind, SessionId, SessionKey
 from greenroom.actors.ports import Shown
 from greenroom.storage.rows import one_row
@@ -29,6 +30,16 @@ SELECT EXISTS (SELECT 1 FROM inbox WHERE session_id = ? AND generation IS NULL)
     OR EXISTS (SELECT 1 FROM runs WHERE session_id = ? AND open = 1 AND tail_kind <> 'ASKED')
     OR EXISTS (SELECT 1 FROM deliveries WHERE session_id = ? AND text IS NOT NULL
                AND state NOT IN ('delivered', 'dead'))
+"""
+
+# What waits in a session that was set aside stays there; whoever wrote it is told so, once.
+_UNTOLD = """
+SELECT EXISTS (SELECT 1 FROM deliveries WHERE session_id = ?1 AND text IS NOT NULL
+               AND state NOT IN ('delivered', 'dead'))
+    OR EXISTS (SELECT 1 FROM inbox JOIN sessions ON sessions.id = inbox.session_id
+               WHERE inbox.session_id = ?1 AND inbox.generation IS NULL AND inbox.at > sessions.quarantined_at
+               AND NOT EXISTS (SELECT 1 FROM deliveries
+                               WHERE key = sessions.id || '.' || sessions.generation || '.' || ?2))
 """
 
 
@@ -95,7 +106,8 @@ def read_settled(db: apsw.Connection, session: SessionKey) -> bool:
         return True
     aside = one_row(db, "SELECT quarantined_at IS NOT NULL FROM sessions WHERE id = ?", (session_id,))
     if aside is not None and aside[0]:
-        return True
+        row = one_row(db, _UNTOLD, (session_id, ASIDE))
+        return row is not None and not row[0]
     row = one_row(db, _UNSETTLED, (session_id, session_id, session_id))
     return row is not None and not row[0]
 

@@ -92,6 +92,7 @@ class Stage:
         self.store = HeldStore(self.real)
         self.around = Around()
         self.seen: list[str] = []
+        self.turns: list[weakref.ref[Turn]] = []
         self.house = House(self.store, self.agent, Rules(), self.around)
         self.said = 0
 
@@ -106,6 +107,7 @@ class Stage:
 
     async def agent(self, turn: Turn) -> str:
         self.seen.append(turn.text)
+        self.turns.append(weakref.ref(turn))
         if turn.text == "hang":
             await turn.ask_user("?")
         return f"re {turn.text}"
@@ -274,3 +276,14 @@ def test_the_facts_of_a_step_are_one_write() -> None:
         stage.settle(0.5)
         assert isinstance(written[0][0], RunOpened)
         assert len(written) == 2, "one for the run's beginning, one for its end"
+
+
+def test_a_run_that_is_over_leaves_nothing_in_memory_while_its_session_idles() -> None:
+    with Stage() as stage:
+        ref = stage.start()
+        ref.tell(Arrived(stage.store_inbound("a")))
+        stage.settle()
+        assert stage.rows() == ["a", "re a"]
+        gc.collect()
+        assert [turn() for turn in stage.turns] == [None]
+        assert ref.is_alive()

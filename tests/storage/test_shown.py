@@ -1,6 +1,7 @@
 """What a chat shows, read from rows whose clock cannot be trusted."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import apsw
@@ -14,7 +15,9 @@ from greenroom.actors.facts import (
     InboundTaken,
     QuestionAsked,
     RunOpened,
+    SessionQuarantined,
 )
+from greenroom.actors.keys import ASIDE, line_key
 from greenroom.actors.model import (
     Delivery,
     DeliveryKind,
@@ -33,7 +36,7 @@ from greenroom.actors.model import (
 )
 from greenroom.storage.boots import take_ownership
 from greenroom.storage.migrate import migrate
-from greenroom.storage.shown import read_shown
+from greenroom.storage.shown import read_settled, read_shown
 from greenroom.storage.statements import write_fact
 
 S, E, KEY = SessionId(1), Epoch(1), SessionKey("web", "bot", "ann")
@@ -112,6 +115,19 @@ def test_what_waits_comes_last_but_for_a_line_of_ours_that_came_after_it(chat: C
     assert chat.shown() == ["1", "re 1", "2"]
     chat.says("set aside", at=4.0, kind=DeliveryKind.LINE)
     assert chat.shown() == ["1", "re 1", "2", "set aside"]
+
+
+def test_a_chat_that_was_set_aside_is_settled_when_who_writes_was_told(chat: Chat) -> None:
+    chat.runs(chat.hears("1", at=1.0))
+    chat.write(SessionQuarantined(S, "loops", 2.0))
+    assert read_settled(chat.db, KEY)
+    chat.hears("2", at=3.0)
+    assert not read_settled(chat.db, KEY)
+    line = Delivery(line_key(S, chat.generation, ASIDE), S, KEY, DeliveryKind.LINE, "aside", DeliveryState.PENDING)
+    chat.write(DeliveryOpened(E, chat.generation, line))
+    assert not read_settled(chat.db, KEY)
+    chat.write(DeliveryMoved(replace(line, state=DeliveryState.DELIVERED, message_ids=("m",)), 4.0))
+    assert read_settled(chat.db, KEY)
 
 
 def test_a_chat_that_nobody_spoke_in_shows_nothing(chat: Chat) -> None:
