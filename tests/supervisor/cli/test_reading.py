@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from greenroom.supervisor.cli.main import app
 
-COMMANDS = ["up", "chat", "stop", "status", "sessions", "show", "explain", "search", "config check"]
+COMMANDS = ["up", "chat", "stop", "status", "sessions", "show", "explain", "search", "release", "config check"]
 
 
 def test_the_version_is_told(shell: Shell) -> None:
