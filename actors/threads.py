@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -13,10 +14,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-_Work = tuple[Future[Any], "Callable[..., Any]", tuple[Any, ...], dict[str, Any]]
+_Work = tuple["_Call[Any]", "Callable[..., Any]", tuple[Any, ...], dict[str, Any]]
 
 THREADS_MAX = 64
 """How many synchronous agents and tools run at once in one runtime; further ones wait for a thread."""
+
+GIVEN_UP_MAX = 256
+"""How many threads more may be made for those whose function was given up and does not return."""
+
+logger = logging.getLogger("greenroom.actors")
+
+
+class _Call(Future[T]):
+    """What `submit` returns. Cancelling it while it runs stops nothing, but its thread is not counted any more."""
+
+    def __init__(self, threads: Threads) -> None:
+        super().__init__()
+        self._threads = threads
+
+    def cancel(self) -> bool:
+        """See `Future.cancel`; asyncio calls it when whoever waits for the result was cancelled."""
+        cancelled = super().cancel()
+        if not cancelled:
+            self._threads.give_up(self)
+        return cancelled
 
 
 class Threads(ThreadPoolExecutor):
@@ -31,24 +52,41 @@ class Threads(ThreadPoolExecutor):
         self._mutex = threading.Lock()
         self._made: list[threading.Thread] = []
         self._free = 0
+        self._count = 0  # of threads ever made
+        self._working = 0  # of those that have not ended, and are not about to
         self._limit = threads_max
+        self._given_up: set[_Call[Any]] = set()
         self._closing = False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Run `fn` on a thread; raises `RuntimeClosed` after a shutdown."""
-        future: Future[T] = Future()
+        future = _Call[T](self)
         with self._mutex:
             if self._closing:
                 msg = "cannot run in a thread: the runtime is closed"
                 raise RuntimeClosed(msg)
             self._free -= 1  # Below zero: so many pieces of work wait for a thread.
-            if self._free < 0 and len(self._made) < self._limit:
-                self._free += 1
-                thread = threading.Thread(target=self._run, name=f"greenroom-worker-{len(self._made)}", daemon=True)
-                self._made.append(thread)
-                thread.start()
             self._work.put((future, fn, args, kwargs))
+            self._start_if_needed()
         return future
+
+    def give_up(self, call: _Call[Any]) -> None:
+        """Nobody waits for this call any more: while it runs on, another thread may stand in for its own."""
+        with self._mutex:
+            if self._closing or not call.running() or call in self._given_up or len(self._given_up) >= GIVEN_UP_MAX:
+                return
+            self._given_up.add(call)
+            logger.warning("a synchronous function was given up and runs on; %d such threads", len(self._given_up))
+            self._start_if_needed()
+
+    def _start_if_needed(self) -> None:
+        if self._free < 0 and self._working < self._limit + len(self._given_up):
+            self._free += 1
+            self._working += 1
+            thread = threading.Thread(target=self._run, name=f"greenroom-worker-{self._count}", daemon=True)
+            self._count += 1
+            self._made = [*(each for each in self._made if each.is_alive()), thread]
+            thread.start()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """Let each thread end after its work. It never waits: see `threads`."""
@@ -60,7 +98,7 @@ class Threads(ThreadPoolExecutor):
 
     @property
     def threads(self) -> list[threading.Thread]:
-        """Every thread made, to be joined."""
+        """Every thread that was made and may still run, to be joined."""
         return list(self._made)
 
     def _run(self) -> None:
@@ -69,9 +107,13 @@ class Threads(ThreadPoolExecutor):
             del work
             if future.set_running_or_notify_cancel():
                 _fulfil(future, fn, args, kwargs)
-            del future, fn, args, kwargs  # An idle thread keeps nothing alive.
             with self._mutex:
+                if future in self._given_up:  # Another one stands in for this.
+                    self._given_up.remove(future)
+                    self._working -= 1
+                    return
                 self._free += 1
+            del future, fn, args, kwargs  # An idle thread keeps nothing alive.
 
 
 def _fulfil(future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
