@@ -60,16 +60,21 @@ def matrix(
 
 
 def _make(every: int, tries: int, alone: bool) -> "Matrix":
+    from rich.console import Console  # noqa: PLC0415
+
     from greenroom.supervisor.sandbox.matrix import Matrix  # noqa: PLC0415
     from greenroom.supervisor.sandbox.matrix_foreign import FOREIGN, DoesNotRun, try_foreign  # noqa: PLC0415
     from greenroom.supervisor.sandbox.matrix_house import column, try_house  # noqa: PLC0415
 
-    columns, absent = [column(try_house(every=every))], {}
-    for system in () if alone else FOREIGN:
-        try:
-            columns.append(try_foreign(system, tries=tries))
-        except DoesNotRun as error:
-            absent[system.name] = str(error)
+    absent = {}
+    with Console(stderr=True).status("greenroom is cut off everywhere") as status:  # Silent unless it is a terminal.
+        columns = [column(try_house(every=every))]
+        for system in () if alone else FOREIGN:
+            status.update(f"{system.name} is killed")
+            try:
+                columns.append(try_foreign(system, tries=tries))
+            except DoesNotRun as error:
+                absent[system.name] = str(error)
     return Matrix(tuple(columns), absent, datetime.now(UTC).date().isoformat())
 
 
