@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from uuid import uuid4
 
-from greenroom import Message, Supervisor
+from greenroom import HostedChat, Message, Supervisor
 
 
 def agent(messages: Sequence[Message]) -> str:
@@ -13,6 +13,7 @@ def agent(messages: Sequence[Message]) -> str:
 
 
 with Supervisor(sys.argv[1] if len(sys.argv) > 1 else "blocking_bot.db", agent=agent) as room:
+    room.attach(HostedChat("stdin", "me"))  # We carry this chat ourselves: what a kill interrupted goes on by itself.
     for line in sys.stdin:
         receipt = room.accept(chat="stdin:me:1", id=uuid4().hex, text=line.strip())  # Returns when it is on disk.
         print(room.answer(receipt), flush=True)
