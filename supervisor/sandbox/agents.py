@@ -169,12 +169,13 @@ class ScriptedAgent:
         await asyncio.Event().wait()
 
     async def _be_stubborn(self, turn: Turn) -> str:
-        """Take no notice of being stopped."""
+        """Take no notice of being stopped, and come late with what was thought before."""
+        answer = await self._answer(turn)
         try:
             await asyncio.sleep(40)
         except asyncio.CancelledError:
             await asyncio.sleep(1)
-        return await self._answer(turn)
+        return answer
 
 
 def read_unanswered(rows: Sequence[Message]) -> list[Message]:

@@ -1,6 +1,7 @@
 """What must be true, each promise a named function with one sentence. They read rows and the world, never the house.
 
-`AFTER_BOOT` holds whenever a boot has made its decisions, `AT_THE_END` when faults have stopped and all is quiet.
+`AFTER_BOOT` holds whenever a boot has made its decisions (`invariants_after_boot.py`), `AT_THE_END` when faults have
+stopped and all is quiet.
 """
 
 from __future__ import annotations
@@ -8,140 +9,30 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from itertools import pairwise
 
 import apsw
 
 from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.splitting import split
-from greenroom.platforms.fakes.chat_server import ChatMessage
+from greenroom.supervisor.sandbox.invariants_after_boot import (
+    AFTER_BOOT,
+    TOKEN,
+    Check,
+    Violation,
+    check,
+    rows,
+    visible,
+)
 from greenroom.supervisor.sandbox.world import Network, World
 
+__all__ = ["AFTER_BOOT", "AT_THE_END", "PLACEHOLDER", "TOKEN", "Check", "Violation", "check", "rows", "visible"]
+
 PLACEHOLDER = "..."
-TOKEN = re.compile(r"<(\w+)>")
 _PART = re.compile(r"^[0-9a-f]{8}-(?P<delivery>.+)-(?P<part>\d+)(?:-[0-9a-f]{12})?$")
-
-Check = Callable[[apsw.Connection, World], Iterator[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A promise that was broken, and where."""
-
-    invariant: str
-    detail: str
-
-    def __str__(self) -> str:
-        """Name and place in one line."""
-        return f"{self.invariant}: {self.detail}"
-
-
-def check(checks: tuple[Check, ...], db: apsw.Connection, world: World) -> list[Violation]:
-    """Run these checks."""
-    return [Violation(each.__name__, detail) for each in checks for detail in each(db, world)]
-
-
-def rows(db: apsw.Connection, sql: str, *bindings: Any) -> list[Any]:
-    """Read rows."""
-    return db.execute(sql, bindings).fetchall()
-
-
-# -- after every boot --------------------------------------------------------------------------------------------------
-
-
-def nothing_acknowledged_is_lost(db: apsw.Connection, world: World) -> Iterator[str]:
-    """What a platform was told is safe is on disk."""
-    stored = {update_id for (update_id,) in rows(db, "SELECT update_id FROM inbox")}
-    for network in world.networks:
-        for update_id in sorted(network.server.acknowledged - stored):
-            yield f"{update_id} was acknowledged on {network.name} and is not stored"
-
-
-def every_open_run_is_decided(db: apsw.Connection, _: World) -> Iterator[str]:
-    """Each run that an older boot left open has a decision of this boot."""
-    for session, generation in rows(
-        db,
-        "SELECT session_id, generation FROM runs WHERE open = 1 AND epoch < (SELECT epoch FROM ownership)"
-        " AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.session_id = runs.session_id"
-        " AND decisions.epoch = (SELECT epoch FROM ownership))",
-    ):
-        yield f"run {generation} of session {session} has no decision"
-
-
-def transcripts_have_no_gap(db: apsw.Connection, _: World) -> Iterator[str]:
-    """The rows of a transcript are numbered from 1 without gaps: the count of messages is the number of rows."""
-    for session, count, last in rows(
-        db, "SELECT session_id, count(*), max(seq) FROM messages GROUP BY session_id HAVING count(*) <> max(seq)"
-    ):
-        yield f"session {session} has {count} rows, the last is number {last}"
-
-
-def one_run_is_open_at_most(db: apsw.Connection, _: World) -> Iterator[str]:
-    """A session has at most one open run, and it is of the session's current generation."""
-    for session, count in rows(db, "SELECT session_id, sum(open) FROM runs GROUP BY session_id HAVING sum(open) > 1"):
-        yield f"session {session} has {count} open runs"
-    for session, generation in rows(
-        db,
-        "SELECT runs.session_id, runs.generation FROM runs JOIN sessions ON sessions.id = runs.session_id"
-        " WHERE runs.open = 1 AND runs.generation <> sessions.generation",
-    ):
-        yield f"run {generation} of session {session} is open and not its newest"
-
-
-def work_is_concluded_once(db: apsw.Connection, _: World) -> Iterator[str]:
-    """Concluding rows cover ever later messages: nothing is answered twice, nothing out of order."""
-    for session, seq, upto, before in rows(
-        db,
-        "SELECT session_id, seq, answers_upto, before FROM (SELECT session_id, seq, answers_upto, lag(answers_upto)"
-        " OVER (PARTITION BY session_id ORDER BY seq) AS before FROM messages WHERE answers_upto IS NOT NULL)"
-        " WHERE answers_upto <= before",
-    ):
-        yield f"row {seq} of session {session} answers up to {upto}, which row {before} was covered before"
-
-
-def one_note_for_each_interruption(db: apsw.Connection, _: World) -> Iterator[str]:
-    """A run begins with at most one recovery note."""
-    for session, generation, count in rows(
-        db,
-        "SELECT session_id, generation, count(*) FROM messages WHERE kind = 'recovery_note'"
-        " GROUP BY session_id, generation HAVING count(*) > 1",
-    ):
-        yield f"run {generation} of session {session} has {count} notes"
-
-
-def attempts_are_counted(db: apsw.Connection, _: World) -> Iterator[str]:
-    """The next attempt at the same work has the next number, unless the one before got somewhere.
-
-    One that was drained, or around which the house fell while the process lived, need not count.
-    """
-    for session, generation, attempt, before in rows(
-        db,
-        "SELECT session_id, generation, attempt, before FROM (SELECT session_id, work, generation, attempt,"
-        " lag(attempt) OVER work AS before, lag(generation) OVER work AS former, lag(interrupted_by) OVER work AS mark,"
-        " lag(epoch) OVER work AS life FROM runs WINDOW work AS (PARTITION BY session_id, work ORDER BY generation))"
-        " AS it WHERE before IS NOT NULL AND attempt <> before + 1"
-        " AND NOT (attempt = before AND (mark IS NOT NULL OR"
-        " (SELECT ending NOT IN ('clean', 'unclean') FROM boots WHERE boots.epoch = life)))"
-        " AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.session_id = it.session_id"
-        " AND messages.generation >= former AND (role = 'tool' OR kind = 'question'))",
-    ):
-        yield f"run {generation} of session {session} is attempt {attempt}, the one before was {before}"
-
-
-def kept_tails_are_true(db: apsw.Connection, _: World) -> Iterator[str]:
-    """The tail kept with an open run names the transcript's last row."""
-    for session, kept, last in rows(
-        db,
-        "SELECT session_id, tail_seq, (SELECT max(seq) FROM messages WHERE messages.session_id = runs.session_id)"
-        " AS last FROM runs WHERE open = 1 AND tail_seq <> last",
-    ):
-        yield f"session {session}: the open run says row {kept}, the transcript ends in {last}"
-
-
-# -- at the end --------------------------------------------------------------------------------------------------------
+_WORKING = re.compile(r"Still working, (\d+) s")
 
 
 def the_file_is_whole(db: apsw.Connection, _: World) -> Iterator[str]:
@@ -262,7 +153,11 @@ def what_is_delivered_is_visible(db: apsw.Connection, world: World) -> Iterator[
     ):
         network = world.network_of(SessionKey.parse(chat))
         parts = parts_of(network, text)
-        shown = [network.server.message(id) for id in json.loads(ids)]  # noqa: A001 - the field's own word
+        try:
+            shown = [network.server.message(id) for id in json.loads(ids)]  # noqa: A001 - the field's own word
+        except KeyError as error:
+            yield f"{key} is said to be shown as {error}, which never was"
+            continue
         words = [each.text.removeprefix(REPEAT_MARK) for each in shown]
         if words != parts and not any(each.deleted for each in shown):
             yield f"{key} should read {parts}, {chat} shows {words}"
@@ -305,6 +200,17 @@ def order_is_kept(_: apsw.Connection, world: World) -> Iterator[str]:
                     yield f"{chat} shows the answers of runs {works}"
 
 
+def there_is_one_notifier(_: apsw.Connection, world: World) -> Iterator[str]:
+    """What says how long a run works already says it at its intervals, never from two mouths."""
+    if world.policy is None or any(not kind.startswith(("platform", "chat")) for kind in world.faults):
+        return  # Another attempt at the work counts from its own beginning.
+    for _network, chat, message in visible(world):
+        told = [int(match[1]) for text in message.texts if (match := _WORKING.search(text))]
+        for before, after in pairwise(told):
+            if 0 < after - before < world.policy.notice_every_s - 1:
+                yield f"{chat} is told of {after} s of work, {after - before} s after the last time"
+
+
 def once_is_once(_: apsw.Connection, world: World) -> Iterator[str]:
     """A `once` tool takes effect once at most; an `ask` tool again only after its person said yes."""
     for (chat, policy, name), count in world.effects.items():
@@ -334,14 +240,6 @@ def no_run_stays_open(db: apsw.Connection, _: World) -> Iterator[str]:
             yield f"run {generation} of session {session} is open (last decision: {rule})"
 
 
-def visible(world: World) -> Iterator[tuple[Network, SessionKey, ChatMessage]]:
-    """Everything that persons see of the bot."""
-    for network in world.networks:
-        for chat in network.chats:
-            for message in network.server.visible(chat):
-                yield network, chat, message
-
-
 def parts_of(network: Network, text: str) -> list[str]:
     """The messages that a text becomes on this platform."""
     room = len(REPEAT_MARK) if network.delivery is DeliveryClass.NONE else 0
@@ -354,16 +252,6 @@ def part_of(network: Network, text: str, number: int) -> str:
     return parts[number] if number < len(parts) else ""
 
 
-AFTER_BOOT: tuple[Check, ...] = (
-    nothing_acknowledged_is_lost,
-    every_open_run_is_decided,
-    transcripts_have_no_gap,
-    one_run_is_open_at_most,
-    work_is_concluded_once,
-    kept_tails_are_true,
-    one_note_for_each_interruption,
-    attempts_are_counted,
-)
 AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,
     the_file_is_whole,
@@ -377,6 +265,7 @@ AT_THE_END: tuple[Check, ...] = (
     nothing_is_shown_twice,
     no_message_is_answered_twice,
     order_is_kept,
+    there_is_one_notifier,
     once_is_once,
     a_keyed_tool_has_one_key,
     no_run_stays_open,

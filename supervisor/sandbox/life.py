@@ -22,6 +22,7 @@ from greenroom.supervisor.owned import OwnedSqlite, open_owned
 if TYPE_CHECKING:
     from greenroom.actors.model import Epoch
     from greenroom.actors.ports import Agent
+    from greenroom.actors.runtime import Failure
     from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.recovery import Decided
@@ -53,6 +54,8 @@ class Life:
         hooks = CoreHooks(began=self._began, drained=self._drained, fatal=self._fatal)
         self._backlog_max = policy.chat_backlog_max
         self.core = Core(self.runtime, self._open_store, agent, policy, hooks)
+        self.runtime.on_failure(self._hear_failure)
+        world.policy = policy
         world.note("process", f"starts, wall clock {world.wall:.0f}")
         try:
             self.core.start()
@@ -89,6 +92,10 @@ class Life:
         for each in decided:
             self.world.note(str(each.unfinished.key), f"decided: {each.decision}")
         self._told(self)
+
+    def _hear_failure(self, failure: Failure) -> None:
+        if self.world.calm and failure.stopped:
+            self.world.break_promise("nothing_dies_without_cause", f"{failure.actor}: {failure.error!r}")
 
     def _drained(self, step: CloseBoot) -> None:
         self.world.note("process", f"drained: {step}")
@@ -163,6 +170,8 @@ def _attempt(fn: Callable[[apsw.Connection], T], db: apsw.Connection) -> T | _Ra
     """The store takes any exception for a trouble of its disk; ours are none."""
     try:
         return fn(db)
+    except apsw.SQLError as error:
+        return _Raised(error)  # A check that is written wrong must not pass for a disk that does not work.
     except apsw.Error:
         raise
     except Exception as error:  # Invariant: the store hears of its own troubles only.

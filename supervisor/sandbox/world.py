@@ -18,6 +18,7 @@ from greenroom.storage.faulty_disk import Disk
 
 if TYPE_CHECKING:
     from greenroom.actors.simulation import SimRuntime
+    from greenroom.supervisor.policy import Policy
 
 EDITABLE = frozenset({DeliveryClass.NATIVE_KEY, DeliveryClass.EDIT_ANCHOR})
 
@@ -126,6 +127,7 @@ class World:
     wires: list[Wire] = field(default_factory=list)
     history: list[Happening] | None = None
     calm: bool = False  # no fault happens any more
+    policy: Policy | None = None  # what the host asked of the process
 
     @property
     def now(self) -> float:

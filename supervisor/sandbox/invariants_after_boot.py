@@ -1,0 +1,218 @@
+"""What must be true whenever a boot has made its decisions, each promise a named function with one sentence.
+
+They read rows and the world, never the house. What must be true at the end as well is in `invariants.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from greenroom.actors.model import SessionKey
+from greenroom.platforms.fakes.chat_server import ChatMessage
+from greenroom.supervisor.sandbox.world import Network, World
+
+TOKEN = re.compile(r"<(\w+)>")
+
+Check = Callable[[apsw.Connection, World], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was broken, and where."""
+
+    invariant: str
+    detail: str
+
+    def __str__(self) -> str:
+        """Name and place in one line."""
+        return f"{self.invariant}: {self.detail}"
+
+
+def check(checks: tuple[Check, ...], db: apsw.Connection, world: World) -> list[Violation]:
+    """Run these checks."""
+    return [Violation(each.__name__, detail) for each in checks for detail in each(db, world)]
+
+
+def rows(db: apsw.Connection, sql: str, *bindings: Any) -> list[Any]:
+    """Read rows."""
+    return db.execute(sql, bindings).fetchall()
+
+
+def visible(world: World) -> Iterator[tuple[Network, SessionKey, ChatMessage]]:
+    """Everything that persons see of the bot."""
+    for network in world.networks:
+        for chat in network.chats:
+            for message in network.server.visible(chat):
+                yield network, chat, message
+
+
+def nothing_acknowledged_is_lost(db: apsw.Connection, world: World) -> Iterator[str]:
+    """What a platform was told is safe is on disk."""
+    stored = {update_id for (update_id,) in rows(db, "SELECT update_id FROM inbox")}
+    for network in world.networks:
+        for update_id in sorted(network.server.acknowledged - stored):
+            yield f"{update_id} was acknowledged on {network.name} and is not stored"
+
+
+def every_open_run_is_decided(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Each run that an older boot left open has a decision of this boot."""
+    for session, generation in rows(
+        db,
+        "SELECT session_id, generation FROM runs WHERE open = 1 AND epoch < (SELECT epoch FROM ownership)"
+        " AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.session_id = runs.session_id"
+        " AND decisions.epoch = (SELECT epoch FROM ownership))",
+    ):
+        yield f"run {generation} of session {session} has no decision"
+
+
+def transcripts_have_no_gap(db: apsw.Connection, _: World) -> Iterator[str]:
+    """The rows of a transcript are numbered from 1 without gaps: the count of messages is the number of rows."""
+    for session, count, last in rows(
+        db, "SELECT session_id, count(*), max(seq) FROM messages GROUP BY session_id HAVING count(*) <> max(seq)"
+    ):
+        yield f"session {session} has {count} rows, the last is number {last}"
+
+
+def one_run_is_open_at_most(db: apsw.Connection, _: World) -> Iterator[str]:
+    """A session has at most one open run, and it is of the session's current generation."""
+    for session, count in rows(db, "SELECT session_id, sum(open) FROM runs GROUP BY session_id HAVING sum(open) > 1"):
+        yield f"session {session} has {count} open runs"
+    for session, generation in rows(
+        db,
+        "SELECT runs.session_id, runs.generation FROM runs JOIN sessions ON sessions.id = runs.session_id"
+        " WHERE runs.open = 1 AND runs.generation <> sessions.generation",
+    ):
+        yield f"run {generation} of session {session} is open and not its newest"
+
+
+def work_is_concluded_once(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Concluding rows cover ever later messages: nothing is answered twice, nothing out of order."""
+    for session, seq, upto, before in rows(
+        db,
+        "SELECT session_id, seq, answers_upto, before FROM (SELECT session_id, seq, answers_upto, lag(answers_upto)"
+        " OVER (PARTITION BY session_id ORDER BY seq) AS before FROM messages WHERE answers_upto IS NOT NULL)"
+        " WHERE answers_upto <= before",
+    ):
+        yield f"row {seq} of session {session} answers up to {upto}, which row {before} was covered before"
+
+
+def one_note_for_each_interruption(db: apsw.Connection, _: World) -> Iterator[str]:
+    """A run begins with at most one recovery note."""
+    for session, generation, count in rows(
+        db,
+        "SELECT session_id, generation, count(*) FROM messages WHERE kind = 'recovery_note'"
+        " GROUP BY session_id, generation HAVING count(*) > 1",
+    ):
+        yield f"run {generation} of session {session} has {count} notes"
+
+
+def attempts_are_counted(db: apsw.Connection, _: World) -> Iterator[str]:
+    """The next attempt at the same work has the next number, unless the one before got somewhere.
+
+    One that was drained, or around which the house fell while the process lived, need not count.
+    """
+    for session, generation, attempt, before in rows(
+        db,
+        "SELECT session_id, generation, attempt, before FROM (SELECT session_id, work, generation, attempt,"
+        " lag(attempt) OVER work AS before, lag(generation) OVER work AS former, lag(interrupted_by) OVER work AS mark,"
+        " lag(epoch) OVER work AS life FROM runs WINDOW work AS (PARTITION BY session_id, work ORDER BY generation))"
+        " AS it WHERE before IS NOT NULL AND attempt <> before + 1"
+        " AND NOT (attempt = before AND (mark IS NOT NULL OR"
+        " (SELECT ending NOT IN ('clean', 'unclean') FROM boots WHERE boots.epoch = life)))"
+        " AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.session_id = it.session_id"
+        " AND messages.generation >= former AND (role = 'tool' OR kind = 'question'))",
+    ):
+        yield f"run {generation} of session {session} is attempt {attempt}, the one before was {before}"
+
+
+def kept_tails_are_true(db: apsw.Connection, _: World) -> Iterator[str]:
+    """The tail kept with an open run names the transcript's last row."""
+    for session, kept, last in rows(
+        db,
+        "SELECT session_id, tail_seq, (SELECT max(seq) FROM messages WHERE messages.session_id = runs.session_id)"
+        " AS last FROM runs WHERE open = 1 AND tail_seq <> last",
+    ):
+        yield f"session {session}: the open run says row {kept}, the transcript ends in {last}"
+
+
+def an_orderly_end_marks_its_runs(db: apsw.Connection, world: World) -> Iterator[str]:
+    """A run that an orderly end cut short says so: its boot cannot be taken for one that died."""
+    if any(kind.startswith("actor") for kind in world.faults):
+        return  # A session that was about to be started again has no run to be marked.
+    for session, generation in rows(
+        db,
+        "SELECT runs.session_id, generation FROM runs JOIN boots USING (epoch) WHERE open = 1"
+        " AND boots.ending = 'clean'"
+        " AND interrupted_by IS NULL AND tail_kind <> 'ASKED' AND NOT EXISTS (SELECT 1 FROM questions"
+        " WHERE questions.session_id = runs.session_id AND questions.work = runs.work AND answer IS NULL)",
+    ):
+        yield f"run {generation} of session {session} was left by a clean end without a mark"
+
+
+def resumes_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
+    """Not more runs go on by themselves at once than the policy allows."""
+    if world.policy is None or any(kind.startswith("actor") for kind in world.faults):
+        return  # The run of a session that died stays open and keeps no place.
+    live = rows(
+        db,
+        "SELECT count(*) FROM runs WHERE open = 1 AND cause = 'resume' AND tail_kind <> 'ASKED'"
+        " AND epoch = (SELECT epoch FROM ownership)",
+    )[0][0]
+    if live > world.policy.resume_concurrency:
+        yield f"{live} resumed runs live at once, {world.policy.resume_concurrency} may"
+
+
+def a_line_is_said_once(db: apsw.Connection, _: World) -> Iterator[str]:
+    """A chat is told of one thing once, however often the process starts."""
+    for session, text, count in rows(
+        db,
+        "SELECT session_id, text, count(*) FROM deliveries WHERE kind = 'line'"
+        " GROUP BY session_id, generation, text HAVING count(*) > 1",
+    ):
+        yield f"session {session} is told {count} times: {text!r}"
+
+
+def nothing_is_shown_before_it_is_stored(db: apsw.Connection, world: World) -> Iterator[str]:
+    """An answer that a person could read is on disk, whenever the process died."""
+    stored: dict[str, set[str]] = {}
+    for chat, text in rows(
+        db,
+        "SELECT sessions.key, text FROM deliveries JOIN sessions ON sessions.id = session_id WHERE text IS NOT NULL",
+    ):
+        stored.setdefault(chat, set()).update(TOKEN.findall(text))
+    for _network, chat, message in visible(world):
+        shown = {token for text in message.texts for token in TOKEN.findall(text)}
+        if missing := shown - stored.get(str(chat), set()):
+            yield f"{chat} showed an answer to {sorted(missing)}; no delivery has it"
+
+
+def an_answer_comes_after_its_question(db: apsw.Connection, _: World) -> Iterator[str]:
+    """What answers a question was said after it was asked."""
+    for session, prompt, answer in rows(
+        db,
+        "SELECT session_id, prompt, answer FROM questions WHERE answer IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox"
+        " WHERE inbox.session_id = questions.session_id AND inbox.id > after_inbox AND inbox.text = answer)",
+    ):
+        yield f"session {session}: {prompt!r} is answered by {answer!r}, which was said before"
+
+
+AFTER_BOOT: tuple[Check, ...] = (
+    nothing_acknowledged_is_lost,
+    every_open_run_is_decided,
+    transcripts_have_no_gap,
+    one_run_is_open_at_most,
+    work_is_concluded_once,
+    kept_tails_are_true,
+    one_note_for_each_interruption,
+    attempts_are_counted,
+    an_orderly_end_marks_its_runs,
+    resumes_are_bounded,
+    a_line_is_said_once,
+    nothing_is_shown_before_it_is_stored,
+    an_answer_comes_after_its_question,
+)
