@@ -29,6 +29,9 @@ def add_to(app: typer.Typer) -> None:
         run
     )
     sandbox_app.command(epilog="Example: greenroom sandbox replay 264")(replay)
+    sandbox_app.command(epilog="Examples: greenroom sandbox mutants; greenroom sandbox mutants --only resume --json")(
+        mutants
+    )
     app.add_typer(sandbox_app)
 
 
@@ -111,3 +114,35 @@ def replay(
             print(f"BROKEN  {violation}")
     if report.violations:
         raise CommandFailed(f"seed {seed} breaks {len(report.violations)} promises")
+
+
+def mutants(
+    only: Annotated[str, typer.Option(metavar="NAME", help="Only mutants whose names contain this.")] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds after which a mutant counts as a survivor.")] = 400,
+    json: JsonOption = False,
+) -> None:
+    """Plant every known bug of the field, one at a time, and find it; exit code 1 if one survives."""
+    from greenroom.supervisor.cli.paper import print_json, print_table  # noqa: PLC0415
+    from greenroom.supervisor.sandbox.mutants import hunt_all, named  # noqa: PLC0415 - only needed here
+
+    wanted = named(only)
+    if not wanted:
+        raise CommandFailed(f"no mutant is called {only!r}; without --only all are hunted, and named")
+    hunted, seconds = [], []
+    began = time.process_time()
+    for each in hunt_all(wanted, seeds_max=seeds):
+        hunted.append(each)
+        seconds.append(time.process_time() - began)
+        began = time.process_time()
+    if json:
+        keys = ("name", "caught", "seeds", "invariant")
+        print_json({"mutants": [{key: getattr(each, key) for key in keys} for each in hunted]})
+    else:
+        rows = [
+            (it.name, it.invariant or "SURVIVED", str(it.seeds), f"{cpu_s:.2f}")
+            for it, cpu_s in zip(hunted, seconds, strict=True)
+        ]
+        print_table(("MUTANT", "CAUGHT BY", "SEEDS", "CPU S"), rows)
+    survivors = [each.name for each in hunted if not each.caught]
+    if survivors:
+        raise CommandFailed(f"{len(survivors)} mutants survive: {', '.join(survivors)}")

@@ -1,0 +1,142 @@
+"""Bugs of the field, planted between the outbox and the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors import calling, entry, outbox
+from greenroom.actors.calls import Doubtful, Outcome, Post, Unsent, Worked
+from greenroom.actors.entry import Entry, Ways
+from greenroom.actors.model import DeliveryClass
+from greenroom.actors.outbox_words import Effects
+from greenroom.supervisor.attachments import Attachments
+from greenroom.supervisor.sandbox.faults import Mix
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, seeds, story
+
+if TYPE_CHECKING:
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+FLAKY = Mix(platform_fault=(0.5,))
+DAY_S = 86_400.0
+
+
+def _random_key(_: object) -> Any:
+    """Fresh for each call, as `uuid4` is; a counter, so that a seed stays a seed."""
+    drawn = count(1)
+
+    def key(uid: str, it: Entry) -> str:
+        return f"{uid}-{it.delivery.key}-{it.done}-a{next(drawn):011x}"
+
+    return key
+
+
+def _forgets_the_id(real: Callable[..., Any]) -> Any:
+    """The anchor's id is known to the process only, until the delivery is complete."""
+
+    def worked(ways: Ways, lane: Any, it: Entry, call: Any, message_id: str | None, moment: Any) -> Any:
+        after, effects = real(ways, lane, it, call, message_id, moment)
+        return (after, Effects((), effects.acts)) if isinstance(call, Post) and ways.edits else (after, effects)
+
+    return worked
+
+
+def _by_wall_clock(real: Callable[..., Any]) -> Any:
+    def take_all(ways: Ways, lane: Any, deliveries: Any, moment: Any) -> Any:
+        return real(ways, lane, sorted(deliveries, key=lambda each: each.created_at), moment)
+
+    return take_all
+
+
+def _posts_words(real: Callable[..., Any]) -> Any:
+    """The placeholder is already the answer."""
+
+    def post(ways: Ways, it: Entry, text: str) -> Any:
+        call = real(ways, it, text)
+        if ways.rule is not DeliveryClass.EDIT_ANCHOR or it.parts is None:
+            return call
+        return Post(replace(call.message, text=it.parts[it.done]))
+
+    return post
+
+
+def _reads(kind: type, otherwise: Callable[[Any], Outcome]) -> Callable[[Any], Any]:
+    def make(real: Callable[..., Outcome]) -> Any:
+        def read(error: BaseException | None, message_id: str | None) -> Outcome:
+            outcome = real(error, message_id)
+            return otherwise(outcome) if isinstance(outcome, kind) else outcome
+
+        return read
+
+    return make
+
+
+def _two_answers_over_a_clock_jump(told: Scenario, _: int) -> None:
+    told.advance(1)
+    told.disconnects()
+    told.says("m1 answer")
+    told.advance(5)
+    told.jump_wall(-DAY_S)
+    told.says("m2 answer")
+    told.advance(5)
+    told.crash()
+
+
+MUTANTS = (
+    Mutant(
+        "random idempotency key",
+        "each try tells the platform another key",
+        (Swap(entry, "outgoing_key", _random_key),),
+        frozenset({"what_is_visible_has_its_row", "nothing_is_shown_twice"}),
+        seeds(FLAKY),
+    ),
+    Mutant(
+        "anchor edited before its id is stored",
+        "the id of a posted message is kept in memory until the end",
+        (Swap(outbox, "_worked", _forgets_the_id),),
+        frozenset({"nothing_is_shown_twice", "no_message_is_answered_twice", "what_is_visible_has_its_row"}),
+    ),
+    Mutant(
+        "outbox order by wall clock",
+        "what is owed after a restart is sorted by the time it was made",
+        (Swap(outbox, "_take_all", _by_wall_clock),),
+        frozenset({"order_is_kept"}),
+        story(_two_answers_over_a_clock_jump, platforms=(DeliveryClass.NATIVE_KEY,)),
+    ),
+    Mutant(
+        "placeholder with words",
+        "an anchor is posted with the answer in it",
+        (Swap(entry, "_post", _posts_words),),
+        frozenset({"nothing_is_shown_twice", "what_is_visible_has_its_row"}),
+        seeds(FLAKY),
+    ),
+    Mutant(
+        "no answer taken for success",
+        "a call that timed out counts as delivered",
+        (Swap(calling, "read_outcome", _reads(Doubtful, lambda _: Worked("m0"))),),
+        frozenset({"what_is_stored_is_answered", "what_is_delivered_is_visible", "what_is_visible_has_its_row"}),
+        seeds(FLAKY),
+    ),
+    Mutant(
+        "no answer taken for failure",
+        "a call that timed out is made again without looking or marking",
+        (Swap(calling, "read_outcome", _reads(Doubtful, lambda it: Unsent(it.reason))),),
+        frozenset({"nothing_is_shown_twice", "what_is_visible_has_its_row"}),
+        seeds(FLAKY),
+    ),
+    Mutant(
+        "unmarked repeat",
+        "where nothing better can be done, a repeat looks like an original",
+        (Swap(entry, "REPEAT_MARK", lambda _: ""),),
+        frozenset({"nothing_is_shown_twice"}),
+        seeds(FLAKY),
+    ),
+    Mutant(
+        "owed and forgotten",
+        "when a session died between its commit and its acts, nobody tells the outbox to look",
+        (Swap(Attachments, "take_up", lambda _: lambda *_: None),),
+        frozenset({"deliveries_come_to_an_end", "what_is_stored_is_answered", "no_run_stays_open"}),
+    ),
+)

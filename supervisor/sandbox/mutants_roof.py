@@ -1,0 +1,222 @@
+"""Bugs of the field, planted at the door and in what the supervisor decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors import session
+from greenroom.actors.model import InboxId, Receipt, SessionId
+from greenroom.actors.state import Interrupted
+from greenroom.supervisor import consequences, recovery, resume, tree_actor
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.reception import Reception
+from greenroom.supervisor.recovery import Recovery
+from greenroom.supervisor.sandbox.faults import Accident, Mix
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, seeds, story
+from greenroom.supervisor.tree_actor import TreeActor
+
+if TYPE_CHECKING:
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+LIVES = Mix(lives_max=12)
+
+
+def _acknowledges_first(real: Callable[..., Any]) -> Any:
+    """The platform hears that it is safe; then it is stored."""
+
+    def store(self: Reception, inside: Any, inbound: Any, then: Any) -> None:
+        then(Receipt(InboxId(0), SessionId(0), inbound.key))
+        real(self, inside, inbound, lambda _: None)
+
+    return store
+
+
+def _without(*rules: str) -> Callable[[Any], Any]:
+    return lambda table: tuple(row for row in table if row.rule not in rules)
+
+
+def _goes_on_with_questions(real: Callable[..., Any]) -> Any:
+    """The session does not look whether it waits for its person."""
+
+    def goes_on(draft: Any, event: Any, rules: Any) -> None:
+        if isinstance(draft.phase, Interrupted) and draft.phase.question is not None:
+            draft.move(replace(draft.phase, question=None))
+        real(draft, event, rules)
+
+    return goes_on
+
+
+def _without_record(real: Callable[..., Any]) -> Any:
+    return lambda *args, **words: real(*args, **words)[1:]
+
+
+def _next_of_all(_: object) -> Any:
+    def following(self: Any) -> Any:
+        if not self._queue:
+            return None
+        session_id, resumable = self._queue.popitem(last=False)
+        self._resuming.add(session_id)
+        return resumable
+
+    return following
+
+
+def _marks_nobody_in_flight(real: Callable[..., Any]) -> Any:
+    """Only who was active a moment ago is marked: a run that takes long is not."""
+    return lambda drain, **words: real(replace(drain, running=frozenset()), **words)
+
+
+def _rests_at_once(_: object) -> Any:
+    """Whoever offers to rest is stopped, also when a message is on its way to it."""
+
+    def rest(self: Any, session_id: SessionId, _told: int) -> None:
+        ward = self._wards.get(session_id)
+        if ward is not None:
+            self._forget(session_id)
+            ward.ref.kill()
+
+    return rest
+
+
+def _says_it_only(_: object) -> Any:
+    """An expired run gets its line, under a name of this boot; nothing is concluded."""
+
+    def given_up(unfinished: Any, ending: Any, line: str, inputs: Any, epoch: Any) -> Any:
+        make = vars(consequences)["_line"]
+        return (make(unfinished, f"{ending.value}.{epoch}", line, inputs.now, epoch),)
+
+    return given_up
+
+
+def _three_at_once(told: Scenario, _: int) -> None:
+    for chat in (1, 2, 3):
+        told.says(f"m{chat} nap answer", chat)
+    told.advance(1)
+    told.restart()
+    told.advance(1)
+    told.world.mistakes.extend(str(each) for each in told.broken(at_rest=False))
+
+
+def _old_and_restarted(told: Scenario, _: int) -> None:
+    told.says("m1 nap answer")
+    told.advance(1)
+    for _ in range(2):
+        told.restart(after_s=1_000)
+        told.rest()
+
+
+def _answered_and_left_open(told: Scenario, _: int) -> None:
+    """Another version left the run open behind its answer."""
+    told.says("m1 answer")
+    told.rest()
+    told.crash()
+    told.given(
+        "UPDATE runs SET open = 1, ending = NULL, closed_at = NULL, tail_kind = 'FINAL', answered_upto = user_seq,"
+        " tail_seq = (SELECT max(seq) FROM messages)"
+    )
+    told.boot()
+
+
+def _asked_and_restarted(told: Scenario, _: int) -> None:
+    told.says("m1 question answer")
+    told.advance(5)
+    told.restart()
+    told.advance(5)
+    told.says("r2")
+
+
+def _old_and_woken(told: Scenario, _: int) -> None:
+    told.says("m1 hang")
+    told.advance(5)
+    told.restart(after_s=7_000)
+
+
+def _dies_and_stays_dead(_: object) -> Any:
+    return lambda *_: None
+
+
+def _writes_when_it_rests(told: Scenario, seed: int) -> None:
+    told.says("m1 answer")
+    told.steps(15 + seed % 20)
+    told.says("m2 answer")
+
+
+def _an_actor_dies(told: Scenario, _: int) -> None:
+    told.says("m1 nap answer")
+    told.advance(1)
+    told.accident(Accident.SESSION_RAISES)
+    told.advance(20)
+
+
+MUTANTS = (
+    Mutant(
+        "acknowledge before commit",
+        "the platform is told that a message is safe before it is stored",
+        (Swap(Reception, "_store", _acknowledges_first),),
+        frozenset({"nothing_acknowledged_is_lost"}),
+    ),
+    Mutant(
+        "resume by marker time",
+        "age is counted from the marker that each boot renews, not from the transcript",
+        (Swap(resume, "is_stale", lambda _: lambda *_args, **_words: False),),
+        frozenset({"old_work_does_not_wake"}),
+        story(_old_and_woken, policy=Policy(fresh_s=400.0)),
+    ),
+    Mutant(
+        "resume of an answered tail",
+        "an open marker is believed although the transcript ends in an answer",
+        (Swap(resume, "TABLE", _without("ANSWERED")),),
+        frozenset({"no_phantom_run"}),
+        story(_answered_and_left_open),
+    ),
+    Mutant(
+        "resume of a waiting question",
+        "work that waits for its person goes on by itself; both guards against it are gone",
+        (Swap(resume, "TABLE", _without("AWAITING_USER")), Swap(session, "_resume", _goes_on_with_questions)),
+        frozenset({"a_question_waits_for_its_person"}),
+        story(_asked_and_restarted),
+    ),
+    Mutant(
+        "decisions not stored",
+        "nobody can tell why a session was resumed or left alone",
+        (Swap(recovery, "decision_facts", _without_record),),
+        frozenset({"every_open_run_is_decided"}),
+    ),
+    Mutant(
+        "recently active instead of in flight",
+        "a drain marks who was active a moment ago, not whose run lasts",
+        (Swap(tree_actor, "decide_drain", _marks_nobody_in_flight),),
+        frozenset({"an_orderly_end_marks_its_runs"}),
+        seeds(LIVES),
+    ),
+    Mutant(
+        "unbounded resume",
+        "all interrupted sessions go on at once",
+        (Swap(Recovery, "next", _next_of_all),),
+        frozenset({"resumes_are_bounded"}),
+        story(_three_at_once, policy=Policy(resume_concurrency=1)),
+    ),
+    Mutant(
+        "passivation that loses a message",
+        "an idle session is put away while a message is on its way to it",
+        (Swap(TreeActor, "_rest", _rests_at_once),),
+        frozenset({"what_is_stored_is_answered", "no_run_stays_open", "deliveries_come_to_an_end"}),
+        story(_writes_when_it_rests, policy=Policy(idle_s=0.0)),
+    ),
+    Mutant(
+        "expiry line at each boot",
+        "expired work is not concluded, so each boot says again that it expired",
+        (Swap(consequences, "_given_up", _says_it_only),),
+        frozenset({"what_is_stored_is_answered", "a_line_is_said_once"}),
+        story(_old_and_restarted, policy=Policy(fresh_s=400.0)),
+    ),
+    Mutant(
+        "dead and not restarted",
+        "a session that died is not started again",
+        (Swap(TreeActor, "_restart", _dies_and_stays_dead),),
+        frozenset({"what_is_stored_is_answered", "no_run_stays_open", "deliveries_come_to_an_end"}),
+        story(_an_actor_dies),
+    ),
+)

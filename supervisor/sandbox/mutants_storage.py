@@ -1,0 +1,219 @@
+"""Bugs of the field, planted in how things are written and read back."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundStored, InboundTaken, MessageAppended
+from greenroom.actors.model import Epoch, Generation, InboxId, Message, OpenRun, Receipt, Role, Seq, SessionId
+from greenroom.actors.store import Committed, Refused
+from greenroom.storage import group, reading, statements, unfinished, writer
+from greenroom.storage.faulty_disk import FaultKind, Loss
+from greenroom.storage.storage_actor import StorageActor
+from greenroom.storage.store import SqliteStore
+from greenroom.supervisor.sandbox.faults import Mix
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, seeds, story
+
+if TYPE_CHECKING:
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+Then = Callable[[Committed | Refused], None]
+
+POWER = Mix(lives_max=9)
+HARASSED = Mix(lives_max=9, accidents_max=12)
+
+
+def _later(kinds: tuple[type, ...]) -> Callable[[Any], Any]:
+    """Let facts of these kinds follow in a transaction of their own."""
+
+    def make(real: Any) -> Any:
+        def write(self: SqliteStore, facts: Sequence[Fact], then: Then) -> None:
+            late = tuple(fact for fact in facts if isinstance(fact, kinds))
+            first = tuple(fact for fact in facts if fact not in late)
+            if not late or not first:
+                real(self, facts, then)
+                return
+            real(self, first, lambda told: then(told) if isinstance(told, Refused) else real(self, late, then))
+
+        return write
+
+    return make
+
+
+def _deduplicates_in_memory(real: Callable[[apsw.Connection, InboundStored], Receipt]) -> Any:
+    """Know only the ids of this epoch; one that came before is a new one."""
+    known: set[tuple[Any, ...]] = set()
+
+    def store(db: apsw.Connection, fact: InboundStored) -> Receipt:
+        epoch = db.execute("SELECT epoch FROM ownership").get
+        inbound = fact.inbound
+        seen = (epoch, inbound.key, inbound.update_id)
+        was_there = db.execute("SELECT 1 FROM inbox WHERE update_id = ? AND epoch < ?", (inbound.update_id, epoch)).get
+        if was_there and seen not in known:
+            fact = InboundStored(replace(inbound, update_id=f"{inbound.update_id}-{epoch}"), fact.at)
+        known.add(seen)
+        return real(db, fact)
+
+    return store
+
+
+def _without_fence(real: Callable[..., apsw.Connection]) -> Any:
+    @functools.wraps(real)
+    def opened(*args: Any, **words: Any) -> apsw.Connection:
+        db = real(*args, **words)
+        db.execute("DROP TRIGGER IF EXISTS fence_messages")
+        return db
+
+    return opened
+
+
+def _unsynced(real: Callable[..., apsw.Connection]) -> Any:
+    return lambda *args, **words: real(*args, **{**words, "synchronous": "NORMAL"})
+
+
+def _fails_neighbours(_: Any) -> Any:
+    """One that is refused takes the whole group with it."""
+
+    def write_group(db: apsw.Connection, requests: Sequence[Sequence[Fact]], epoch: Epoch) -> group.Written:
+        real_begin, real_write = vars(group)["_begin"], vars(group)["_write_plainly"]
+        stamp = real_begin(db, epoch)
+        try:
+            return group.Written(stamp, real_write(db, requests))
+        except Exception as error:  # Invariant of the mutant: as in production, but that all share the refusal.
+            refused = group.judge_refusal(error)
+            if refused is None:
+                raise
+            db.execute("ROLLBACK")
+            return group.Written(real_begin(db, epoch), [refused for _ in requests])
+
+    return write_group
+
+
+def _commits_each_fact(real: Callable[..., Any]) -> Any:
+    """Each fact is a transaction; a request that fails half way stays half written."""
+
+    def write(db: apsw.Connection, facts: Sequence[Fact]) -> Any:
+        receipts: list[Any] = []
+        for n, fact in enumerate(facts):
+            if n:
+                db.execute("COMMIT")
+                db.execute("BEGIN IMMEDIATE")
+            receipts.extend(real(db, (fact,)).receipts)
+        return Committed(tuple(receipts))
+
+    return write
+
+
+def _believes_the_disk(_: Any) -> Any:
+    """A write that the disk refused is logged and forgotten; who asked hears that it worked."""
+
+    def after_trouble(self: Any, _trouble: object) -> None:
+        vars(type(self))["_written"](self, [_pretended(write.facts) for write in self._group])
+
+    return after_trouble
+
+
+def _pretended(facts: Sequence[Fact]) -> Committed:
+    stored = (fact.inbound.key for fact in facts if isinstance(fact, InboundStored))
+    return Committed(tuple(Receipt(InboxId(9_999), SessionId(1), key) for key in stored))
+
+
+def _forgets_attempts(real: Callable[..., OpenRun]) -> Any:
+    return lambda *args: replace(real(*args), attempt=1)
+
+
+def _a_conflict_beside_a_message(told: Scenario, _: int) -> None:
+    """A request that contradicts what is stored waits in the same group as a person's message."""
+    told.says("m1 answer")
+    told.rest()
+    store = told.life.core.store if told.life is not None else None
+    assert store is not None  # noqa: S101 - it has just booted
+    row = Message(Seq(1), Generation(1), "user.1", Role.USER, "other words", 0.0)
+    store.write((MessageAppended(SessionId(1), store.epoch, row),), lambda _: None)
+    told.says("m2 answer", chat=2)
+
+
+def _power_fails(told: Scenario, seed: int) -> None:
+    """Each operation of the disk from the 20th on is a point where the power fails, one a seed."""
+    told.disk_fails(FaultKind.CUT, nth=seed + 20)
+    told.says("m1 answer")
+    told.rest()
+    told.restart(Loss.UNSYNCED)
+
+
+MUTANTS = (
+    Mutant(
+        "flush cursor after the loop",
+        "the inbox's cursor moves in a transaction of its own, after the messages were written",
+        (Swap(SqliteStore, "write", _later((InboundTaken,))),),
+        frozenset({"nothing_dies_without_cause", "what_is_stored_is_answered"}),
+        story(_power_fails),
+    ),
+    Mutant(
+        "saved but not sent",
+        "answer and delivery are two transactions",
+        (Swap(SqliteStore, "write", _later((DeliveryOpened, DeliveryFilled))),),
+        frozenset({"each_conclusion_is_shown", "deliveries_come_to_an_end", "nothing_dies_without_cause"}),
+        story(_power_fails),
+    ),
+    Mutant(
+        "RAM-only de-duplication",
+        "update ids are remembered by the process only",
+        (Swap(statements.STATEMENTS, InboundStored, _deduplicates_in_memory),),
+        frozenset({"what_was_said_is_stored_once"}),
+        seeds(Mix(duplicate=1.0)),
+    ),
+    Mutant(
+        "RAM-only queue",
+        "what waits for the next run is in the actor's memory only",
+        (Swap(reading, "_waiting", lambda _: lambda *_: ()),),
+        frozenset({"what_is_stored_is_answered"}),
+    ),
+    Mutant(
+        "counter lost at boot",
+        "attempts are not read back: each boot begins with the first",
+        (Swap(reading, "read_run", _forgets_attempts), Swap(unfinished, "read_run", _forgets_attempts)),
+        frozenset({"attempts_are_counted"}),
+        seeds(Mix(lives_max=12)),
+    ),
+    Mutant(
+        "generation checked in memory only",
+        "no trigger refuses the row of an older owner",
+        (Swap(writer, "open_writer", _without_fence),),
+        frozenset({"transcripts_have_no_gap", "a_stale_writer_is_refused"}),
+        seeds(HARASSED),
+    ),
+    Mutant(
+        "synchronous=NORMAL",
+        "a commit is answered before it is on the disk",
+        (Swap(writer, "open_writer", _unsynced),),
+        frozenset({"what_is_visible_has_its_row", "nothing_acknowledged_is_lost"}),
+        seeds(POWER),
+    ),
+    Mutant(
+        "group commit that fails neighbours",
+        "one refused request rolls the whole group back",
+        (Swap(writer, "write_group", _fails_neighbours),),
+        frozenset({"nothing_acknowledged_is_lost", "nothing_dies_without_cause"}),
+        story(_a_conflict_beside_a_message),
+    ),
+    Mutant(
+        "half a transaction",
+        "each fact is committed alone",
+        (Swap(group, "_write", _commits_each_fact),),
+        frozenset({"kept_tails_are_true", "transcripts_have_no_gap"}),
+        seeds(POWER),
+    ),
+    Mutant(
+        "swallowed write error",
+        "what the disk refuses is logged and answered as written",
+        (Swap(StorageActor, "_after_trouble", _believes_the_disk),),
+        frozenset({"transcripts_have_no_gap", "nothing_acknowledged_is_lost"}),
+        seeds(HARASSED),
+    ),
+)
