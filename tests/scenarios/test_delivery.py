@@ -10,6 +10,7 @@ from tests.scenarios.stage import WHOLE_LIFE, causes, interrupt, listened, rules
 from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.ports import Conclusion, Turn
 from greenroom.platforms.fakes.platform import Seen
+from greenroom.storage.faulty_disk import Op
 from greenroom.supervisor.sandbox.scenario import (
     DeliveryClass,
     FaultKind,
@@ -64,13 +65,16 @@ def test_s062_an_empty_answer_adds_no_row_of_the_assistant() -> None:
         assert room.visible() != []
 
 
-@pytest.mark.parametrize("kind", [FaultKind.IO_ERROR, FaultKind.FULL])
-def test_s063_a_disk_that_fails_at_the_answer_costs_nobody_the_answer(kind: FaultKind) -> None:
-    """S063. Nothing is checked afterwards here; what can fail is the write, and it is made again."""
+@pytest.mark.parametrize(
+    "kind, op", [(FaultKind.IO_ERROR, "write"), (FaultKind.FULL, "write"), (FaultKind.IO_ERROR, "sync")]
+)
+def test_s063_a_disk_that_fails_at_the_answer_costs_nobody_the_answer(kind: FaultKind, op: Op) -> None:
+    """S063. Nothing is checked afterwards here; what fails is a read or the write, and it is made again."""
     with Scenario() as room:
         room.says("m1 nap answer")
         room.advance(2)
-        room.disk_fails(kind, "write", times=None)
+        room.disk_fails(kind, op, times=None)
+        room.says("m2 answer", 2)
         room.advance(5)
         assert answers(room) == []
         room.disk_heals()

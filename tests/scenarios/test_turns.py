@@ -219,17 +219,15 @@ def test_s126_commands_are_answered_while_a_model_call_hangs(command: str) -> No
         assert len(shown(room)) > before
 
 
-@waits_for(WHOLE_LIFE, because=TypeError)
 def test_s127_retries_without_end_come_to_one() -> None:
-    """S127. A cumulative deadline of a run is a knob that comes with provider errors."""
+    """S127."""
 
     async def agent(turn: Turn) -> str:
         while True:
             await turn.progress("the provider is busy, trying again")
             await asyncio.sleep(60)
 
-    make: Any = Policy
-    with Scenario(agent, policy=make(run_max_s=1200.0)) as room:
+    with Scenario(agent, policy=Policy(run_max_s=1200.0)) as room:
         room.says("Do it")
         room.advance(1320)
         assert not room.runs()[-1].open
