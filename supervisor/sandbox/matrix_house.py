@@ -7,6 +7,7 @@ table a run belongs is read from what it left behind, so no moment is aimed at, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 
 from greenroom.actors.model import DeliveryClass, ToolPolicy
@@ -18,16 +19,18 @@ from greenroom.supervisor.sandbox.matrix_turn import TOKEN, AnswerLost, CutInWri
 
 LOST_ANSWERS = (PlatformFault.BREAKS_AFTER, PlatformFault.HANGS_AFTER)
 SYSTEM = "greenroom"
+SEED = 1
+"""Of the undisturbed turn that tells where the moments are."""
 
 
 def try_house(*, every: int = 1) -> Iterator[Run]:
     """Cut off a turn at every nth moment, on each kind of platform; row D with a tool of each policy."""
     for platform in DeliveryClass:
         for policy in ToolPolicy:
-            for number, moment in enumerate(_moments(platform, policy, every)):
-                run = Story(platform, policy, seed=number + 1).tell(moment)
+            for moment, seed in _moments(platform, policy, every):
+                run = Story(platform, policy, seed=seed).tell(moment)
                 if run is not None:
-                    yield run
+                    yield replace(run, moment=f"{moment}, seed {seed}")
 
 
 def column(runs: Iterator[Run]) -> Column:
@@ -35,18 +38,23 @@ def column(runs: Iterator[Run]) -> Column:
     return tally(SYSTEM, version("greenroom"), runs, DeliveryClass, promises=True)
 
 
-def _moments(platform: DeliveryClass, policy: ToolPolicy, every: int) -> tuple[Moment, ...]:
-    """Each nth moment, and those that no thinning leaves out: the first step of each point, and lost answers."""
-    points, operations = Story(platform, policy).measure()
+def _moments(platform: DeliveryClass, policy: ToolPolicy, every: int) -> Iterator[tuple[Moment, int]]:
+    """Each nth moment, with a seed of its own, so that the house goes another way each time.
+
+    No thinning leaves out lost answers and the first step of each point; that is only true of the seed it was seen in.
+    """
+    points, operations = Story(platform, policy, SEED).measure()
     here = [number for number, point in enumerate(points) if _concerns(point, policy)]
     kills = [Killed(steps, loss) for steps in here for loss in Loss]
     firsts = [Killed(steps) for steps in here if steps == 0 or points[steps] is not points[steps - 1]]
+    yield from ((first, SEED) for first in firsts)
+    yield from ((kill, SEED + number) for number, kill in enumerate(kills[::every], 1))
     if policy is not ToolPolicy.ONCE:
-        return tuple(dict.fromkeys((*firsts, *kills[::every])))
+        return
     cuts = [CutInWriting(operation, loss) for operation in range(1, operations + 1) for loss in Loss]
+    yield from ((cut, SEED + number) for number, cut in enumerate(cuts[::every], 1))
     texts = (PLACEHOLDER, TOKEN) if platform in EDITING else (TOKEN,)
-    losses = [AnswerLost(fault, text) for fault in LOST_ANSWERS for text in texts]
-    return tuple(dict.fromkeys((*losses, *firsts, *kills[::every], *cuts[::every])))
+    yield from ((AnswerLost(fault, text), SEED) for fault in LOST_ANSWERS for text in texts)
 
 
 def _concerns(point: Point, policy: ToolPolicy) -> bool:

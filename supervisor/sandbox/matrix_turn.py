@@ -105,7 +105,7 @@ class Story:
     """One turn on one kind of platform, from the message to its judgement."""
 
     def __init__(self, platform: DeliveryClass, policy: ToolPolicy, seed: int = 1) -> None:
-        """The seed decides what a power cut loses at random."""
+        """The seed decides what a scheduler would, and what a power cut loses."""
         self.platform = platform
         self.agent = OneTurn(policy)
         self.room = Scenario(self.agent, platforms=[platform], seed=seed)
