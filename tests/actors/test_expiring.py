@@ -26,7 +26,7 @@ def test_the_gate_may_be_switched_off(fresh_s: float, stale: bool) -> None:
     assert is_stale(TAIL, RUN, 2_000.0, fresh_s) is stale
 
 
-class Helper:
+class HangsOnce:
     """Hangs in its first run, and afterwards says what it was asked."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ async def _forever() -> None:
 
 @pytest.mark.parametrize("down_s, pulled_in", [(7_200.0, False), (1_800.0, True)])
 def test_the_users_message_starts_afresh_when_the_work_left_open_is_too_old(down_s: float, pulled_in: bool) -> None:
-    agent = Helper()
+    agent = HangsOnce()
     with Scenario(agent, policy=Policy(auto_resume=frozenset())) as room:
         room.says("old")
         room.until(lambda: agent.asked)
