@@ -12,6 +12,7 @@ from greenroom.actors.calls import Doubtful, Outcome, Post, Unsent, Worked
 from greenroom.actors.entry import Entry, Ways
 from greenroom.actors.model import DeliveryClass
 from greenroom.actors.outbox_words import Effects
+from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.supervisor.attachments import Attachments
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, seeds, story
@@ -84,13 +85,18 @@ def _two_answers_over_a_clock_jump(told: Scenario, _: int) -> None:
     told.crash()
 
 
+def _broken_off_after_the_effect(told: Scenario, _: int) -> None:
+    told.platform_fails(PlatformFault.BREAKS_AFTER)
+    told.says("m1 answer")
+
+
 MUTANTS = (
     Mutant(
         "random idempotency key",
         "each try tells the platform another key",
         (Swap(entry, "outgoing_key", _random_key),),
         frozenset({"what_is_visible_has_its_row", "nothing_is_shown_twice"}),
-        seeds(FLAKY),
+        story(_broken_off_after_the_effect, platforms=(DeliveryClass.NATIVE_KEY,)),
     ),
     Mutant(
         "anchor edited before its id is stored",
