@@ -65,7 +65,7 @@ def _offer(platform: DeliveryClass) -> str:
 def write_markdown(matrix: Matrix) -> str:
     """Write all tables, the versions and the day."""
     runs = sum(cell.runs for cell in matrix.columns[0].cells)
-    lines = [f"*Made by `greenroom matrix` on {matrix.made_on}: {runs} runs of ours, each cut off at another moment.*"]
+    lines = [f"*Made by `greenroom matrix` on {matrix.made_on}: {runs} runs of ours.*"]
     for title, headings, rows in tables(matrix):
         lines += ["", f"**{title}**", "", _line(headings), _line(["---"] * len(headings))]
         lines += [_line([row[0], *(_stress(cell) for cell in row[1:])]) for row in rows]
