@@ -131,11 +131,12 @@ class Life:
         """Read on the living store's own connection; None while its disk does not work."""
         if self.owned is None or self.over is not None:
             return None
-        with contextlib.suppress(Troubled, Fenced):
+        with contextlib.suppress(Troubled, Fenced, PowerCut):
             outcome = self.owned.store.look(lambda db: _attempt(fn, db))
             if isinstance(outcome, _Raised):
                 raise outcome.error
             return outcome
+        self._look_for_death()  # The power may have failed just now.
         return None
 
     def end(self, loss: Loss = Loss.NOTHING) -> None:

@@ -167,6 +167,8 @@ class Simulation:
         if not life.lives():
             return
         self._check(life, AFTER_BOOT)
+        if not life.lives():
+            return
         match ending:
             case Ending.DRAIN | Ending.HURRIED | Ending.KILLED_IN_DRAIN:
                 life.intent = rng.choice(list(Intent))

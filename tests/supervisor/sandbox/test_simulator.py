@@ -10,6 +10,7 @@ SEEDS = 100
 MENDED = {
     86: "a drain that was ordered while the store was being opened again was forgotten",
     110: "the same, after an accident in the tree",
+    5054: "the power failed while somebody looked whether promises were kept, and that broke the simulator",
     403: "a storage actor that died of the order to finish made the host's own close raise",
 }
 """Seeds that found something, and what."""
