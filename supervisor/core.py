@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pykka import ActorDeadError
-from pykka.messages import ProxyGetAttr
 
 from greenroom.actors.floor import Floor
 from greenroom.actors.house import House
@@ -25,7 +24,7 @@ from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.rebuild_actor import Fell, RebuildActor, RebuildDue
-from greenroom.supervisor.reception import Inside, Reception, accepted
+from greenroom.supervisor.reception import Inside, Reception, accepted, called_back
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import FormerBoot, count_unclean_boots
 from greenroom.supervisor.tree_actor import TreeActor
@@ -35,6 +34,7 @@ from greenroom.supervisor.tree_words import (
     DrainOrdered,
     PlatformConnected,
     PlatformDisconnected,
+    Pulse,
     RestOffered,
     RunReported,
     TreeHooks,
@@ -255,12 +255,8 @@ class Core:
         self._tell(RestOffered(session_id, told))
 
     async def pulse(self) -> None:
-        """Return when the tree has answered. Raises ActorDeadError while it is being built anew."""
-        storey = self._storey
-        if storey is None:
-            msg = "the storage is being opened again"
-            raise ActorDeadError(msg)
-        await storey.tree.ask(ProxyGetAttr(attr_path=("actor_urn",)), block=False)
+        """Return when the tree has answered; never, while it is being built anew: the caller has a time-out."""
+        await called_back(lambda then: self._tell(Pulse(then)))
 
     # -- failures --------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from greenroom.supervisor.tree_words import (
     OpenRead,
     PlatformConnected,
     PlatformDisconnected,
+    Pulse,
     RestartDue,
     RestOffered,
     RunReported,
@@ -85,7 +86,7 @@ class TreeActor(PooledActor):
         self._drain: Drain | None = None
         self._over = False
 
-    def on_receive(self, message: Any) -> None:  # noqa: C901 - pykka's signature; one line a message
+    def on_receive(self, message: Any) -> None:  # noqa: C901, PLR0912 - pykka's signature; one line a message
         """Take one message of the roof."""
         match message:
             case InboundCommitted(receipt, inbound):
@@ -110,6 +111,8 @@ class TreeActor(PooledActor):
                 self._connected.discard(account)
             case DrainOrdered(intent):
                 self._order_drain(intent)
+            case Pulse(then):
+                then(None)
             case DrainLooked():
                 self._look_at_drain()
             case Doomed(why):

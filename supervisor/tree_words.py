@@ -23,6 +23,13 @@ class Begin(Solicited):
 
 
 @dataclass(frozen=True, slots=True)
+class Pulse(Solicited):
+    """Say that you live: call `then`, which returns at once."""
+
+    then: Callable[[None], None]
+
+
+@dataclass(frozen=True, slots=True)
 class InboundCommitted(Solicited):
     """An inbound is on disk: wake its session."""
 
