@@ -122,6 +122,8 @@ class Checkpointer:
             try:
                 connection = connection or open_writer(self._path, missing="refuse")
                 run_checkpoint(connection)
+            except apsw.BusyError:  # The writer is at it this very moment; it asks again after the next group.
+                continue
             except Exception as error:  # Invariant: one failed checkpoint ends neither this thread nor the process.
                 trouble = classify_error(error, path=self._path)
                 self._report(trouble)

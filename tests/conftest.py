@@ -1,7 +1,8 @@
 """What every test gets: hypothesis profiles, and the rule that CI skips nothing."""
 
+import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -69,3 +70,12 @@ def reason(longrepr: object) -> str:
             return text
         case _:
             return str(longrepr)
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_left_as_it_was() -> Iterator[None]:
+    """A test that leaves logging switched off would blind every test after it that reads the log."""
+    yield
+    left = logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    assert left == logging.NOTSET, "the test left logging switched off: was a Scenario entered and not left?"

@@ -97,18 +97,24 @@ class Scenario:
         """Boot."""
         self._quiet.__enter__()
         self._planted.__enter__()
-        self.boot()
+        try:
+            self.boot()
+        except BaseException:  # Invariant: a scenario that does not begin leaves nothing behind either.
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave nothing behind."""
-        if self.life is not None:
-            self.life.end()
-        self.world.disk.unmount()
-        self._planted.__exit__(kind, error, traceback)
-        self._quiet.__exit__(kind, error, traceback)
+        try:
+            if self.life is not None:
+                self.life.end()
+            self.world.disk.unmount()
+        finally:
+            self._planted.__exit__(kind, error, traceback)
+            self._quiet.__exit__(kind, error, traceback)
 
     # -- people ----------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from greenroom.actors.unanswered import leave_out_replies
 
 def said(*inbox_ids: int) -> list[Message]:
     return [
-        Message(Seq(place), Generation(1), user_message_key(InboxId(id)), Role.USER, f"m{id}", at=0.0)
-        for place, id in enumerate(inbox_ids, 1)
+        Message(Seq(place), Generation(1), user_message_key(InboxId(number)), Role.USER, f"m{number}", at=0.0)
+        for place, number in enumerate(inbox_ids, 1)
     ]
 
 

@@ -64,7 +64,10 @@ def test_s057_the_person_is_told_why_it_goes_on() -> None:
 
 
 def test_times_are_shown_where_the_person_lives() -> None:
-    assert expired_line(NOW - 3600, now=NOW) == "Your request of 07:00 was interrupted; send it again if you still want it."
+    assert (
+        expired_line(NOW - 3600, now=NOW)
+        == "Your request of 07:00 was interrupted; send it again if you still want it."
+    )
     oslo = timezone(timedelta(hours=1))
     assert "of 08:00 was" in expired_line(NOW - 3600, now=NOW, tz=oslo)
 
