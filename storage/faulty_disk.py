@@ -59,9 +59,9 @@ class PowerCut(BaseException):
 class FaultKind(StrEnum):
     """What an operation is answered with.
 
-    A real disk says BUSY to `lock` and `open` only, so plan it for those. SQLite believes it of other operations too,
-    and wrongly: a write of the last checkpoint that is BUSY counts as "a reader is in the way", the journal is removed
-    regardless, and rows that were committed are gone. That is no fault a disk can have, and none of ours to survive.
+    A real disk says BUSY to `lock` and `open` only, and `Disk.inject` refuses it elsewhere. SQLite would believe it of
+    other operations too, and wrongly: a write of the last checkpoint that is BUSY counts as "a reader is in the way",
+    the journal is removed regardless, and rows that were committed are gone. No disk has that fault.
     """
 
     IO_ERROR = "the device reports an error"
@@ -70,19 +70,25 @@ class FaultKind(StrEnum):
     READ_ONLY = "the file system was remounted read-only"
     CUT = "the process dies at this point"
     LIE = "the operation claims success and does nothing (a disk that ignores sync)"
+    SLOW = "the operation works, after a while"
+
+
+SAYS_BUSY: frozenset[Op | None] = frozenset({"lock", "open"})
+"""The operations that can be refused because another process holds the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Fail the `nth` operation from now of this kind (None: of any kind), and the `times - 1` after it.
 
-    `times=None` fails all of them until `heal()`.
+    `times=None` fails all of them until `heal()`. `slow_s` is how long a SLOW one takes.
     """
 
     kind: FaultKind
     op: Op | None = None
     nth: int = 1
     times: int | None = 1
+    slow_s: float = 1.0
 
 
 @dataclass(slots=True)
@@ -106,6 +112,8 @@ class Disk:
         self.now = now
         self.dead = False
         self.on_cut: Callable[[], None] = _nothing  # Called once, at the moment at which a cut strikes.
+        self.on_fault: Callable[[Fault], None] = _nothing  # Called whenever a fault strikes, before it does.
+        self.sleep: Callable[[float], None] = _nothing  # Lets the time of a slow operation pass.
         self.operations = 0  # Every crash point of a workload is a number from 1 to this.
         self.counts = dict.fromkeys(OPS, 0)
         self.names: dict[str, File] = {}
@@ -128,7 +136,16 @@ class Disk:
     # What the plan of a test or a scenario says.
 
     def inject(self, fault: Fault) -> None:
-        """Arm a fault, counted from now. Several may be armed; the first that fits strikes."""
+        """Arm a fault, counted from now. Several may be armed; the first that fits strikes.
+
+        Raises ValueError for one that no disk has, and that SQLite by its own rules does not survive.
+        """
+        if fault.kind is FaultKind.BUSY and fault.op not in SAYS_BUSY:
+            msg = (
+                f"no disk is busy at {fault.op or 'any operation'}, and SQLite loses rows if told so; "
+                "plan BUSY for lock or open, or FULL or IO_ERROR here"
+            )
+            raise ValueError(msg)
         so_far = self.operations if fault.op is None else self.counts[fault.op]
         first = so_far + fault.nth
         self._armed.append(_Armed(fault, first, math.inf if fault.times is None else first + fault.times))
@@ -187,11 +204,12 @@ class Disk:
             wanted = armed.fault.op
             number = self.operations if wanted is None else self.counts[op]
             if (wanted is None or wanted is op) and armed.first <= number < armed.end:
-                return self._fail(armed.fault.kind, op)
+                self.on_fault(armed.fault)
+                return self._fail(armed.fault, op)
         return False
 
-    def _fail(self, kind: FaultKind, op: Op) -> bool:
-        match kind:
+    def _fail(self, fault: Fault, op: Op) -> bool:
+        match fault.kind:
             case FaultKind.IO_ERROR:
                 raise apsw.IOError(f"{op}: I/O error (injected)")
             case FaultKind.FULL:
@@ -206,8 +224,13 @@ class Disk:
                 raise PowerCut
             case FaultKind.LIE:
                 return True
+            case FaultKind.SLOW:
+                self.sleep(fault.slow_s)
+                if self.dead:  # The power failed meanwhile.
+                    raise PowerCut
+                return False
             case _:
-                assert_never(kind)
+                assert_never(fault.kind)
 
     def open(self, path: str | None, flags: int) -> OpenFile:
         self.count("open")
@@ -241,5 +264,5 @@ class Disk:
         self._platter = elsewhere | here
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Nobody wants to know."""

@@ -101,17 +101,27 @@ def test_beside_a_writer_the_thread_moves_pages_and_the_cap_holds(
     assert Path(path).stat().st_size > 100 * 20_000
 
 
-def test_a_checkpoint_that_another_is_busy_with_is_asked_for_again_after_the_next_group() -> None:
-    with Disk(1) as disk:
-        connection = open_writer("/bot.db", vfs=disk.vfs_name)
-        connection.execute("CREATE TABLE t(a TEXT) STRICT")
-        watch = WalWatch(connection, limits=LIMITS)
-        for _ in range(5):
-            write_group(connection)
-        disk.inject(Fault(FaultKind.BUSY, "sync"))
-        assert watch.after_group() is Checkpoint.NOT_NOW
-        assert watch.after_group() is Checkpoint.BESIDE
-        connection.close()
+def test_a_checkpoint_that_another_is_busy_with_is_asked_for_again_after_the_next_group(
+    writer: apsw.Connection, path: str
+) -> None:
+    reader, other = open_reader(path), open_writer(path)
+    reader.execute("BEGIN; SELECT count(*) FROM t")
+    watch = WalWatch(writer, limits=LIMITS)
+    for _ in range(5):
+        write_group(writer)
+    seen: list[Checkpoint] = []
+
+    def while_the_other_waits_for_the_reader(_: int) -> bool:
+        seen.append(watch.after_group())
+        return False
+
+    other.set_busy_handler(while_the_other_waits_for_the_reader)
+    with contextlib.suppress(apsw.BusyError):
+        other.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+    assert seen == [Checkpoint.NOT_NOW]
+    assert watch.after_group() is Checkpoint.BESIDE
+    reader.close(force=True)
+    other.close(force=True)
 
 
 def test_a_reader_that_pins_the_wal_is_not_waited_for(writer: apsw.Connection, path: str) -> None:

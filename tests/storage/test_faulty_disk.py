@@ -87,7 +87,7 @@ def try_every_point(kind: FaultKind, loss: Loss, *, synchronous: Synchronous = "
 
 
 @pytest.mark.parametrize("loss", Loss)
-@pytest.mark.parametrize("kind", [FaultKind.CUT, FaultKind.IO_ERROR, FaultKind.FULL, FaultKind.BUSY])
+@pytest.mark.parametrize("kind", [FaultKind.CUT, FaultKind.IO_ERROR, FaultKind.FULL])
 def test_full_keeps_every_promise_whatever_strikes_at_any_operation(kind: FaultKind, loss: Loss) -> None:
     assert try_every_point(kind, loss) == {}
 
@@ -177,11 +177,11 @@ ERRORS = {
 }
 
 
-def test_every_fault_has_its_error_except_the_lie() -> None:
-    assert set(ERRORS) == set(FaultKind) - {FaultKind.LIE}
+def test_every_fault_has_its_error_except_the_lie_and_the_wait() -> None:
+    assert set(ERRORS) == set(FaultKind) - {FaultKind.LIE, FaultKind.SLOW}
 
 
-@pytest.mark.parametrize("kind", set(ERRORS) - {FaultKind.CUT})
+@pytest.mark.parametrize("kind", set(ERRORS) - {FaultKind.CUT, FaultKind.BUSY})
 def test_a_lasting_fault_ends_when_the_disk_heals(kind: FaultKind) -> None:
     with Disk(1) as disk:
         connection = open_table(disk)
@@ -328,12 +328,54 @@ def test_sqlite_reads_the_virtual_clock() -> None:
         connection.close()
 
 
-def test_a_busy_write_in_the_last_checkpoint_loses_rows_in_sqlite_itself_so_it_is_not_planned() -> None:
+@pytest.mark.parametrize("op", [op for op in OPS if op not in {"lock", "open"}] + [None])
+def test_what_no_disk_says_and_sqlite_does_not_survive_is_refused(op: Op | None) -> None:
+    with Disk(1) as disk, pytest.raises(ValueError, match="plan BUSY for lock or open"):
+        disk.inject(Fault(FaultKind.BUSY, op))
+
+
+def test_a_file_that_another_process_holds_can_be_opened_when_it_lets_go() -> None:
     with Disk(1) as disk:
+        disk.inject(Fault(FaultKind.BUSY, "lock", times=None))
+        with pytest.raises(apsw.Error):
+            open_table(disk)
+        disk.heal()
+        open_table(disk).close()
+
+
+def test_a_slow_operation_takes_its_time_and_works() -> None:
+    waited: list[float] = []
+    with Disk(1) as disk:
+        disk.sleep = waited.append
         connection = open_table(disk)
+        disk.inject(Fault(FaultKind.SLOW, "sync", times=2, slow_s=3.0))
         for number in range(3):
             connection.execute("INSERT INTO t VALUES (?)", (number,))
-        disk.inject(Fault(FaultKind.BUSY, "write"))
-        with pytest.raises(apsw.BusyError):
-            connection.close()
-        assert read_table(disk.reboot(Loss.NOTHING)) != [0, 1, 2]
+        assert waited == [3.0, 3.0]
+        disk.die(connection)
+        assert read_table(disk.reboot(Loss.UNSYNCED)) == [0, 1, 2]
+
+
+def test_a_process_that_dies_while_it_waits_for_the_disk_has_not_written() -> None:
+    with Disk(1) as disk:
+        connection = open_table(disk)
+        disk.sleep = lambda _: disk.die()
+        disk.inject(Fault(FaultKind.SLOW, "write"))
+        with pytest.raises((PowerCut, apsw.Error)):
+            connection.execute("INSERT INTO t VALUES (1)")
+        disk.die(connection)
+        assert read_table(disk.reboot(Loss.NOTHING)) == []
+
+
+def test_each_fault_that_strikes_is_told() -> None:
+    struck: list[Fault] = []
+    with Disk(1) as disk:
+        connection = open_table(disk)
+        disk.on_fault = struck.append
+        planned = Fault(FaultKind.FULL, "write", nth=2)
+        disk.inject(planned)
+        with pytest.raises(apsw.FullError):
+            connection.execute("INSERT INTO t VALUES (1)")
+        connection.execute("INSERT INTO t VALUES (2)")
+        assert struck == [planned]
+        connection.close()

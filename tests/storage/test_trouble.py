@@ -81,7 +81,6 @@ def test_errors_of_the_operating_system_are_judged_alike(number: int, kind: Trou
 @pytest.mark.parametrize(
     "fault,kind",
     [
-        (FaultKind.BUSY, TroubleKind.BUSY),
         (FaultKind.FULL, TroubleKind.FULL),
         (FaultKind.IO_ERROR, TroubleKind.IO_ERROR),
         (FaultKind.READ_ONLY, TroubleKind.READ_ONLY),
