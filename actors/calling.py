@@ -1,4 +1,8 @@
-"""Calls to a platform under way: each on the platforms' loop, behind its wall, and counted as lost after its time."""
+"""Calls to a platform under way: each on the platforms' loop, behind its wall, and counted as lost after its time.
+
+None is made before the store was asked whether it is still ours: a process that was frozen, and overtaken meanwhile,
+would else speak once more when it wakes. One question serves all calls that are planned when it is put.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +47,32 @@ class Calling:
         self._tell = tell
         self._ring = ring
         self._armed = False
+        self._planned: list[tuple[SessionKey, Call]] = []
+        self._asked: list[tuple[SessionKey, Call]] = []  # planned before the question that is under way was put
         self._calls: dict[int, tuple[SessionKey, Job, float]] = {}
         self._number = 0
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def begin(self, session: SessionKey, call: Call) -> None:
+    def plan(self, session: SessionKey, call: Call) -> None:
+        """Have a call made when the store is known to be ours."""
+        self._planned.append((session, call))
+
+    def wants_to_ask(self) -> bool:
+        """Whether the store is to be asked now, once; `let_go` is then told that it is ours."""
+        if self._asked or not self._planned:
+            return False
+        self._asked, self._planned = self._planned, []
+        return True
+
+    def let_go(self) -> None:
+        """Make the calls that were planned before the question was put."""
+        asked, self._asked = self._asked, []
+        for session, call in asked:
+            self._begin(session, call)
+
+    def _begin(self, session: SessionKey, call: Call) -> None:
         """Make a call. A platform that ignores its cancellation still cannot hold the lane longer than the time-out."""
         self._number = number = self._number + 1
         job = self._loop.spawn(perform(self._platform, call), name="delivery", done=partial(self._done, number))
@@ -78,6 +101,8 @@ class Calling:
     def abandon(self) -> None:
         """Cut all calls off, for an actor that ends: to the next one they are doubtful."""
         self._timers.cancel(self)
+        self._planned.clear()
+        self._asked.clear()
         for _, job, _ in self._calls.values():
             job.cancel()
         self._calls.clear()

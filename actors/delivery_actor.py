@@ -45,13 +45,15 @@ from greenroom.actors.outbox_words import (
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.ports import Platform
 from greenroom.actors.runtime import Solicited
-from greenroom.actors.store import Committed, OwedOf, ReadAnswer, Refused, Store
+from greenroom.actors.store import Committed, OwedOf, OwnerNow, ReadAnswer, ReadFailed, Refused, Store
 from greenroom.actors.traffic import Traffic
 
 DEFAULT_LIMITS = OutboxLimits()
 
 READ_AGAIN_S = 1.0
-"""How long to wait when the store could not say what is owed."""
+"""How long to wait when the store could not say what is owed, or whose it is."""
+
+OWNER_NOW = OwnerNow()
 
 
 class StoreRefusedError(Exception):
@@ -78,6 +80,16 @@ class _CallLate(Solicited):
 @dataclass(frozen=True, slots=True)
 class _OwedRead(Solicited):
     answer: ReadAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnerRead(Solicited):
+    answer: ReadAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnerUnread(Solicited):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,7 @@ class DeliveryActor(PooledActor):
     def on_failure(self, *_exc_info: Any) -> None:
         self._leave()
 
-    def on_receive(self, message: Any) -> Any:
+    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one line a message
         match message:
             case Opened() | Filled() | LiveText():
                 self._hear(message)
@@ -159,6 +171,10 @@ class DeliveryActor(PooledActor):
                 self._feed(session, message)
             case _PauseOver():
                 pass  # What it held back is granted below.
+            case _OwnerRead(answer):
+                self._hear_owner(answer)
+            case _OwnerUnread():
+                self._ask_owner()
             case PlatformUp() | PlatformDown():
                 self._turn(message)
             case _OwedRead(answer):
@@ -173,6 +189,8 @@ class DeliveryActor(PooledActor):
                 msg = f"{self} takes the messages of actors/outbox_words.py, got {message!r:.200}"
                 raise TypeError(msg)
         self._grant()
+        if self._calling.wants_to_ask():
+            self._ask_owner()
         self._tell_flushed()
         return None
 
@@ -261,7 +279,7 @@ class DeliveryActor(PooledActor):
                 case YieldSlot():
                     self._traffic.end()
                 case Perform(call):
-                    self._calling.begin(session, call)
+                    self._calling.plan(session, call)
                 case WakeIn(after_s):
                     self._arm(session, after_s, Woke(session))
                 case Pause(after_s):
@@ -275,6 +293,18 @@ class DeliveryActor(PooledActor):
                     assert_never(act)
 
     # Calls
+
+    def _ask_owner(self) -> None:
+        self._store.read(OWNER_NOW, lambda answer: self._tell(_OwnerRead(answer)))
+
+    def _hear_owner(self, answer: ReadAnswer) -> None:
+        if isinstance(answer, ReadFailed):
+            self._arm("owner", READ_AGAIN_S, _OwnerUnread())
+        elif answer == self._store.epoch:
+            self._calling.let_go()
+        else:
+            msg = f"epoch {self._store.epoch} is over: another process owns the store as epoch {answer}"
+            raise StoreRefusedError(msg)
 
     def _grant(self) -> None:
         while (session := self._traffic.grant(self._clock.monotonic())) is not None:
@@ -321,5 +351,5 @@ class DeliveryActor(PooledActor):
     def _leave(self) -> None:
         """Leave nothing behind that acts: a call that is cut off counts as doubtful for the next actor."""
         self._calling.abandon()
-        for key in (*self._boxes, "pause", "read"):
+        for key in (*self._boxes, "pause", "read", "owner"):
             self._timers.cancel((self, key))

@@ -168,7 +168,26 @@ class SettledOf:
     session: SessionKey
 
 
-Query = SnapshotOf | TranscriptOf | UnansweredOf | LedgerOf | AnswerTo | UnfinishedOf | OwedOf | ShownOf | SettledOf
+@dataclass(frozen=True, slots=True)
+class OwnerNow:
+    """Ask under which epoch the store is owned now. Answer: Epoch.
+
+    Another one than the asker's own means that another process has taken over; the host of this one is told, too.
+    """
+
+
+Query = (
+    SnapshotOf
+    | TranscriptOf
+    | UnansweredOf
+    | LedgerOf
+    | AnswerTo
+    | UnfinishedOf
+    | OwedOf
+    | ShownOf
+    | SettledOf
+    | OwnerNow
+)
 ReadAnswer = (
     Snapshot
     | tuple[Message, ...]
@@ -177,6 +196,7 @@ ReadAnswer = (
     | tuple[Unfinished, ...]
     | tuple[Delivery, ...]
     | tuple[Shown, ...]
+    | Epoch
     | bool
     | ReadFailed
     | None

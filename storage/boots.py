@@ -85,6 +85,12 @@ def read_ownership(db: apsw.Connection) -> Ownership | None:
     return None if row is None else Ownership(row[0], Epoch(row[1]), row[2])
 
 
+def read_epoch(db: apsw.Connection) -> Epoch | None:
+    """Under which epoch the store is owned now."""
+    row = one_row(db, "SELECT epoch FROM ownership WHERE shard = 0", ())
+    return None if row is None else Epoch(row[0])
+
+
 def end_boot(
     db: apsw.Connection, epoch: Epoch, *, at: float, reason: str, ending: BootEnding = BootEnding.CLEAN
 ) -> None:

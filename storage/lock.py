@@ -77,7 +77,8 @@ class WriterLock:
         self._write_note()
 
     def release(self) -> None:
-        self._note.unlink(missing_ok=True)
+        if _read_note(self._note) == self.holder:  # Else it is of somebody who took over, by whatever accident.
+            self._note.unlink(missing_ok=True)
         self._lock.release()
 
     def __enter__(self) -> Self:

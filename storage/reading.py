@@ -25,6 +25,7 @@ from greenroom.actors.store import (
     Ledger,
     LedgerOf,
     OwedOf,
+    OwnerNow,
     Query,
     ReadAnswer,
     SettledOf,
@@ -34,6 +35,7 @@ from greenroom.actors.store import (
     UnansweredOf,
     UnfinishedOf,
 )
+from greenroom.storage.boots import read_epoch
 from greenroom.storage.rows import (
     DELIVERY_COLUMNS,
     RUN_COLUMNS,
@@ -86,6 +88,8 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:
             return read_shown(db, session, last)
         case SettledOf(session):
             return read_settled(db, session)
+        case OwnerNow():
+            return read_epoch(db)
         case _:
             assert_never(query)
 

@@ -81,7 +81,10 @@ class StorageActor(PooledActor):
             case Read(query, then):
                 try:
                     answer = self._writer.read(lambda db: read_answer(db, query))
-                except (Troubled, Fenced) as error:
+                except Troubled as error:
+                    answer = ReadFailed(str(error))
+                except Fenced as error:
+                    self._lose_ownership(error)
                     answer = ReadFailed(str(error))
                 _call(then, answer)
             case Finish(reason, ending):

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from greenroom.actors.facts import Fact, InboundStored
 from greenroom.actors.model import Epoch, Inbound
 from greenroom.actors.ref import Ref
 from greenroom.actors.runtime import MailboxFull, Runtime
-from greenroom.actors.store import Committed, Query, ReadAnswer, ReadFailed, Refused
+from greenroom.actors.store import Committed, OwnerNow, Query, ReadAnswer, ReadFailed, Refused
 from greenroom.storage.boots import Boot, BootEnding, Ownership, read_boots, take_ownership
 from greenroom.storage.checkpointer import Checkpointer
 from greenroom.storage.lock import WriterLock
@@ -67,13 +68,15 @@ class _Listeners:
     on_trouble: Callable[[Trouble | None], None]
     on_fenced: Callable[[], None]
     deaf: bool = False
+    told: bool = False  # that another process is the owner
 
     def trouble(self, trouble: Trouble | None) -> None:
         if not self.deaf:
             self.on_trouble(trouble)
 
     def fenced(self) -> None:
-        if not self.deaf:
+        if not self.deaf and not self.told:
+            self.told = True
             self.on_fenced()
 
 
@@ -207,10 +210,17 @@ class SqliteStore:
 
     def read(self, query: Query, then: Callable[[ReadAnswer], None]) -> None:
         """See `Store.read`. After the end, `then` is called at once, by the caller's own thread."""
+        if isinstance(query, OwnerNow):
+            then = partial(self._hear_owner, then)
         try:
             (self._aides.reader or self._actor).tell(Read(query, then))
         except ActorDeadError:
             then(ReadFailed(CLOSED.detail))
+
+    def _hear_owner(self, then: Callable[[ReadAnswer], None], answer: ReadAnswer) -> None:
+        if not isinstance(answer, ReadFailed) and answer != self.epoch:
+            self._listeners.fenced()
+        then(answer)
 
     def search(self, text: str, limit: int = 20) -> tuple[Found, ...]:
         """Messages that hold all these words, best first. Blocks for a moment; on a real disk only."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from greenroom.actors.delivery_actor import DeliveryActor, StoreRefusedError
+from greenroom.actors.delivery_actor import DeliveryActor
 from greenroom.actors.entry import REPEAT_MARK, OutboxLimits
 from greenroom.actors.facts import DeliveryFilled, DeliveryMoved, DeliveryOpened, Fact, InboundStored
 from greenroom.actors.model import (
@@ -335,19 +335,6 @@ def test_who_waits_for_the_flush_is_told_when_nothing_is_owed_any_more() -> None
         made.settle(100)
 
         assert flushed == [["one"]]
-
-
-def test_an_actor_whose_store_has_another_owner_dies() -> None:
-    with house() as made:
-        made.settle(1)
-        made.store.close("the end")
-        made.failures.clear()
-        made.actor.tell(Filled(made.row(ANN, "a", "one")))
-        made.settle(5)
-
-        (failure,) = made.failures
-        assert isinstance(failure.error, StoreRefusedError)
-        assert not made.actor.is_alive()
 
 
 def test_a_successor_in_the_same_process_takes_up_what_the_dead_one_left() -> None:

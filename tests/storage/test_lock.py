@@ -184,3 +184,11 @@ def test_two_who_only_ask_do_not_take_each_other_for_a_holder(tmp_path: Path) ->
     with (tmp_path / "room.db.lock").open() as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
         assert read_holder(tmp_path / "room.db") is None
+
+
+def test_who_was_overtaken_by_accident_takes_no_note_away_that_is_not_its_own(database: Path) -> None:
+    first = WriterLock(database)
+    database.with_name(database.name + ".lock").unlink()
+    with WriterLock(database, now=lambda: 5.0) as second:
+        first.release()
+        assert read_holder(database) == second.holder

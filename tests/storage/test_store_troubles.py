@@ -15,7 +15,7 @@ from tests.storage.store_house import WAIT_S, House, count, inbound, opened, sai
 from greenroom.actors.model import (
     SessionId,
 )
-from greenroom.actors.store import Committed, RefusalKind, Refused, SnapshotOf
+from greenroom.actors.store import Committed, OwnerNow, RefusalKind, Refused, SnapshotOf
 from greenroom.storage.boots import BootEnding
 from greenroom.storage.trouble import Trouble, TroubleKind
 
@@ -101,6 +101,16 @@ def test_damage_that_shows_while_it_is_written_refuses_all_and_names_the_salvage
         assert isinstance(answer, Refused)
         assert ".recover | sqlite3 recovered.db" in answer.detail
     assert [trouble.kind for trouble in house.troubles.answers] == [TroubleKind.CORRUPT]
+
+
+def test_who_asks_whose_the_store_is_hears_it_and_an_owner_that_was_overtaken_is_told(house: House, path: Path) -> None:
+    assert house.read(OwnerNow()) == house.store.epoch
+    db = apsw.Connection(str(path))
+    db.execute("UPDATE ownership SET epoch = epoch + 1")
+    db.close()
+    assert house.read(OwnerNow()) == house.store.epoch + 1
+    assert isinstance(house.write(inbound(1)), Refused)
+    assert house.fenced.answers == ["fenced"], "told once"
 
 
 def test_an_owner_that_slept_through_its_end_is_fenced(house: House, path: Path) -> None:
