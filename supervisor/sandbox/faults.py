@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from typing import Any
+from zlib import crc32
 
 from greenroom.actors.delivery_actor import DeliveryActor
-from greenroom.actors.model import DeliveryClass
+from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.session_actor import SessionActor
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
@@ -19,6 +21,7 @@ from greenroom.storage.faulty_disk import Fault, FaultKind, Loss, Op
 from greenroom.storage.storage_actor import StorageActor
 from greenroom.supervisor.platform_actor import PlatformActor
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.parts import Parts, split_dice
 from greenroom.supervisor.tree_actor import TreeActor
 
 
@@ -75,6 +78,10 @@ class Mix:
 DEFAULT_MIX = Mix()
 
 HEALS_AFTER_S = (0.05, 1.0, 20.0)
+DAY_S = 86_400.0
+DOWN_S = (0.0, 0.5, 2.0, 30.0, 400.0, 4_000.0)
+"""How long no process lives after a life; sometimes it is a day."""
+
 PLATFORM_FAULTS = tuple(fault for fault in PlatformFault if fault not in {PlatformFault.REFUSED, PlatformFault.GONE})
 DISK_FAULTS: dict[Accident, tuple[FaultKind, Op | None, int | None]] = {
     Accident.DISK_ERROR: (FaultKind.IO_ERROR, None, 1),
@@ -101,23 +108,61 @@ def draw_disk_fault(rng: random.Random, accident: Accident) -> Fault:
     return Fault(kind, op, nth=rng.randint(1, 12), times=times)
 
 
-def draw_loss(rng: random.Random, ending: Ending) -> Loss:
-    """What the disk keeps when a life ends like this. A kill loses nothing: the kernel has it."""
-    if ending in {Ending.POWER_CUT, Ending.POWER_FAILURE}:
-        return rng.choice((Loss.UNSYNCED, Loss.RANDOM, Loss.RANDOM, Loss.NOTHING))
-    return Loss.NOTHING
+@dataclass(frozen=True, slots=True)
+class LifePlan:
+    """How one life with faults goes, as far as it is known before. `accidents` happen at their step, each with dice."""
+
+    ending: Ending
+    cut_at: int | None  # the disk operation at which the power is cut
+    accidents: dict[int, tuple[Accident, random.Random]]
+    steps: int
+    loss: Loss
+    down_s: float  # until the next life
 
 
-def platform_faults(rng: random.Random, chance: float) -> Callable[[Seen], PlatformFault | None]:
-    """How each call fails, drawn when it is made. Most seeds have no refusals, which lose messages for good."""
+def draw_life(rng: random.Random, mix: Mix, parts: Parts, name: str) -> LifePlan:
+    """Draw a life. What is left out of it changes nothing else that is drawn."""
+    ending, cut_at = rng.choice(ENDINGS), int(2 ** rng.uniform(2, 9))
+    drawn = rng.choices(list(Accident), k=rng.randint(0, mix.accidents_max))
+    accidents = {int(2 ** rng.uniform(3, 9)): (accident, split_dice(rng)) for accident in drawn}
+    steps, loss = int(2 ** rng.uniform(2, 10)), draw_loss(rng)
+    down_s = rng.choice(DOWN_S) if rng.random() < 0.9 else DAY_S
+    if ending is not Ending.KILL and not parts.happens(f"{name}.end"):
+        ending = Ending.KILL
+    return LifePlan(
+        ending,
+        cut_at if ending is Ending.POWER_CUT else None,
+        {step: it for step, it in sorted(accidents.items()) if parts.happens(f"{name}.step{step}")},
+        steps,
+        loss if ending in {Ending.POWER_CUT, Ending.POWER_FAILURE} else Loss.NOTHING,
+        down_s if down_s and parts.happens(f"{name}.down") else 0.0,
+    )
+
+
+def draw_loss(rng: random.Random) -> Loss:
+    """What the disk keeps when the power fails. A kill loses nothing: the kernel has it."""
+    return rng.choice((Loss.UNSYNCED, Loss.RANDOM, Loss.RANDOM, Loss.NOTHING))
+
+
+def platform_faults(rng: random.Random, chance: float, parts: Parts) -> Callable[[Seen], PlatformFault | None]:
+    """How each call fails, drawn when it is made. Most seeds have no refusals, which lose messages for good.
+
+    Each chat has dice of its own: the calls of one change nothing in another.
+    """
     refuses = rng.random() < 0.3
+    seed = rng.getrandbits(64)
+    chats: dict[SessionKey, tuple[random.Random, Iterator[int]]] = {}
 
-    def choose(_: Seen) -> PlatformFault | None:
-        if rng.random() >= chance:
+    def choose(seen: Seen) -> PlatformFault | None:
+        chat = chats.get(seen.session)
+        if chat is None:
+            chat = chats[seen.session] = random.Random(seed ^ crc32(str(seen.session).encode())), count(1)
+        dice, calls = chat
+        number = next(calls)
+        if dice.random() >= chance:
             return None
-        if refuses and rng.random() < 0.05:
-            return PlatformFault.REFUSED
-        return rng.choice(PLATFORM_FAULTS)
+        fault = PlatformFault.REFUSED if refuses and dice.random() < 0.05 else dice.choice(PLATFORM_FAULTS)
+        return fault if parts.happens(f"{seen.session}.call{number}") else None
 
     return choose
 

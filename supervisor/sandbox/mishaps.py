@@ -9,6 +9,7 @@ from greenroom.actors.facts import MessageAppended
 from greenroom.actors.model import Epoch, Generation, Message, Role, Seq, SessionId
 from greenroom.actors.store import Committed, RefusalKind, Refused
 from greenroom.supervisor.sandbox.faults import (
+    DAY_S,
     DISK_FAULTS,
     HEALS_AFTER_S,
     VICTIMS,
@@ -23,17 +24,15 @@ if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.life import Life
     from greenroom.supervisor.sandbox.world import World
 
-DAY_S = 86_400.0
 HOUR_S = 3_600.0
 
 
 class Mishaps:
     """Does accidents to the lives of one world."""
 
-    def __init__(self, world: World, rng: random.Random, accidents: Accidents) -> None:
+    def __init__(self, world: World, accidents: Accidents) -> None:
         """`accidents` are those that wait in the methods of actors."""
         self._world = world
-        self._rng = rng
         self._accidents = accidents
         self._epochs: list[Epoch] = []
 
@@ -41,26 +40,26 @@ class Mishaps:
         """A process owns the store under this epoch now."""
         self._epochs.append(epoch)
 
-    def happen(self, life: Life, accident: Accident) -> None:
-        """Let it happen now."""
+    def happen(self, life: Life, accident: Accident, dice: random.Random) -> None:
+        """Let it happen now. `dice` decide what the seed did not draw before."""
         world, runtime = self._world, life.runtime
         world.fault(accident.value)
         if accident in VICTIMS:
             self._accidents.plan(accident)
         elif accident in DISK_FAULTS:
             disk = world.disk
-            disk.inject(draw_disk_fault(self._rng, accident))
-            runtime.timers.arm(("sandbox", accident), self._rng.choice(HEALS_AFTER_S), disk.heal)
+            disk.inject(draw_disk_fault(dice, accident))
+            runtime.timers.arm(("sandbox", accident), dice.choice(HEALS_AFTER_S), disk.heal)
         else:
-            self._happen_outside(life, accident)
+            self._happen_outside(life, accident, dice)
 
-    def _happen_outside(self, life: Life, accident: Accident) -> None:
+    def _happen_outside(self, life: Life, accident: Accident, dice: random.Random) -> None:
         runtime = life.runtime
         match accident:
             case Accident.TIMER_RAISES:
                 runtime.timers.arm("sandbox", 0.0, _raise)
             case Accident.DISCONNECT:
-                self._disconnect(runtime)
+                self._disconnect(runtime, dice)
             case Accident.CLOCK_BACK:
                 runtime.jump_wall(-DAY_S)
             case Accident.CLOCK_FORWARD:
@@ -68,26 +67,26 @@ class Mishaps:
             case Accident.SLEEP:
                 runtime.freeze(HOUR_S)
             case Accident.MESSAGE_REMOVED | Accident.BLOCKED:
-                self._harass(accident)
+                self._harass(accident, dice)
             case Accident.ZOMBIE:
                 self._wake_zombie(life)
             case _:
                 pass
 
-    def _disconnect(self, runtime: SimRuntime) -> None:
-        wire = self._rng.choice(self._world.wires)
+    def _disconnect(self, runtime: SimRuntime, dice: random.Random) -> None:
+        wire = dice.choice(self._world.wires)
         if wire.door is not None:
             wire.door.disconnected("the network is gone")
-            runtime.timers.arm(("sandbox", wire.name), self._rng.choice((0.5, 40.0)), wire.door.connected)
+            runtime.timers.arm(("sandbox", wire.name), dice.choice((0.5, 40.0)), wire.door.connected)
 
-    def _harass(self, accident: Accident) -> None:
-        network = self._rng.choice(self._world.networks)
-        chat = self._rng.choice(network.chats)
+    def _harass(self, accident: Accident, dice: random.Random) -> None:
+        network = dice.choice(self._world.networks)
+        chat = dice.choice(network.chats)
         if accident is Accident.BLOCKED:
-            if self._rng.random() < 0.2:
+            if dice.random() < 0.2:
                 network.server.block(chat)
         elif shown := network.server.visible(chat):
-            network.server.delete(self._rng.choice(shown).id)
+            network.server.delete(dice.choice(shown).id)
 
     def _wake_zombie(self, life: Life) -> None:
         """An older owner offers a row through the living store: the fence refuses it, whatever it believes."""

@@ -192,7 +192,13 @@ MUTANTS = (
         "synchronous=NORMAL",
         "a commit is answered before it is on the disk",
         (Swap(writer, "open_writer", _unsynced),),
-        frozenset({"what_is_visible_has_its_row", "nothing_acknowledged_is_lost"}),
+        frozenset(
+            {
+                "what_is_visible_has_its_row",
+                "nothing_acknowledged_is_lost",
+                "nothing_is_shown_before_it_is_stored",
+            }
+        ),
         seeds(POWER),
     ),
     Mutant(

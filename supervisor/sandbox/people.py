@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 from greenroom.supervisor.sandbox.agents import ENDINGS, STEPS
 from greenroom.supervisor.sandbox.faults import Mix
+from greenroom.supervisor.sandbox.parts import Parts, split_dice
 from greenroom.supervisor.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -27,10 +29,12 @@ class Plan:
 class People:
     """Everybody who writes in one world."""
 
-    def __init__(self, world: World, rng: random.Random, mix: Mix) -> None:
+    def __init__(self, world: World, rng: random.Random, mix: Mix, parts: Parts) -> None:
         """Draw what will be said, and when."""
         self._world = world
         self._rng = rng
+        self._parts = parts
+        self._orders = count(1)
         self._plans: list[Plan] = []
         self._draw(mix)
         for network in world.networks:
@@ -59,9 +63,12 @@ class People:
         for n in range(1, rng.randint(1, mix.messages_max) + 1):
             chat, text = rng.choice(chats), self._draw_text(f"m{n}")
             at += rng.expovariate(1.0) * rate_s
+            again_s = rng.choice((0.0, 1.0, 30.0, 400.0)) if rng.random() < mix.duplicate else None
+            if not self._parts.happens(f"m{n}"):
+                continue
             self._plan(at, chat, f"u{n}", text)
-            if rng.random() < mix.duplicate:
-                self._plan(at + rng.choice((0.0, 1.0, 30.0, 400.0)), chat, f"u{n}", text)
+            if again_s is not None and self._parts.happens(f"m{n}.again"):
+                self._plan(at + again_s, chat, f"u{n}", text)
         self._plans.sort()
 
     def _draw_text(self, name: str) -> str:
@@ -69,13 +76,17 @@ class People:
         steps = [rng.choice(STEPS) for _ in range(rng.choice((0, 0, 1, 2, 3)))]
         if rng.random() < 0.04:
             steps.insert(rng.randint(0, len(steps)), "kill")
-        ending = rng.choice(ENDINGS) if rng.random() < 0.3 else "answer"
-        return " ".join((name, *steps, ending))
+        words = [*steps, rng.choice(ENDINGS) if rng.random() < 0.3 else "answer"]
+        kept = (word for n, word in enumerate(words, 1) if word == "answer" or self._parts.happens(f"{name}.{n}"))
+        return " ".join((name, *kept))
 
     def _mix_up(self, updates: list[Inbound]) -> None:
-        if len(updates) > 1 and not self._world.calm and self._rng.random() < 0.2:
+        if len(updates) < 2 or self._world.calm or self._rng.random() >= 0.2:
+            return
+        order = split_dice(self._rng)
+        if self._parts.happens(f"order{next(self._orders)}"):
             self._world.faults["chat: updates come in another order"] += 1
-            self._rng.shuffle(updates)
+            order.shuffle(updates)
 
     def _plan(self, at: float, chat: SessionKey, update_id: str, text: str) -> None:
         def say() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -20,18 +20,17 @@ from greenroom.supervisor.sandbox.agents import ScriptedAgent
 from greenroom.supervisor.sandbox.faults import (
     CLASSES,
     DEFAULT_MIX,
-    ENDINGS,
-    Accident,
     Accidents,
     Ending,
     Mix,
-    draw_loss,
+    draw_life,
     draw_policy,
     platform_faults,
 )
 from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_THE_END, Check, Violation, check
 from greenroom.supervisor.sandbox.life import PATH, Life
-from greenroom.supervisor.sandbox.mishaps import DAY_S, Mishaps
+from greenroom.supervisor.sandbox.mishaps import Mishaps
+from greenroom.supervisor.sandbox.parts import Parts, split_dice
 from greenroom.supervisor.sandbox.people import People
 from greenroom.supervisor.sandbox.world import Happening, World, make_network
 
@@ -52,19 +51,23 @@ class Report:
     virtual_s: float
     faults: Counter[str]
     trace: str
+    parts: tuple[str, ...] = ()
     history: tuple[Happening, ...] = ()
 
 
-def simulate(seed: int, mix: Mix = DEFAULT_MIX, *, history: bool = False) -> Report:
-    """Live through one seed. `history` keeps what happened, for a replay; it changes nothing else."""
+def simulate(seed: int, mix: Mix = DEFAULT_MIX, *, history: bool = False, omitted: Collection[str] = ()) -> Report:
+    """Live through one seed, without the parts that are `omitted` (see `parts.py`).
+
+    `history` keeps what happened, for a replay; it changes nothing else.
+    """
     with quiet():
-        return Simulation(seed, mix, history=history).run()
+        return Simulation(seed, mix, history=history, omitted=omitted).run()
 
 
 class Simulation:
     """The driver. Nothing here is random but through the seed."""
 
-    def __init__(self, seed: int, mix: Mix, *, history: bool) -> None:
+    def __init__(self, seed: int, mix: Mix, *, history: bool, omitted: Collection[str]) -> None:
         """Draw the world and its people."""
         self.seed = seed
         self.mix = mix
@@ -80,21 +83,24 @@ class Simulation:
             for n in range(1, rng.choice((1, 1, 2)) + 1)
         )
         self.world = World(networks, migrated().reboot(Loss.NOTHING, seed=seed), history=[] if history else None)
-        self.world.choose = platform_faults(random.Random(f"platforms of {seed}"), rng.choice(mix.platform_fault))
+        self.parts = Parts(omitted)
         self.policy = draw_policy(rng)
+        self.world.choose = platform_faults(split_dice(rng), rng.choice(mix.platform_fault), self.parts)
+        self._lives = [split_dice(rng) for _ in range(rng.randint(1, mix.lives_max))]
         self.accidents = Accidents()
         self.violations: list[Violation] = []
         self.boots = 0
         self.steps = 0
         self.digest = blake2b(digest_size=16)
-        self._people = People(self.world, rng, mix)
-        self._mishaps = Mishaps(self.world, rng, self.accidents)
+        self._people = People(self.world, split_dice(rng), mix, self.parts)
+        self._mishaps = Mishaps(self.world, self.accidents)
 
     def run(self) -> Report:
         """Live, die, live again; then calm, and check."""
         with self.accidents.planted():
-            for _ in range(self.rng.randint(1, self.mix.lives_max)):
-                self._live()
+            for number, rng in enumerate(self._lives, 1):
+                if self.parts.happens(f"life{number}"):
+                    self._live(number, rng)
                 if self.violations:
                     break
             if not self.violations:
@@ -111,14 +117,15 @@ class Simulation:
             virtual_s=world.now,
             faults=world.faults,
             trace=self.digest.hexdigest(),
+            parts=self.parts.happened,
             history=tuple(world.history or ()),
         )
 
     # -- lives -----------------------------------------------------------------------------------------------------
 
-    def _start(self) -> Life:
+    def _start(self, number: int) -> Life:
         self.boots += 1
-        life = Life(self.world, self.seed * 1_000 + self.boots, self._agent(), self.policy, self._look_after_boot)
+        life = Life(self.world, self.seed * 1_000 + number, self._agent(), self.policy, self._look_after_boot)
         if life.lives() and life.owned is not None:
             self._mishaps.remember(life.owned.port.epoch)
         return life
@@ -126,33 +133,27 @@ class Simulation:
     def _agent(self) -> ScriptedAgent:
         return ScriptedAgent(self.world, fresh_s=self.policy.fresh_s)
 
-    def _live(self) -> None:
+    def _live(self, number: int, rng: random.Random) -> None:
         """One life with faults, and the time until the next."""
-        rng, world = self.rng, self.world
-        ending = rng.choice(ENDINGS)
-        if ending is Ending.POWER_CUT:
-            world.disk.inject(Fault(FaultKind.CUT, nth=int(2 ** rng.uniform(2, 9))))
-        life = self._start()
-        steps = {
-            int(2 ** rng.uniform(3, 9)): a
-            for a in rng.choices(list(Accident), k=rng.randint(0, self.mix.accidents_max))
-        }
-        last = int(2 ** rng.uniform(2, 10))
-        taken, asked = 0, False
-        while life.lives() and taken < last:
-            upcoming = min((step for step in steps if step > taken), default=last)
-            taken += self._advance(life, min(upcoming, last) - taken)
+        world, plan = self.world, draw_life(rng, self.mix, self.parts, f"life{number}")
+        if plan.cut_at is not None:
+            world.disk.inject(Fault(FaultKind.CUT, nth=plan.cut_at))
+        life = self._start(number)
+        taken, asked, steps = 0, False, dict(plan.accidents)
+        while life.lives() and taken < plan.steps:
+            upcoming = min((step for step in steps if step > taken), default=plan.steps)
+            taken += self._advance(life, min(upcoming, plan.steps) - taken)
             if life.lives() and taken in steps:
-                self._mishaps.happen(life, steps.pop(taken))
+                self._mishaps.happen(life, *steps.pop(taken))
             if self._is_idle(life):
                 asked = rng.random() < 0.5 and self._people.reply()
                 if not asked:
                     break
-        self._end(life, ending, rng)
-        if ending is not Ending.POWER_CUT or world.crashes:
-            world.fault(ending.value)
-        self._bury(life, draw_loss(rng, ending))
-        self._stay_down(rng.choice((0.0, 0.5, 2.0, 30.0, 400.0, 4_000.0)) if rng.random() < 0.9 else DAY_S)
+        self._end(life, plan.ending, rng)
+        if plan.ending is not Ending.POWER_CUT or world.crashes:
+            world.fault(plan.ending.value)
+        self._bury(life, plan.loss)
+        self._stay_down(plan.down_s)
 
     def _advance(self, life: Life, steps: int) -> int:
         """Go on until somebody does something, or for so many steps; returns the steps taken."""
@@ -218,7 +219,7 @@ class Simulation:
         world.calm = True
         world.disk.heal()
         self._stay_down(max(self.policy.unclean_window_s + 1.0, 1.0))
-        life = self._start()
+        life = self._start(0)
         if not life.lives():
             self.violations.append(Violation("it_comes_up", str(life.over)))
             return
