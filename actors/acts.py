@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import Fact
 from greenroom.actors.model import Delivery, Generation, Message, OpenRun
 
 
-@dataclass(frozen=True, slots=True)
-class StartRun:
+class StartRun(Struct, frozen=True):
     """Call the agent. `new` are the user messages to be answered; `note` tells it of an interruption."""
 
     run: OpenRun
@@ -18,15 +17,13 @@ class StartRun:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRun:
+class CancelRun(Struct, frozen=True):
     """Stop the agent's coroutine; what it still says is late."""
 
     generation: Generation
 
 
-@dataclass(frozen=True, slots=True)
-class Confirm:
+class Confirm(Struct, frozen=True):
     """Tell the waiting agent that what it reported under `key` is on disk; a question's answer comes with it."""
 
     generation: Generation
@@ -34,30 +31,26 @@ class Confirm:
     answer: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAnchor:
+class OpenAnchor(Struct, frozen=True):
     """Let the delivery's placeholder be posted."""
 
     delivery: Delivery
 
 
-@dataclass(frozen=True, slots=True)
-class ShowText:
+class ShowText(Struct, frozen=True):
     """Let the anchor say this for now. May be lost."""
 
     key: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(Struct, frozen=True):
     """The delivery's text is on disk: make it visible, exactly once."""
 
     delivery: Delivery
 
 
-@dataclass(frozen=True, slots=True)
-class ArmAlarm:
+class ArmAlarm(Struct, frozen=True):
     """Ring for this run in `after_s` seconds; replaces the one of the same name."""
 
     generation: Generation
@@ -65,32 +58,27 @@ class ArmAlarm:
     after_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAlarms:
+class CancelAlarms(Struct, frozen=True):
     """Silence all timers of the session."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArmIdle:
+class ArmIdle(Struct, frozen=True):
     """Ring when nothing happened for `after_s` seconds."""
 
     after_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """Offer to be passivated: everything is on disk and nothing runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportRun:
+class ReportRun(Struct, frozen=True):
     """Tell the supervisor that a run of this session is live, or is not any more."""
 
     live: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReportConcluded:
+class ReportConcluded(Struct, frozen=True):
     """Tell whoever waits for an answer of this session to look."""
 
 
@@ -110,8 +98,7 @@ Act = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Struct, frozen=True):
     """Write all `facts` in one transaction; only then do the `acts`, in order."""
 
     facts: tuple[Fact, ...] = ()

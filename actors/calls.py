@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from greenroom.actors.model import SessionKey
 from greenroom.actors.ports import (
@@ -19,15 +20,13 @@ REASON_MAX = 500
 """Characters of a platform's complaint that are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """Make a new message."""
 
     message: Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """Change a message that exists."""
 
     session: SessionKey
@@ -35,8 +34,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Ask whether a message was posted by an earlier try."""
 
     message: Outgoing
@@ -45,43 +43,37 @@ class Look:
 Call = Post | Edit | Look
 
 
-@dataclass(frozen=True, slots=True)
-class Worked:
+class Worked(Struct, frozen=True):
     """The call did what it says. `message_id` is what was posted or found; None: edited, or surely absent."""
 
     message_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Forbidden:
+class Forbidden(Struct, frozen=True):
     """The platform will never take it."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Postponed:
+class Postponed(Struct, frozen=True):
     """It had no effect; the whole account may come again in `after_s`."""
 
     after_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unsent:
+class Unsent(Struct, frozen=True):
     """It certainly had no effect."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """What the call refers to (the message to edit, the message to reply to) does not exist."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Doubtful:
+class Doubtful(Struct, frozen=True):
     """It may have had its effect. `raised` is False when there was simply no answer in time."""
 
     reason: str

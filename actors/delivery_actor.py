@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, assert_never
 
+from msgspec import Struct
 from pykka import ActorDeadError
 
 from greenroom.actors.calling import Calling
@@ -60,40 +60,33 @@ class StoreRefusedError(Exception):
     """The store will never write what became of a delivery: another owner has taken over. The disk is the truth."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Written(Solicited):
+class _Written(Struct, Solicited, frozen=True):
     session: SessionKey
     result: Committed | Refused
 
 
-@dataclass(frozen=True, slots=True)
-class _Returned(Solicited):
+class _Returned(Struct, Solicited, frozen=True):
     number: int
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class _CallLate(Solicited):
+class _CallLate(Struct, Solicited, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class _OwedRead(Solicited):
+class _OwedRead(Struct, Solicited, frozen=True):
     answer: ReadAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class _OwnerRead(Solicited):
+class _OwnerRead(Struct, Solicited, frozen=True):
     answer: ReadAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class _OwnerUnread(Solicited):
+class _OwnerUnread(Struct, Solicited, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class _PauseOver(Solicited):
+class _PauseOver(Struct, Solicited, frozen=True):
     pass
 
 

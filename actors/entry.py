@@ -7,7 +7,6 @@ words come by edits, which may be repeated. NONE repeats it with a visible mark,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Self
@@ -33,8 +32,7 @@ class DeliveryPolicy(StrEnum):
     AT_LEAST_ONCE = "at_least_once"
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxLimits:
+class OutboxLimits(Struct, frozen=True):
     """The limits of one account. An outage is waited out for `give_up_s`; a call that keeps raising is not."""
 
     in_flight_max: int = 64
@@ -46,8 +44,7 @@ class OutboxLimits:
     pause_max_s: float = 3_600.0  # longest that a platform's "retry after" is believed
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
+class Ways(Struct, frozen=True):
     """How one account delivers, worked out once."""
 
     rule: DeliveryClass
@@ -134,7 +131,7 @@ def fill(ways: Ways, entry: Entry, text: str) -> Entry:
     """
     delivery = entry.delivery
     state = DeliveryState.PENDING if delivery.state is DeliveryState.OPEN else delivery.state
-    filled = replace(delivery, text=text, state=state)
+    filled = structs.replace(delivery, text=text, state=state)
     return structs.replace(entry, delivery=filled, parts=parts_of(ways, text), says=None, live=None)
 
 
@@ -210,7 +207,7 @@ def posted(ways: Ways, entry: Entry, message_id: str, text: str | None) -> Entry
     if entry.parts is not None and not ways.edits:
         says = entry.parts[entry.done]  # Nothing but the text was ever posted.
     ids = (*entry.delivery.message_ids[: entry.done], message_id)
-    delivery = replace(entry.delivery, message_ids=ids, attempts=0, retry_at=None)
+    delivery = structs.replace(entry.delivery, message_ids=ids, attempts=0, retry_at=None)
     return structs.replace(
         entry,
         delivery=delivery,

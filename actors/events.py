@@ -5,9 +5,10 @@ None is ever refused by a full mailbox: the door bounds what may wait for a sess
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
+
+from msgspec import Struct
 
 from greenroom.actors.model import Generation, InterruptReason, Question, StoredInbound, ToolCall
 from greenroom.actors.runtime import Solicited
@@ -22,69 +23,59 @@ class Alarm(StrEnum):
     LIMIT = "limit"  # it goes on and on
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived(Solicited):
+class Arrived(Struct, Solicited, frozen=True):
     """An inbound is on disk and waits."""
 
     inbound: StoredInbound
 
 
-@dataclass(frozen=True, slots=True)
-class Woke(Solicited):
+class Woke(Struct, Solicited, frozen=True):
     """The session was loaded, to handle what waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed(Solicited):
+class Resumed(Struct, Solicited, frozen=True):
     """The supervisor decided that interrupted work goes on."""
 
     reason: InterruptReason | str
 
 
-@dataclass(frozen=True, slots=True)
-class Drained(Solicited):
+class Drained(Struct, Solicited, frozen=True):
     """The process is about to end: no new run, and the running one is marked with why."""
 
     reason: InterruptReason
 
 
-@dataclass(frozen=True, slots=True)
-class CutShort(Solicited):
+class CutShort(Struct, Solicited, frozen=True):
     """The drain is over: whatever runs is interrupted now."""
 
 
-@dataclass(frozen=True, slots=True)
-class LifeShown(Solicited):
+class LifeShown(Struct, Solicited, frozen=True):
     """The run showed its first life that is not words (a tool, progress)."""
 
     generation: Generation
 
 
-@dataclass(frozen=True, slots=True)
-class Spoke(Solicited):
+class Spoke(Struct, Solicited, frozen=True):
     """The agent streamed words. `text` is all that it said since its last question."""
 
     generation: Generation
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reported(Solicited):
+class Reported(Struct, Solicited, frozen=True):
     """The agent said what is going on; not part of the answer."""
 
     generation: Generation
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed(Solicited):
+class Progressed(Struct, Solicited, frozen=True):
     """The running agent gave a sign of life that is to be written down."""
 
     generation: Generation
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCalled(Solicited):
+class ToolCalled(Struct, Solicited, frozen=True):
     """The agent is about to call a tool, and waits until that is on disk.
 
     `doubts` are keys of calls just like it whose outcome is unknown: the user was asked, and said yes.
@@ -95,8 +86,7 @@ class ToolCalled(Solicited):
     doubts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ToolWithheld(Solicited):
+class ToolWithheld(Struct, Solicited, frozen=True):
     """The agent wanted to call a tool that may have taken effect already; it is told so when that is on disk.
 
     `doubts` are the keys of the calls of which nobody knows; the call's own may be among them.
@@ -107,8 +97,7 @@ class ToolWithheld(Solicited):
     doubts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolReturned(Solicited):
+class ToolReturned(Struct, Solicited, frozen=True):
     """A tool's outcome; the agent waits until it is on disk."""
 
     generation: Generation
@@ -117,8 +106,7 @@ class ToolReturned(Solicited):
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Asked(Solicited):
+class Asked(Struct, Solicited, frozen=True):
     """The agent asks the user. `said` is what it had streamed since its last question."""
 
     generation: Generation
@@ -126,40 +114,35 @@ class Asked(Solicited):
     said: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """The agent concluded. A `finish` that is not a conclusion (length, none) makes it a text cut short."""
 
     text: str
     finish: str | None = "stop"
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The agent did not conclude. `line` is for the person: honest, short, without secrets or stack traces."""
 
     line: str
     said: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Struct, frozen=True):
     """The run was stopped by us and ended."""
 
 
 Outcome = Answered | Failed | Cancelled
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded(Solicited):
+class RunEnded(Struct, Solicited, frozen=True):
     """The agent's coroutine is over."""
 
     generation: Generation
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Rang(Solicited):
+class Rang(Struct, Solicited, frozen=True):
     """A timer of the run rang. The agent had been at it for `ran_s`: 0 if it has not begun yet."""
 
     generation: Generation
@@ -167,8 +150,7 @@ class Rang(Solicited):
     ran_s: float = inf
 
 
-@dataclass(frozen=True, slots=True)
-class IdleRang(Solicited):
+class IdleRang(Struct, Solicited, frozen=True):
     """Nothing happened for a while."""
 
 

@@ -6,7 +6,7 @@ its key and changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from greenroom.actors.model import (
     Delivery,
@@ -27,8 +27,7 @@ from greenroom.actors.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class InboundStored:
+class InboundStored(Struct, frozen=True):
     """A platform's message is on disk. Makes session and route when the key is new. Yields a `Receipt`.
 
     Refused (CROWDED) when `backlog_max` messages of its session wait already to be handed to a run, and
@@ -41,8 +40,7 @@ class InboundStored:
     epoch: Epoch | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InboundTaken:
+class InboundTaken(Struct, frozen=True):
     """Stored inbound became the user message `seq`; it will not be handed to another run."""
 
     session_id: SessionId
@@ -51,8 +49,7 @@ class InboundTaken:
     seq: Seq
 
 
-@dataclass(frozen=True, slots=True)
-class RunOpened:
+class RunOpened(Struct, frozen=True):
     """A run starts: the session's generation is now the run's. Refused unless it is the next one."""
 
     session_id: SessionId
@@ -60,8 +57,7 @@ class RunOpened:
     tail: Tail
 
 
-@dataclass(frozen=True, slots=True)
-class RunProgressed:
+class RunProgressed(Struct, frozen=True):
     """The running agent gave a sign of life. `tail` is kept with the run so that a boot decides by index alone."""
 
     session_id: SessionId
@@ -71,8 +67,7 @@ class RunProgressed:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunMarked:
+class RunMarked(Struct, frozen=True):
     """An open run will not be finished by this process, and why. Written before a drain waits."""
 
     session_id: SessionId
@@ -80,8 +75,7 @@ class RunMarked:
     reason: InterruptReason
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(Struct, frozen=True):
     """The attempt ended by itself and concluded nothing; the run stays open."""
 
     session_id: SessionId
@@ -91,8 +85,7 @@ class AttemptEnded:
     tail: Tail
 
 
-@dataclass(frozen=True, slots=True)
-class RunClosed:
+class RunClosed(Struct, frozen=True):
     """The work is concluded, or given up: nothing of it will be resumed."""
 
     session_id: SessionId
@@ -101,8 +94,7 @@ class RunClosed:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class MessageAppended:
+class MessageAppended(Struct, frozen=True):
     """A row of the transcript."""
 
     session_id: SessionId
@@ -110,8 +102,7 @@ class MessageAppended:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class ToolStarted:
+class ToolStarted(Struct, frozen=True):
     """A tool is about to be called. Durable before the call. A repeated start of the same key counts attempts."""
 
     session_id: SessionId
@@ -122,8 +113,7 @@ class ToolStarted:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class ToolEnded:
+class ToolEnded(Struct, frozen=True):
     """A tool's outcome. Never overwritten: the first stored result of a key stands."""
 
     session_id: SessionId
@@ -134,8 +124,7 @@ class ToolEnded:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class DoubtTold:
+class DoubtTold(Struct, frozen=True):
     """That nobody knows a call's outcome was told: to the agent, or to the user who then said yes.
 
     Before this, work to come meets the doubt; after it, only the work in which it was told does.
@@ -146,8 +135,7 @@ class DoubtTold:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionAsked:
+class QuestionAsked(Struct, frozen=True):
     """The agent waits for the user."""
 
     session_id: SessionId
@@ -158,8 +146,7 @@ class QuestionAsked:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionAnswered:
+class QuestionAnswered(Struct, frozen=True):
     """The user's words that answered a question."""
 
     session_id: SessionId
@@ -168,8 +155,7 @@ class QuestionAnswered:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryOpened:
+class DeliveryOpened(Struct, frozen=True):
     """Something will have to become visible. Repeated with the same key it changes nothing."""
 
     epoch: Epoch
@@ -177,8 +163,7 @@ class DeliveryOpened:
     delivery: Delivery
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryFilled:
+class DeliveryFilled(Struct, frozen=True):
     """The text of an open delivery is known. Never replaces a text that is there."""
 
     key: str
@@ -186,8 +171,7 @@ class DeliveryFilled:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryMoved:
+class DeliveryMoved(Struct, frozen=True):
     """A delivery's row as its actor now knows it: state, the platform's message ids, attempts, when to try again."""
 
     delivery: Delivery
@@ -195,8 +179,7 @@ class DeliveryMoved:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionStored:
+class DecisionStored(Struct, frozen=True):
     """A resume decision: the rule of the table by its name, with all inputs as JSON."""
 
     session_id: SessionId
@@ -208,8 +191,7 @@ class DecisionStored:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class SessionQuarantined:
+class SessionQuarantined(Struct, frozen=True):
     """The session is left alone until an operator releases it."""
 
     session_id: SessionId
@@ -217,32 +199,28 @@ class SessionQuarantined:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class RestartsCounted:
+class RestartsCounted(Struct, frozen=True):
     """What a session's actor has left of its restarts, as JSON; None: it made progress and begins anew."""
 
     session_id: SessionId
     budget: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class SessionReleased:
+class SessionReleased(Struct, frozen=True):
     """An operator gave a session back to its user that was set aside. What was counted against it is forgotten."""
 
     session_id: SessionId
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSuspended:
+class SessionSuspended(Struct, frozen=True):
     """The session's user or an operator asked that it never wakes by itself."""
 
     session_id: SessionId
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class InboundRefused:
+class InboundRefused(Struct, frozen=True):
     """Chats that are not allowed wrote, `count` times. Only a counter by platform and account: no words, no transcript.
 
     `key` is of one of them, `at` of the last time.

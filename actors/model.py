@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType, Self
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 Epoch = NewType("Epoch", int)
 """Counts ownerships of a store (boots of the daemon). Only ever grows; the first boot is 1."""
@@ -34,8 +35,7 @@ class InvalidKeyError(ValueError):
     """A session key that cannot name a session. The message says which part and what to write instead."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SessionKey:
+class SessionKey(Struct, frozen=True, order=True):
     """Names a conversation: `platform:account:chat[:thread]`, each part percent-escaped where it holds `:` or `%`.
 
     >>> str(SessionKey("matrix", "bot", "!room:example.org"))
@@ -131,8 +131,7 @@ class ToolPolicy(StrEnum):
     ASK = "ask"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """One call of one tool. `key` is the same for the same call of every attempt at the same work."""
 
     key: str
@@ -141,8 +140,7 @@ class ToolCall:
     policy: ToolPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One row of a transcript.
 
     `key` makes a repeated write harmless. `answers_upto` is set on rows that conclude work (an answer, a failure,
@@ -163,8 +161,7 @@ class Message:
     tool_key: str | None = None  # on tool rows: the call that this is the result of
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(Struct, frozen=True):
     """What a platform received, before it is a message. Identified by (platform, account, update id)."""
 
     key: SessionKey
@@ -175,8 +172,7 @@ class Inbound:
     reply_to: str | None = None  # the platform's id of the user's message, to anchor the answer to
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInbound:
+class StoredInbound(Struct, frozen=True):
     """An inbound that is on disk and waits to be handed to a run."""
 
     id: InboxId
@@ -186,8 +182,7 @@ class StoredInbound:
     reply_to: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """Proof that an inbound is on disk. `repeated` says that it had been there before."""
 
     inbox_id: InboxId
@@ -240,8 +235,7 @@ class TailKind(StrEnum):
     FAILED = "the run ended in a reported error"
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """How a transcript ends, and all that is needed to keep it true when one more row is added.
 
     `at` is the time of the last row that is not our own note, so that a restart never makes old work look fresh.
@@ -260,8 +254,7 @@ class Tail:
         return self.user_seq > self.answered_upto
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRun:
+class OpenRun(Struct, frozen=True):
     """A run that was started and not concluded: what a dead process leaves behind.
 
     `work` is the generation of the first attempt at the same request: tool calls, the anchor and the delivery belong
@@ -301,8 +294,7 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """Outgoing text that must become visible exactly once; a row of the outbox.
 
     `message_ids` are the platform's ids of the parts that exist already (placeholders or texts), in order.
@@ -330,8 +322,7 @@ class DeliveryClass(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """Something the agent asked and waits for, durable. `key` is the same in every attempt at the same work."""
 
     key: str
@@ -341,8 +332,7 @@ class Question:
     after: InboxId = InboxId(0)  # the last inbound known when it was asked; what came before answers something else
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRecord:
+class ToolRecord(Struct, frozen=True):
     """A row of the tool ledger. `result` is None while the outcome is not stored."""
 
     call: ToolCall
@@ -351,8 +341,7 @@ class ToolRecord:
     attempts: int = 1  # how often it was started
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """All that the store knows of one session and its actor needs, read in one go."""
 
     id: SessionId

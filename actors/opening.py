@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from greenroom.actors.acts import ReportRun, ShowText, StartRun
 from greenroom.actors.draft import Draft

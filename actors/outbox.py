@@ -8,7 +8,6 @@ blocks nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import assert_never
 
 from msgspec import structs
@@ -177,7 +176,7 @@ def _worked(
 ) -> tuple[Lane, Effects]:
     match call:
         case Edit():
-            delivery = replace(entry.delivery, attempts=0)
+            delivery = structs.replace(entry.delivery, attempts=0)
             edit_from = moment.now + ways.edit_min_s
             return _settle(
                 ways,
@@ -210,5 +209,5 @@ def _moved(entry: Entry, state: DeliveryState, moment: Moment, error: str | None
     delivery = entry.delivery
     retry_at = delivery.retry_at if state in {DeliveryState.RETRY, DeliveryState.UNKNOWN} else None
     if delivery.state is not state or delivery.retry_at != retry_at:
-        delivery = replace(delivery, state=state, retry_at=retry_at)
+        delivery = structs.replace(delivery, state=state, retry_at=retry_at)
     return DeliveryMoved(delivery, moment.at, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -14,8 +13,7 @@ from greenroom.actors.model import Delivery, SessionKey
 from greenroom.actors.runtime import Solicited
 
 
-@dataclass(frozen=True, slots=True)
-class Opened(Solicited):
+class Opened(Struct, Solicited, frozen=True):
     """A delivery's row is on disk, its text is not known yet: post the anchor."""
 
     delivery: Delivery
@@ -25,8 +23,7 @@ class Opened(Solicited):
         return self.delivery.session
 
 
-@dataclass(frozen=True, slots=True)
-class Filled(Solicited):
+class Filled(Struct, Solicited, frozen=True):
     """A delivery's text is on disk: make it visible. Its row may have been opened before, or be new."""
 
     delivery: Delivery
@@ -36,8 +33,7 @@ class Filled(Solicited):
         return self.delivery.session
 
 
-@dataclass(frozen=True, slots=True)
-class LiveText:
+class LiveText(Struct, frozen=True):
     """Let an open delivery's anchor say this for now: all words so far, or a notice. May be lost."""
 
     session: SessionKey
@@ -45,35 +41,29 @@ class LiveText:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformUp(Solicited):
+class PlatformUp(Struct, Solicited, frozen=True):
     """The platform can be reached: what waits for a retry is tried now."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformDown(Solicited):
+class PlatformDown(Struct, Solicited, frozen=True):
     """The platform cannot be reached: nothing is tried until it can."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reread(Solicited):
+class Reread(Struct, Solicited, frozen=True):
     """Look again for what is owed: somebody revived a dead letter, or died before it could tell of its row."""
 
 
-@dataclass(frozen=True, slots=True)
-class WhenFlushed(Solicited):
+class WhenFlushed(Struct, Solicited, frozen=True):
     """Call `then` once, on the actor's thread, when no text waits to become visible. It must be short."""
 
     then: Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadStatus:
+class ReadStatus(Struct, frozen=True):
     """Ask (with a timeout, from outside) how the outbox is. Answer: OutboxStatus."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxStatus:
+class OutboxStatus(Struct, frozen=True):
     """One platform account's outbox at a glance."""
 
     owed: int  # texts that wait to become visible
@@ -83,28 +73,24 @@ class OutboxStatus:
     paused_s: float  # how long the platform asked us to stay away, from now
 
 
-@dataclass(frozen=True, slots=True)
-class TakenUp(Solicited):
+class TakenUp(Struct, Solicited, frozen=True):
     """Rows that the store says are owed, of one session, oldest first."""
 
     session: SessionKey
     deliveries: tuple[Delivery, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Woke(Solicited):
+class Woke(Struct, Solicited, frozen=True):
     """The time came that the lane asked to be woken at."""
 
     session: SessionKey
 
 
-@dataclass(frozen=True, slots=True)
-class SlotGranted:
+class SlotGranted(Struct, frozen=True):
     """The account has room for one call of this lane."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(Struct, frozen=True):
     """The lane's call ended."""
 
     outcome: Outcome
@@ -113,46 +99,39 @@ class CallEnded:
 Event = Opened | Filled | LiveText | TakenUp | Woke | PlatformUp | SlotGranted | CallEnded
 
 
-@dataclass(frozen=True, slots=True)
-class AskSlot:
+class AskSlot(Struct, frozen=True):
     """Ask the account for room for a call; answered by `SlotGranted`, once."""
 
 
-@dataclass(frozen=True, slots=True)
-class YieldSlot:
+class YieldSlot(Struct, frozen=True):
     """Give the granted room back: there is nothing to call any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Perform:
+class Perform(Struct, frozen=True):
     """Make the call; answered by `CallEnded`, once."""
 
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
-class WakeIn:
+class WakeIn(Struct, frozen=True):
     """Ring for this lane in `after_s` seconds; replaces what was armed."""
 
     after_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """Let the whole account make no call for so long."""
 
     after_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Conclude:
+class Conclude(Struct, frozen=True):
     """Remember that this delivery is delivered: a late word of it means nothing."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bury:
+class Bury(Struct, frozen=True):
     """This delivery is dead; if somebody revives its row, it is news again."""
 
     key: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, TypeVarTuple, runtime_checkable
+
+from msgspec import Struct
 
 from greenroom.actors.model import DeliveryClass, Inbound, Message, Receipt, SessionKey, ToolPolicy
 
@@ -12,8 +13,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """What a platform can do. `text_max` counts characters of a message; `edit_min_s` spaces edits while streaming."""
 
     delivery: DeliveryClass
@@ -23,8 +23,7 @@ class Traits:
     placeholder: str = "..."
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """One message to be posted. `key` is the same whenever this message is tried again."""
 
     session: SessionKey
@@ -112,8 +111,7 @@ class Platform(Protocol):
         """Look for a message that may have been posted before (RECONCILE only): its id, or None when surely absent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """One message as a person sees it in a chat. `id` stays the same when the text changes."""
 
     id: str
@@ -155,8 +153,7 @@ class ToolFailedError(Exception):
     """A tool failed in an earlier attempt at the same work. That outcome is stored; the tool is not called again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclusion(Struct, frozen=True):
     """What an agent may return instead of text, to say how its model stopped.
 
     Only `stop`, `end`, `end_turn`, `complete` and `completed` make it an answer; anything else is a text cut short.

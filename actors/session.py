@@ -6,8 +6,9 @@ that is on disk, done (acts). One guard at its top drops every late event, of an
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
+
+from msgspec.structs import replace
 
 from greenroom.actors.acts import (
     ArmAlarm,

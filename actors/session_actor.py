@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
+
+from msgspec.structs import replace
 
 from greenroom.actors.acts import (
     Act,

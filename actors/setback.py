@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import isnan
 from typing import assert_never
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from greenroom.actors.calls import Call, Doubtful, Edit, Forbidden, Gone, Outcome, Post, Postponed, Unsent, Worked
 from greenroom.actors.entry import Entry, OutboxLimits, Ways, doubted, removed
@@ -14,8 +13,7 @@ from greenroom.actors.model import DeliveryState
 from greenroom.actors.outbox_words import Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Setback:
+class Setback(Struct, frozen=True):
     """The entry as it is now. `state` is to be written with the reason; None: nothing of this concerns the disk."""
 
     entry: Entry
@@ -65,7 +63,7 @@ def _gone(ways: Ways, entry: Entry, call: Call, reason: str, moment: Moment) -> 
     if isinstance(call, Edit):
         entry = removed(entry)
     elif entry.delivery.reply_to is not None:
-        entry = structs.replace(entry, delivery=replace(entry.delivery, reply_to=None))
+        entry = structs.replace(entry, delivery=structs.replace(entry.delivery, reply_to=None))
     again = _again(ways, entry, reason, moment, hopeless=True)
     first = entry.delivery.attempts + entry.failures == 0
     return Setback(structs.replace(again.entry, not_before=moment.now)) if first else again
@@ -77,7 +75,7 @@ def _again(ways: Ways, entry: Entry, reason: str, moment: Moment, *, hopeless: b
         pause_s = _backoff_s(ways.limits, failures, moment.chance)
         return Setback(structs.replace(entry, failures=failures, not_before=moment.now + pause_s))
     attempts = entry.delivery.attempts + 1
-    delivery = replace(entry.delivery, attempts=attempts)
+    delivery = structs.replace(entry.delivery, attempts=attempts)
     failing_from = moment.now if entry.failing_from is None else entry.failing_from
     if _is_given_up(ways.limits, attempts, moment.now - failing_from, hopeless=hopeless):
         return Setback(
@@ -86,7 +84,7 @@ def _again(ways: Ways, entry: Entry, reason: str, moment: Moment, *, hopeless: b
             f"given up after {attempts} attempts: {reason}",
         )
     wait_s = _backoff_s(ways.limits, attempts, moment.chance)
-    delivery = replace(delivery, retry_at=moment.at + wait_s)
+    delivery = structs.replace(delivery, retry_at=moment.at + wait_s)
     state = DeliveryState.UNKNOWN if entry.doubt else DeliveryState.RETRY
     not_before = moment.now + wait_s
     failing = structs.replace(entry, delivery=delivery, not_before=not_before, failing_from=failing_from)

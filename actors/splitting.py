@@ -10,7 +10,8 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _FENCE = re.compile(r"^ {0,3}(?P<marker>`{3,}|~{3,})(?P<word>[^\n]*)$", re.MULTILINE)
 _SEPARATORS = (("\n\n",), ("\n",), (". ", "! ", "? ", "。"), (" ", "\t"))
@@ -24,8 +25,7 @@ _LOW_SURROGATES = range(0xDC00, 0xE000)
 _TAGS = range(0xE0020, 0xE0080)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """One part: the `body` is cut from the text, `opener` and `closer` are the fence lines added around it."""
 
     body: str
@@ -37,8 +37,7 @@ class Piece:
         return self.opener + self.body + self.closer
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     """A fenced block, from the first character of its opening line to behind its closing line."""
 
     start: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from greenroom.actors.model import (
     Epoch,
@@ -20,8 +20,7 @@ from greenroom.actors.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Struct, frozen=True):
     """No run is open."""
 
 
@@ -29,8 +28,7 @@ IDLE = Idle()
 """The one that all sessions share."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(Struct, frozen=True):
     """A run is open, and nothing in this process works on it. With a question: it is the user's turn."""
 
     run: OpenRun
@@ -40,8 +38,7 @@ class Interrupted:
     calls: tuple[ToolRecord, ...] = ()  # of the work, if one of them has no result
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """The agent works. `upto` is the last user message that its answer will cover.
 
     A piece of work becomes visible in segments: each question ends one. `anchored` and `said` are of the segment that
@@ -56,8 +53,7 @@ class Running:
     late_s: float = 0.0  # how long the oldest message had waited when the run began, if that is worth a word
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(Struct, frozen=True):
     """The agent's coroutine waits for the user's answer. `segment` is the one that comes after the question."""
 
     run: OpenRun
@@ -71,8 +67,7 @@ class Asking:
 Phase = Idle | Interrupted | Running | Asking
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """One conversation. `waiting` is on disk and not yet handed to a run; `cursor` is the last inbound known."""
 
     id: SessionId

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from greenroom.actors.facts import Fact
 from greenroom.actors.model import (
@@ -26,8 +27,7 @@ from greenroom.actors.model import (
 from greenroom.actors.ports import Shown
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """The facts are on disk. `receipts` holds one entry for each `InboundStored` among them, in order."""
 
     receipts: tuple[Receipt, ...] = ()
@@ -42,38 +42,33 @@ class RefusalKind(StrEnum):
     CROWDED = "too much of this chat waits already; it may be offered again later"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The facts are not on disk. Troubles that heal are waited for instead, and never seen here."""
 
     kind: RefusalKind
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFailed:
+class ReadFailed(Struct, frozen=True):
     """The question could not be answered now; nothing is known."""
 
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotOf:
+class SnapshotOf(Struct, frozen=True):
     """Ask for all that a session's actor needs. Answer: Snapshot, or None for an unknown session."""
 
     session_id: SessionId
 
 
-@dataclass(frozen=True, slots=True)
-class TranscriptOf:
+class TranscriptOf(Struct, frozen=True):
     """Ask for the last `last` rows of a transcript, oldest first. Answer: tuple[Message, ...]."""
 
     session_id: SessionId
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnansweredOf:
+class UnansweredOf(Struct, frozen=True):
     """Ask for the user's messages that no concluding row covers, oldest first. Answer: tuple[Message, ...].
 
     Those that answered a question of the agent are among them.
@@ -82,8 +77,7 @@ class UnansweredOf:
     session_id: SessionId
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerOf:
+class LedgerOf(Struct, frozen=True):
     """Ask for what earlier attempts at a piece of work left behind, and what earlier work left in doubt.
 
     Answer: Ledger.
@@ -93,8 +87,7 @@ class LedgerOf:
     work: Generation
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """Tool calls and questions of one piece of work, oldest first.
 
     `doubts` are the `once` and `ask` calls of other work whose outcome is unknown, and of whom no agent was told.
@@ -105,22 +98,19 @@ class Ledger:
     doubts: tuple[ToolRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerTo:
+class AnswerTo(Struct, frozen=True):
     """Ask for the row that concluded the work in which an inbound was answered. Answer: Message or None."""
 
     receipt: Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class UnfinishedOf:
+class UnfinishedOf(Struct, frozen=True):
     """Ask for what is open: of one session, or of all when `session_id` is None. Answer: tuple[Unfinished, ...]."""
 
     session_id: SessionId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True):
     """A session with an open run, or with inbound that waits: all that a resume decision reads from the store.
 
     The tail is the one kept with the run. `fell`: the process that opened the run lives; only what stood on the store
@@ -142,8 +132,7 @@ class Unfinished:
     restart_budget: str | None = None  # see facts.RestartsCounted
 
 
-@dataclass(frozen=True, slots=True)
-class OwedOf:
+class OwedOf(Struct, frozen=True):
     """Ask for the deliveries of one platform account that are not concluded, oldest first.
 
     Answer: tuple[Delivery, ...]. Those whose text is not known yet (OPEN) are among them.
@@ -153,23 +142,20 @@ class OwedOf:
     account: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShownOf:
+class ShownOf(Struct, frozen=True):
     """Ask what is visible in a chat: its last `last` messages, oldest first. Answer: tuple[Shown, ...]."""
 
     session: SessionKey
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class SettledOf:
+class SettledOf(Struct, frozen=True):
     """Ask whether nothing more will appear in a chat until the person speaks. Answer: bool."""
 
     session: SessionKey
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerNow:
+class OwnerNow(Struct, frozen=True):
     """Ask under which epoch the store is owned now. Answer: Epoch.
 
     Another one than the asker's own means that another process has taken over; the host of this one is told, too.

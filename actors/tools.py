@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from greenroom.actors.model import ToolCall, ToolPolicy, ToolRecord
 from greenroom.actors.store import Ledger
@@ -17,28 +18,24 @@ TOOK_EFFECT = "[took effect]"
 """How the stored failure of a call begins whose tool worked, and only its result could not be kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """Call it: it was never called, or calling it again is harmless."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(Struct, frozen=True):
     """Do not call it: its outcome is stored."""
 
     result: str
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class InDoubt:
+class InDoubt(Struct, frozen=True):
     """Do not call it: it may have taken effect by the calls of these keys, and nobody knows."""
 
     doubts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AskFirst:
+class AskFirst(Struct, frozen=True):
     """It may have taken effect by the calls of these keys; the user decides whether it is called again."""
 
     doubts: tuple[str, ...]

@@ -8,8 +8,10 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.actors.acts import StartRun
 from greenroom.actors.events import Asked, Event, Progressed, Reported, Spoke, ToolCalled, ToolReturned, ToolWithheld
@@ -63,8 +65,7 @@ RESULT_SHOWN_MAX = 2_000
 YES, NO = "yes", "no"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a run happens: its session, and the ways out of the loop."""
 
     session_id: SessionId

@@ -5,9 +5,9 @@ request: refusals are rare, savepoints are not free.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import apsw
+from msgspec import Struct
 
 from greenroom.actors.facts import Fact, MessageAppended
 from greenroom.actors.model import Epoch
@@ -27,8 +27,7 @@ class Fenced(Exception):
     """The store has another owner now; this process must not write again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A group inside its open transaction. `stamp` is the number under which it will be on disk."""
 
     stamp: int

@@ -1,9 +1,9 @@
 """Reading transcripts: their end, their last rows, and the row that answered something."""
 
 import logging
-from dataclasses import replace
 
 import apsw
+from msgspec.structs import replace
 
 from greenroom.actors.model import Message, Receipt, Role, Seq, SessionId, Tail
 from greenroom.actors.tail import classify_tail

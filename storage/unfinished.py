@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import apsw
+from msgspec.structs import replace
 
 from greenroom.actors.model import Generation, OpenRun, SessionId, TailKind
 from greenroom.actors.store import Unfinished

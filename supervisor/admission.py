@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.actors.model import Inbound
 from greenroom.supervisor.policy import Policy
@@ -13,32 +14,28 @@ UPDATE_ID_MAX = 255
 KEPT_CONTROLS = frozenset("\n\t")
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """What is left of a chat's flood allowance. Filled at `chat_rate_per_s`, up to `chat_burst`."""
 
     tokens: float
     at: float  # monotonic seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(Struct, frozen=True):
     """Let it in, as it is here: control characters and broken surrogates are gone."""
 
     inbound: Inbound
     bucket: Bucket
 
 
-@dataclass(frozen=True, slots=True)
-class TurnAway:
+class TurnAway(Struct, frozen=True):
     """Never let it in. `words` are for the sender's platform; `counted` says whether it is a chat not allowed."""
 
     words: str
     counted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Postpone:
+class Postpone(Struct, frozen=True):
     """Not now: the platform must send it again."""
 
     words: str

@@ -6,9 +6,10 @@ whenever something changed. It may be killed at any step: runs are marked before
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
+
+from msgspec import Struct
 
 from greenroom.actors.model import InterruptReason, SessionId
 from greenroom.supervisor.policy import Policy
@@ -27,8 +28,7 @@ class Intent(StrEnum):
     SHUTDOWN = "shutdown"
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Struct, frozen=True):
     """Where a drain stands. Times are monotonic seconds.
 
     `running` are sessions for which an agent runs now: not those whose messages merely wait. `marked` were told to
@@ -44,30 +44,26 @@ class Drain:
     told_again: bool = False  # a second signal came
 
 
-@dataclass(frozen=True, slots=True)
-class MarkRuns:
+class MarkRuns(Struct, frozen=True):
     """Write on these runs why they may not finish; those that do finish clear their own mark."""
 
     session_ids: frozenset[SessionId]
     reason: InterruptReason
 
 
-@dataclass(frozen=True, slots=True)
-class WaitUntil:
+class WaitUntil(Struct, frozen=True):
     """Nothing to do before something changes, or this monotonic time comes."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class InterruptRuns:
+class InterruptRuns(Struct, frozen=True):
     """Stop these runs: their time is over."""
 
     session_ids: frozenset[SessionId]
 
 
-@dataclass(frozen=True, slots=True)
-class CloseBoot:
+class CloseBoot(Struct, frozen=True):
     """The drain is over. `left` was interrupted, or runs on regardless: the next boot decides about it."""
 
     clean: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from greenroom.actors.facts import InboundRefused
 from greenroom.actors.model import SessionKey

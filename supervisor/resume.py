@@ -7,9 +7,10 @@ design; `docs/decisions/0001` tells why row 6 also covers a failure that was rep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from greenroom.actors.expiring import age_of_work_s, is_stale
 from greenroom.actors.model import Epoch, InterruptReason, OpenRun, Tail, TailKind
@@ -35,27 +36,23 @@ class Why(StrEnum):
     NOT_ALLOWED = "the chat is not allowed any more"
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Struct, frozen=True):
     """The work goes on by itself."""
 
     reason: InterruptReason | str
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """The session is left alone."""
 
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Nothing can be decided before the session's platform is connected; then it is decided again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantine:
+class Quarantine(Struct, frozen=True):
     """The session is set aside until an operator releases it: its work never gets anywhere."""
 
     attempts: int
@@ -64,8 +61,7 @@ class Quarantine:
 Decision = Resume | Skip | Wait | Quarantine
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeInputs:
+class ResumeInputs(Struct, frozen=True):
     """Everything that the table reads, and nothing else; stored with each decision."""
 
     now: float  # UTC epoch seconds
@@ -182,8 +178,7 @@ def read_reason(run: OpenRun | None, epoch: Epoch, *, fell: bool = False) -> Int
     return InterruptReason.ACTOR_CRASHED if same_life else InterruptReason.RESTART_INTERRUPTED
 
 
-@dataclass(frozen=True, slots=True)
-class FormerBoot:
+class FormerBoot(Struct, frozen=True):
     """An earlier boot. One whose house fell while its process lived on counts as clean: nobody killed the process."""
 
     started_at: float  # UTC epoch seconds

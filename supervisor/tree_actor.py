@@ -7,10 +7,10 @@ only when it has handled all of it. Sessions are held by number; a ref never out
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from pykka import ActorDeadError
 
 from greenroom.actors.events import Arrived, CutShort, Drained, Resumed, TreeEvent, Woke

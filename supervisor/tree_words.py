@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from greenroom.actors.model import Receipt, SessionId, SessionKey, StoredInbound
 from greenroom.actors.runtime import Failure, Solicited
 from greenroom.actors.store import Committed, ReadAnswer, Refused
@@ -17,28 +19,24 @@ if TYPE_CHECKING:
     from greenroom.actors.session_actor import SessionActor
 
 
-@dataclass(frozen=True, slots=True)
-class Begin(Solicited):
+class Begin(Struct, Solicited, frozen=True):
     """Look at what is open, and decide."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse(Solicited):
+class Pulse(Struct, Solicited, frozen=True):
     """Say that you live: call `then`, which returns at once."""
 
     then: Callable[[None], None]
 
 
-@dataclass(frozen=True, slots=True)
-class InboundCommitted(Solicited):
+class InboundCommitted(Struct, Solicited, frozen=True):
     """An inbound is on disk: wake its session."""
 
     receipt: Receipt
     inbound: StoredInbound
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRead(Solicited):
+class OpenRead(Struct, Solicited, frozen=True):
     """The store's answer to what is open."""
 
     answer: ReadAnswer
@@ -46,8 +44,7 @@ class OpenRead(Solicited):
     gave_up: bool = False  # its restarts are spent
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionsWritten(Solicited):
+class DecisionsWritten(Struct, Solicited, frozen=True):
     """Decisions are on disk: now they take effect."""
 
     decided: tuple[Decided, ...]
@@ -55,67 +52,58 @@ class DecisionsWritten(Solicited):
     boot: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RunReported(Solicited):
+class RunReported(Struct, Solicited, frozen=True):
     """A run of a session became live; or it ended, waits for its user, or never was."""
 
     session_id: SessionId
     live: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RestOffered(Solicited):
+class RestOffered(Struct, Solicited, frozen=True):
     """A session is idle and has handled `told` messages of ours."""
 
     session_id: SessionId
     told: int
 
 
-@dataclass(frozen=True, slots=True)
-class ActorFailed(Solicited):
+class ActorFailed(Struct, Solicited, frozen=True):
     """The runtime reports a failure."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class RestartDue(Solicited):
+class RestartDue(Struct, Solicited, frozen=True):
     """The back-off of a dead session is over, or its restarts are spent."""
 
     session_id: SessionId
     gave_up: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Doomed(Solicited):
+class Doomed(Struct, Solicited, frozen=True):
     """The store is closed and nobody has opened it again."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformConnected(Solicited):
+class PlatformConnected(Struct, Solicited, frozen=True):
     """A platform account can be reached."""
 
     account: Account
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformDisconnected(Solicited):
+class PlatformDisconnected(Struct, Solicited, frozen=True):
     """A platform account cannot be reached."""
 
     account: Account
 
 
-@dataclass(frozen=True, slots=True)
-class DrainOrdered(Solicited):
+class DrainOrdered(Struct, Solicited, frozen=True):
     """The process is to end. Ordered again, it ends at once."""
 
     intent: Intent
 
 
-@dataclass(frozen=True, slots=True)
-class DrainLooked(Solicited):
+class DrainLooked(Struct, Solicited, frozen=True):
     """Something may have changed for the drain."""
 
 
@@ -128,8 +116,7 @@ class Ward:
     told: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TreeHooks:
+class TreeHooks(Struct, frozen=True):
     """Whom the tree tells; each call returns at once."""
 
     take_up: Callable[[SessionKey], None]  # the outbox of this session's platform should read what is owed

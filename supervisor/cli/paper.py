@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, structs
+
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 _KIB = 1024
 
@@ -23,6 +25,8 @@ def as_plain(value: Any) -> Any:
     """Turn records into what JSON can say."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: as_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Struct):
+        return {name: as_plain(field) for name, field in structs.asdict(value).items()}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from greenroom.actors.model import DeliveryClass, ToolPolicy
 
@@ -77,8 +78,7 @@ def promise(point: Point, platform: DeliveryClass) -> frozenset[Outcome]:
             return ONCE
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One turn that was cut off: where, and what came of it. `moment` says how to do it again."""
 
     point: Point
@@ -87,8 +87,7 @@ class Run:
     moment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """All runs of one system that were cut off at one point, on one kind of platform."""
 
     point: Point
@@ -103,8 +102,7 @@ class Cell:
         return sum(self.outcomes.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One system's cells."""
 
     system: str
@@ -121,8 +119,7 @@ class Column:
         return tuple(it for it in self.cells if it.broken or it.missing)
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(Struct, frozen=True):
     """The whole table. `absent` names the systems that are not installed here, and why they do not run."""
 
     columns: tuple[Column, ...]

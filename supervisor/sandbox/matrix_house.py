@@ -7,8 +7,9 @@ table a run belongs is read from what it left behind, so no moment is aimed at, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.metadata import version
+
+from msgspec.structs import replace
 
 from greenroom.actors.model import DeliveryClass, ToolPolicy
 from greenroom.platforms.fakes.platform import Fault as PlatformFault

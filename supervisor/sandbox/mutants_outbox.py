@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from greenroom.actors import calling, entry, outbox
 from greenroom.actors.calls import Doubtful, Outcome, Post, Unsent, Worked

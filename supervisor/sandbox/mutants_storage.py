@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import apsw
+from msgspec.structs import replace
 
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundStored, InboundTaken, MessageAppended
 from greenroom.actors.model import Epoch, Generation, InboxId, Message, OpenRun, Receipt, Role, Seq, SessionId

@@ -1,7 +1,8 @@
 """What the tests of `step` begin with: a session, what it is told, and what comes of it."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from greenroom.actors.acts import (
     Effects,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from greenroom.actors.acts import Effects
 from greenroom.actors.events import (

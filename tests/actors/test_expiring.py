@@ -1,9 +1,9 @@
 """What becomes of work that is too old when its user writes."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.actors.expiring import age_of_work_s, is_stale
 from greenroom.actors.model import Epoch, Generation, OpenRun, RunCause, Tail, TailKind

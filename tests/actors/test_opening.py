@@ -1,7 +1,6 @@
 """How a run begins."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from tests.actors.session_stage import (
     CALL,
     G1,

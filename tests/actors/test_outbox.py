@@ -1,7 +1,7 @@
-from dataclasses import replace
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.actors.calls import Call, Doubtful, Edit, Forbidden, Gone, Outcome, Post, Postponed, Unsent, Worked
 from greenroom.actors.entry import DeliveryPolicy, OutboxLimits, Ways

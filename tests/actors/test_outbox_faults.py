@@ -1,11 +1,12 @@
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from greenroom.actors.calls import Call, Doubtful, Edit, Forbidden, Gone, Look, Outcome, Post, Postponed, Unsent, Worked
 from greenroom.actors.entry import REPEAT_MARK, DeliveryPolicy, Entry, OutboxLimits, Ways, next_call

@@ -1,7 +1,6 @@
 """`step` as lists of events; how runs begin and end stands in `test_opening.py` and `test_concluding.py`."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from tests.actors.session_stage import (
     CALL,
     G1,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from greenroom.actors.model import Generation, Message, MessageKind, Role, Seq, Tail, TailKind, ToolCall, ToolPolicy
 from greenroom.actors.tail import FINISHES, classify_tail, extend_tail, is_final

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from greenroom.actors.model import Inbound, InboxId, Receipt, SessionId, SessionKey
 from greenroom.actors.ports import Platform, Shown

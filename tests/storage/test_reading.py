@@ -1,10 +1,10 @@
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from greenroom.actors.facts import (
     DeliveryFilled,

@@ -1,11 +1,11 @@
 """What a chat shows, read from rows whose clock cannot be trusted."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from greenroom.actors.facts import (
     DeliveryMoved,

@@ -1,9 +1,9 @@
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import get_args
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from greenroom.actors.facts import (
     AttemptEnded,

@@ -1,10 +1,10 @@
 """What is open: the question of a boot, answered from the kept ends of transcripts."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import apsw
 import pytest
+from msgspec.structs import replace
 from tests.storage.test_reading import KEY, E, G, S, delivery, fresh, inbound, message, opened, write
 
 from greenroom.actors.facts import (

@@ -3,11 +3,11 @@
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from greenroom.actors.facts import (
     DecisionStored,

@@ -1,9 +1,9 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from greenroom.actors.model import Inbound, SessionKey
 from greenroom.supervisor.admission import Admit, Bucket, Postpone, TurnAway, admit, clean, refill

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from greenroom.actors.model import Epoch, Generation, InterruptReason, OpenRun, RunCause, Seq, Tail, TailKind
 from greenroom.supervisor.decisions import ADVICE, ROW_NUMBERS, describe, explain, outcome_of, rule_of
@@ -77,8 +77,7 @@ def test_an_explanation_holds_all_inputs() -> None:
         "ending": None,
     }
     assert told["inputs"]["age_s"] == 10
-    fields = set(ResumeInputs.__dataclass_fields__)
-    assert fields <= set(told["inputs"])
+    assert set(ResumeInputs.__struct_fields__) <= set(told["inputs"])
 
 
 @given(

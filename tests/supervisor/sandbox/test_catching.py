@@ -1,10 +1,10 @@
 """A promise that is broken is seen: bugs are planted from outside, and a few seeds find each."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.actors import entry, session_actor, turn
 from greenroom.actors.model import Snapshot
