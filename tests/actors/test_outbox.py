@@ -45,7 +45,7 @@ class Account:
     """One lane, driven by hand. Facts count as written at once."""
 
     def __init__(self, rule: DeliveryClass, **traits: object) -> None:
-        self.ways = replace(ways_of(rule), **traits)  # type: ignore[arg-type]
+        self.ways = replace(ways_of(rule), **traits)
         self.lane = Lane()
         self.now = 0.0
         self.wall = 0.0  # ahead of that

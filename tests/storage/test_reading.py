@@ -97,7 +97,7 @@ def opened(session: int = 1, generation: int = 1, at: float = 2.0, work: int | N
 
 
 def message(seq: int, role: Role, **more: object) -> Message:
-    return replace(Message(Seq(seq), G, f"k{seq}", role, f"row {seq}", float(seq)), **more)  # type: ignore[arg-type]
+    return replace(Message(Seq(seq), G, f"k{seq}", role, f"row {seq}", float(seq)), **more)
 
 
 def delivery(key: str, state: DeliveryState = DeliveryState.OPEN, session: int = 1) -> Delivery:
