@@ -27,13 +27,14 @@ from greenroom.actors.acts import (
 )
 from greenroom.actors.alarms import Alarms
 from greenroom.actors.events import Alarm, Cancelled, Event, IdleRang, Rang, RunEnded, TreeEvent
+from greenroom.actors.link import Place
 from greenroom.actors.model import Generation, SessionId, Snapshot
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.run import run_agent
 from greenroom.actors.runtime import Job, Solicited
 from greenroom.actors.session import Session, open_session, step
 from greenroom.actors.store import Committed, ReadAnswer, Refused, SnapshotOf
-from greenroom.actors.turn import LiveTurn, Place
+from greenroom.actors.turn import LiveTurn
 
 if TYPE_CHECKING:
     from greenroom.actors.events import Outcome

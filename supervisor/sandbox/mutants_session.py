@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from greenroom.actors import opening, session, session_actor, turn
+from greenroom.actors import opening, session, session_actor, toolbox
 from greenroom.actors.acts import ArmAlarm
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Rang, RunEvent
@@ -16,8 +16,8 @@ from greenroom.actors.keys import note_key
 from greenroom.actors.model import MessageKind, OpenRun, Role, ToolCall
 from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.state import Running
+from greenroom.actors.toolbox import Toolbox
 from greenroom.actors.tools import Call, InDoubt, Replay
-from greenroom.actors.turn import LiveTurn
 from greenroom.storage.faulty_disk import FaultKind
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.faults import Mix
@@ -96,7 +96,7 @@ def _fresh_key(real: Callable[..., Any]) -> Any:
     """Each attempt calls under a key of its own."""
 
     async def run(self: Any, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any]) -> Any:
-        return await real(self, replace(call, key=f"{call.key}.{self._generation}"), args, fn)
+        return await real(self, replace(call, key=f"{call.key}.{self._link.generation}"), args, fn)
 
     return run
 
@@ -215,21 +215,21 @@ MUTANTS = (
     Mutant(
         "once tool called again",
         "a call in doubt is simply made again",
-        (Swap(turn, "decide_tool", _decides(InDoubt)),),
+        (Swap(toolbox, "decide_tool", _decides(InDoubt)),),
         frozenset({"once_is_once"}),
         story(_dies_in_a_tool("once")),
     ),
     Mutant(
         "stored result forgotten",
         "a call whose result is stored is made again",
-        (Swap(turn, "decide_tool", _decides(Replay)),),
+        (Swap(toolbox, "decide_tool", _decides(Replay)),),
         frozenset({"once_is_once"}),
         story(_dies_after_a_tool),
     ),
     Mutant(
         "keyed tool with a fresh key",
         "each attempt calls under a key of its own",
-        (Swap(LiveTurn, "_run_tool", _fresh_key),),
+        (Swap(Toolbox, "_run", _fresh_key),),
         frozenset({"a_keyed_tool_has_one_key"}),
         story(_dies_in_a_tool("keyed")),
     ),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from greenroom.actors import turn
+from greenroom.actors import toolbox
 from greenroom.actors.tools import decide_tool
 from greenroom.supervisor.cli.main import app
 from greenroom.supervisor.sandbox import mutants
@@ -36,7 +36,7 @@ def test_every_bug_has_a_name_of_its_own() -> None:
 
 def test_a_bug_is_taken_out_again_also_when_the_hunt_fails() -> None:
     def fails(_: int) -> tuple[Violation, ...]:
-        seen.append(vars(turn)["decide_tool"])
+        seen.append(vars(toolbox)["decide_tool"])
         raise KeyboardInterrupt
 
     seen: list[object] = []
@@ -44,11 +44,11 @@ def test_a_bug_is_taken_out_again_also_when_the_hunt_fails() -> None:
     with pytest.raises(KeyboardInterrupt):
         hunt(replace(mutant, trial=fails))
     assert seen != [decide_tool]
-    assert vars(turn)["decide_tool"] is decide_tool
+    assert vars(toolbox)["decide_tool"] is decide_tool
 
 
 def test_what_changes_nothing_survives() -> None:
-    harmless = Mutant("none", "nothing is changed", (Swap(turn, "decide_tool", lambda real: real),), frozenset())
+    harmless = Mutant("none", "nothing is changed", (Swap(toolbox, "decide_tool", lambda real: real),), frozenset())
     assert not hunt(harmless, seeds_max=2).caught
 
 
