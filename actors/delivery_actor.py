@@ -45,7 +45,16 @@ from greenroom.actors.outbox_words import (
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.ports import Platform
 from greenroom.actors.runtime import Solicited
-from greenroom.actors.store import Committed, OwedOf, OwnerNow, ReadAnswer, ReadFailed, Refused, Store
+from greenroom.actors.store import (
+    Committed,
+    OwedOf,
+    OwnerNow,
+    ReadAnswer,
+    ReadFailed,
+    Refused,
+    Store,
+    StoreRefusedError,
+)
 from greenroom.actors.traffic import Traffic
 
 DEFAULT_LIMITS = OutboxLimits()
@@ -54,10 +63,6 @@ READ_AGAIN_S = 1.0
 """How long to wait when the store could not say what is owed, or whose it is."""
 
 OWNER_NOW = OwnerNow()
-
-
-class StoreRefusedError(Exception):
-    """The store will never write what became of a delivery: another owner has taken over. The disk is the truth."""
 
 
 class _Written(Struct, Solicited, frozen=True):

@@ -75,16 +75,6 @@ class RunMarked(Struct, frozen=True):
     reason: InterruptReason
 
 
-class AttemptEnded(Struct, frozen=True):
-    """The attempt ended by itself and concluded nothing; the run stays open."""
-
-    session_id: SessionId
-    generation: Generation
-    ending: Ending
-    at: float
-    tail: Tail
-
-
 class RunClosed(Struct, frozen=True):
     """The work is concluded, or given up: nothing of it will be resumed."""
 
@@ -237,7 +227,6 @@ Fact = (
     | RunOpened
     | RunProgressed
     | RunMarked
-    | AttemptEnded
     | RunClosed
     | MessageAppended
     | ToolStarted

@@ -33,7 +33,7 @@ from greenroom.actors.pooled import PooledActor
 from greenroom.actors.run import run_agent
 from greenroom.actors.runtime import Job, Solicited
 from greenroom.actors.session import Session, open_session, step
-from greenroom.actors.store import Committed, ReadAnswer, Refused, SnapshotOf
+from greenroom.actors.store import Committed, ReadAnswer, Refused, SnapshotOf, StoreRefusedError
 from greenroom.actors.turn import LiveTurn
 
 if TYPE_CHECKING:
@@ -44,10 +44,6 @@ logger = logging.getLogger("greenroom.session")
 
 AGENTS_LOOP = "agents"
 """The asyncio loop on which agents run."""
-
-
-class StoreRefusedError(Exception):
-    """The store will never write what this session decided: another owner or run has taken over, or we are wrong."""
 
 
 class StoreUnreadableError(Exception):

@@ -49,6 +49,10 @@ class Refused(Struct, frozen=True):
     detail: str
 
 
+class StoreRefusedError(Exception):
+    """The store will never write what an actor decided: another owner or run has taken over, or we are wrong."""
+
+
 class ReadFailed(Struct, frozen=True):
     """The question could not be answered now; nothing is known."""
 

@@ -11,7 +11,6 @@ from typing import Any
 import apsw
 
 from greenroom.actors.facts import (
-    AttemptEnded,
     DecisionStored,
     DeliveryFilled,
     DeliveryMoved,
@@ -119,24 +118,6 @@ def _run_marked(db: apsw.Connection, fact: RunMarked) -> None:
     db.execute(
         "UPDATE runs SET interrupted_by = ? WHERE session_id = ? AND generation = ? AND open = 1",
         (fact.reason, fact.session_id, fact.generation),
-    )
-
-
-def _attempt_ended(db: apsw.Connection, fact: AttemptEnded) -> None:
-    tail = fact.tail
-    db.execute(
-        "UPDATE runs SET ending = ?, tail_kind = ?, tail_at = ?, tail_seq = ?, user_seq = ?, answered_upto = ?"
-        " WHERE session_id = ? AND generation = ? AND open = 1",
-        (
-            fact.ending,
-            tail.kind.name,
-            tail.at,
-            tail.seq,
-            tail.user_seq,
-            tail.answered_upto,
-            fact.session_id,
-            fact.generation,
-        ),
     )
 
 
@@ -376,7 +357,6 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     RunOpened: _run_opened,
     RunProgressed: _run_progressed,
     RunMarked: _run_marked,
-    AttemptEnded: _attempt_ended,
     RunClosed: _run_closed,
     MessageAppended: _message_appended,
     ToolStarted: _tool_started,

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import pytest
 from tests.actors.test_delivery_actor import ANN, House, house
 
-from greenroom.actors.delivery_actor import StoreRefusedError
 from greenroom.actors.outbox_words import Filled, LiveText
-from greenroom.actors.store import OwnerNow, Query, ReadAnswer, ReadFailed
+from greenroom.actors.store import OwnerNow, Query, ReadAnswer, ReadFailed, StoreRefusedError
 
 
 def overtake(made: House) -> None:

@@ -16,9 +16,18 @@ from greenroom.actors.ports import Turn
 from greenroom.actors.ref import Ref
 from greenroom.actors.rules import Rules
 from greenroom.actors.runtime import Failure
-from greenroom.actors.session_actor import SessionActor, StoreRefusedError, StoreUnreadableError
+from greenroom.actors.session_actor import SessionActor, StoreUnreadableError
 from greenroom.actors.simulation import SimRuntime
-from greenroom.actors.store import Committed, Query, ReadAnswer, ReadFailed, RefusalKind, Refused, TranscriptOf
+from greenroom.actors.store import (
+    Committed,
+    Query,
+    ReadAnswer,
+    ReadFailed,
+    RefusalKind,
+    Refused,
+    StoreRefusedError,
+    TranscriptOf,
+)
 from greenroom.storage.faulty_disk import Disk
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place

@@ -6,7 +6,6 @@ import pytest
 from msgspec.structs import replace
 
 from greenroom.actors.facts import (
-    AttemptEnded,
     DecisionStored,
     DeliveryFilled,
     DeliveryMoved,
@@ -85,7 +84,6 @@ LIFE: tuple[Fact, ...] = (
     QuestionAsked(S, E, G, W, QUESTION, 7.0),
     QuestionAnswered(S, QUESTION.key, "a", 8.0),
     RunMarked(S, G, InterruptReason.SHUTDOWN_TIMEOUT),
-    AttemptEnded(S, G, Ending.EMPTY, 9.0, replace(TAIL, kind=TailKind.PARTIAL)),
     DeliveryFilled(DELIVERY.key, "it is noon", 10.0),
     DeliveryMoved(replace(DELIVERY, state=DeliveryState.DELIVERED, message_ids=("m1",), attempts=1), 11.0),
     RunClosed(S, G, Ending.ANSWERED, 10.0),
@@ -239,7 +237,6 @@ def test_a_new_run_supersedes_the_one_left_open(db: apsw.Connection) -> None:
 LATE: dict[str, Fact] = {
     "progress": RunProgressed(S, G, 99.0, TAIL, 9),
     "mark": RunMarked(S, G, InterruptReason.ACTOR_CRASHED),
-    "ending": AttemptEnded(S, G, Ending.FAILED, 99.0, TAIL),
     "close": RunClosed(S, G, Ending.FAILED, 99.0),
 }
 
