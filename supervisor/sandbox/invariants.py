@@ -10,7 +10,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
 
 import apsw
 
@@ -28,11 +27,25 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
 )
 from greenroom.supervisor.sandbox.world import Network, World
 
-__all__ = ["AFTER_BOOT", "AT_THE_END", "PLACEHOLDER", "TOKEN", "Check", "Violation", "check", "rows", "visible"]
+__all__ = [
+    "AFTER_BOOT",
+    "AS_IT_HAPPENS",
+    "AT_THE_END",
+    "PLACEHOLDER",
+    "TOKEN",
+    "Check",
+    "Violation",
+    "check",
+    "rows",
+    "visible",
+]
 
 PLACEHOLDER = "..."
+PAGE_BYTES = 8_192
+JOURNAL_PAGES_MAX = 400
+"""A WAL of this many pages was not looked after: the simulated houses move theirs after two dozen."""
+
 _PART = re.compile(r"^[0-9a-f]{8}-(?P<delivery>.+)-(?P<part>\d+)(?:-[0-9a-f]{12})?$")
-_WORKING = re.compile(r"Still working, (\d+) s")
 
 
 def the_file_is_whole(db: apsw.Connection, _: World) -> Iterator[str]:
@@ -200,15 +213,37 @@ def order_is_kept(_: apsw.Connection, world: World) -> Iterator[str]:
                     yield f"{chat} shows the answers of runs {works}"
 
 
-def there_is_one_notifier(_: apsw.Connection, world: World) -> Iterator[str]:
-    """What says how long a run works already says it at its intervals, never from two mouths."""
-    if world.policy is None or any(not kind.startswith(("platform", "chat")) for kind in world.faults):
-        return  # Another attempt at the work counts from its own beginning.
+def a_note_is_for_the_agent(db: apsw.Connection, world: World) -> Iterator[str]:
+    """What the agent is told of an interruption is never shown to a person."""
+    notes = {text for (text,) in rows(db, "SELECT DISTINCT text FROM messages WHERE kind = 'recovery_note'")}
     for _network, chat, message in visible(world):
-        told = [int(match[1]) for text in message.texts if (match := _WORKING.search(text))]
-        for before, after in pairwise(told):
-            if 0 < after - before < world.policy.notice_every_s - 1:
-                yield f"{chat} is told of {after} s of work, {after - before} s after the last time"
+        for note in notes:
+            if any(note in text for text in message.texts):
+                yield f"{chat} was shown {note!r}"
+
+
+def the_journal_is_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
+    """Pages are moved out of the WAL while the process works, not only when it ends."""
+    path = db.filename_wal
+    pages = len(world.disk.read_file(path)) // PAGE_BYTES if path in world.disk.names else 0
+    if pages > JOURNAL_PAGES_MAX:
+        yield f"the WAL has {pages} pages"
+
+
+def a_question_is_asked_once(db: apsw.Connection, _: World) -> Iterator[str]:
+    """What a person was asked is not asked again, whatever happened meanwhile."""
+    for session, prompt, count in rows(
+        db,
+        "SELECT session_id, prompt, count(*) FROM questions WHERE prompt LIKE '% asks back?'"
+        " GROUP BY session_id, prompt HAVING count(*) > 1",
+    ):
+        yield f"session {session} has {count} rows of the question {prompt!r}"
+    for session, text, count in rows(
+        db,
+        "SELECT session_id, text, count(*) FROM deliveries WHERE text LIKE '% asks back?'"
+        " GROUP BY session_id, text HAVING count(*) > 1",
+    ):
+        yield f"session {session} is asked {count} times: {text!r}"
 
 
 def once_is_once(_: apsw.Connection, world: World) -> Iterator[str]:
@@ -252,6 +287,29 @@ def part_of(network: Network, text: str, number: int) -> str:
     return parts[number] if number < len(parts) else ""
 
 
+AS_IT_HAPPENS = {
+    "one_run_at_a_time": "In one session works one agent, also when one before it does not heed that it was stopped.",
+    "no_phantom_run": "An agent is started only where something is to be answered.",
+    "a_question_waits_for_its_person": "Work whose person was asked goes on with the answer only.",
+    "old_work_does_not_wake": "What has not moved for longer than the policy allows does not go on by itself.",
+    "a_stored_result_is_not_asked_for_again": "A tool whose result is stored is not called again, whatever its policy.",
+    "there_is_one_notifier": "A run says how long it works already at the host's intervals, and not sooner.",
+    "a_notice_needs_a_worker": "Nobody is told that somebody works who has ended, or waits for an answer.",
+    "a_drain_is_silent": "Once the process was told to end, it says no more how long something works.",
+    "a_drain_begins_nothing": "Once the process was told to end, no agent is started.",
+    "an_overtaken_process_is_silent": "A process that is no longer the owner says nothing, whatever it believes.",
+    "a_refusal_is_believed": "What a platform refused for ever is not tried again and again.",
+    "a_stale_writer_is_refused": "A process that is no longer the owner writes nothing, whatever it believes.",
+    "nothing_dies_without_cause": "While nothing goes wrong outside, no actor dies.",
+    "it_comes_up": "When faults have stopped, the process starts.",
+    "it_lives_on": "When faults have stopped, the process does not end by itself.",
+    "it_comes_to_rest": "When faults have stopped, all that is owed is done within bounded time.",
+    "a_drain_ends": "An orderly end comes within its time.",
+    "nothing_escapes": "No error of the house reaches whoever drives it.",
+    "same_seed_same_run": "A seed is one run.",
+}
+"""Promises that are watched as things happen, because no row remembers: name and sentence."""
+
 AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,
     the_file_is_whole,
@@ -265,7 +323,9 @@ AT_THE_END: tuple[Check, ...] = (
     nothing_is_shown_twice,
     no_message_is_answered_twice,
     order_is_kept,
-    there_is_one_notifier,
+    a_note_is_for_the_agent,
+    a_question_is_asked_once,
+    the_journal_is_bounded,
     once_is_once,
     a_keyed_tool_has_one_key,
     no_run_stays_open,

@@ -130,6 +130,31 @@ def attempts_are_counted(db: apsw.Connection, _: World) -> Iterator[str]:
         yield f"run {generation} of session {session} is attempt {attempt}, the one before was {before}"
 
 
+def attempts_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
+    """Work that got nowhere so often does not go on by itself once more."""
+    if world.policy is None:
+        return
+    for session, generation, attempt in rows(
+        db,
+        "SELECT session_id, generation, attempt FROM runs WHERE cause = 'resume' AND attempt > ?",
+        world.policy.attempts_max,
+    ):
+        yield f"run {generation} of session {session} is attempt {attempt}"
+
+
+def a_run_has_its_cause(db: apsw.Connection, _: World) -> Iterator[str]:
+    """A run is opened for what somebody said, or by a decision to go on; never for nothing."""
+    for session, generation, cause in rows(
+        db,
+        "SELECT session_id, generation, cause FROM runs WHERE NOT iif(cause = 'resume',"
+        " EXISTS (SELECT 1 FROM decisions WHERE decisions.session_id = runs.session_id"
+        " AND decisions.epoch = runs.epoch AND decisions.generation = runs.generation - 1 AND rule = 'RESUME'),"
+        " EXISTS (SELECT 1 FROM inbox WHERE inbox.session_id = runs.session_id"
+        " AND inbox.generation = runs.generation))",
+    ):
+        yield f"run {generation} of session {session} was opened for nothing, its cause is said to be {cause}"
+
+
 def kept_tails_are_true(db: apsw.Connection, _: World) -> Iterator[str]:
     """The tail kept with an open run names the transcript's last row."""
     for session, kept, last in rows(
@@ -210,6 +235,8 @@ AFTER_BOOT: tuple[Check, ...] = (
     kept_tails_are_true,
     one_note_for_each_interruption,
     attempts_are_counted,
+    attempts_are_bounded,
+    a_run_has_its_cause,
     an_orderly_end_marks_its_runs,
     resumes_are_bounded,
     a_line_is_said_once,

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import replace
 
 from greenroom.actors import calling, entry, outbox
-from greenroom.actors.calls import Doubtful, Outcome, Post, Unsent, Worked
+from greenroom.actors.calls import Doubtful, Forbidden, Outcome, Post, Unsent, Worked
+from greenroom.actors.delivery_actor import DeliveryActor
 from greenroom.actors.entry import Entry, Ways
 from greenroom.actors.model import DeliveryClass
 from greenroom.actors.outbox_words import Effects
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.supervisor.attachments import Attachments
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.faults import Mix
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, seeds, story
-
-if TYPE_CHECKING:
-    from greenroom.supervisor.sandbox.scenario import Scenario
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
 FLAKY = Mix(platform_fault=(0.5,))
 DAY_S = 86_400.0
@@ -75,90 +75,75 @@ def _reads(kind: type, otherwise: Callable[[Any], Outcome]) -> Callable[[Any], A
     return make
 
 
-def _two_answers_over_a_clock_jump(told: Scenario, _: int) -> None:
-    told.advance(1)
-    told.disconnects()
-    told.says("m1 answer")
-    told.advance(5)
-    told.jump_wall(-DAY_S)
-    told.says("m2 answer")
-    told.advance(5)
-    told.crash()
-
-
-def _broken_off_after_the_effect(told: Scenario, _: int) -> None:
-    told.platform_fails(PlatformFault.BREAKS_AFTER)
-    told.says("m1 answer")
-
-
 MUTANTS = (
     Mutant(
         "random idempotency key",
         "each try tells the platform another key",
         (Swap(entry, "outgoing_key", _random_key),),
         frozenset({"what_is_visible_has_its_row", "nothing_is_shown_twice"}),
-        story(_broken_off_after_the_effect, platforms=(DeliveryClass.NATIVE_KEY,)),
+        story(stories.a_call_fails(PlatformFault.BREAKS_AFTER), platforms=(DeliveryClass.NATIVE_KEY,)),
     ),
     Mutant(
         "anchor edited before its id is stored",
         "the id of a posted message is kept in memory until the end",
         (Swap(outbox, "_worked", _forgets_the_id),),
-        frozenset(
-            {
-                "nothing_is_shown_twice",
-                "no_message_is_answered_twice",
-                "what_is_visible_has_its_row",
-                "deliveries_come_to_an_end",
-                "what_is_delivered_is_visible",
-            }
-        ),
+        frozenset({"what_is_visible_has_its_row"}),
+        story(stories.dies_with_an_anchor),
     ),
     Mutant(
         "outbox order by wall clock",
         "what is owed after a restart is sorted by the time it was made",
         (Swap(outbox, "_take_all", _by_wall_clock),),
         frozenset({"order_is_kept"}),
-        story(_two_answers_over_a_clock_jump, platforms=(DeliveryClass.NATIVE_KEY,)),
+        story(stories.two_answers_over_a_clock_jump, platforms=(DeliveryClass.NATIVE_KEY,)),
     ),
     Mutant(
         "placeholder with words",
         "an anchor is posted with the answer in it",
         (Swap(entry, "_post", _posts_words),),
-        frozenset({"nothing_is_shown_twice", "what_is_visible_has_its_row"}),
-        seeds(FLAKY),
+        frozenset({"what_is_visible_has_its_row"}),
+        story(stories.a_call_fails(PlatformFault.BREAKS_AFTER)),
     ),
     Mutant(
         "no answer taken for success",
         "a call that timed out counts as delivered",
         (Swap(calling, "read_outcome", _reads(Doubtful, lambda _: Worked("m0"))),),
-        frozenset({"what_is_stored_is_answered", "what_is_delivered_is_visible", "what_is_visible_has_its_row"}),
-        seeds(FLAKY),
+        frozenset({"what_is_delivered_is_visible"}),
+        story(stories.a_call_fails(PlatformFault.BREAKS_BEFORE), platforms=(DeliveryClass.NATIVE_KEY,)),
     ),
     Mutant(
         "no answer taken for failure",
         "a call that timed out is made again without looking or marking",
         (Swap(calling, "read_outcome", _reads(Doubtful, lambda it: Unsent(it.reason))),),
-        frozenset(
-            {
-                "nothing_is_shown_twice",
-                "what_is_visible_has_its_row",
-                "what_is_delivered_is_visible",
-                "deliveries_come_to_an_end",
-            }
-        ),
-        seeds(FLAKY),
+        frozenset({"what_is_visible_has_its_row"}),
+        story(stories.a_call_fails(PlatformFault.BREAKS_AFTER), platforms=(DeliveryClass.RECONCILE,)),
+    ),
+    Mutant(
+        "retry of a permanent refusal",
+        "a chat that is gone is written to again and again",
+        (Swap(calling, "read_outcome", _reads(Forbidden, lambda it: Unsent(it.reason))),),
+        frozenset({"a_refusal_is_believed"}),
+        story(stories.is_blocked),
+    ),
+    Mutant(
+        "overtaken and still talking",
+        "who is no longer the owner writes no rows, and goes on to edit what people see",
+        (Swap(DeliveryActor, "_hear_owner", lambda _: lambda self, _answer: vars(self)["_calling"].let_go()),),
+        frozenset({"an_overtaken_process_is_silent"}),
+        story(stories.another_takes_over_while_words_stream, policy=Policy(notice_first_s=20.0)),
     ),
     Mutant(
         "unmarked repeat",
         "where nothing better can be done, a repeat looks like an original",
         (Swap(entry, "REPEAT_MARK", lambda _: ""),),
-        frozenset({"nothing_is_shown_twice", "what_is_visible_has_its_row"}),
-        seeds(FLAKY),
+        frozenset({"nothing_is_shown_twice"}),
+        story(stories.a_call_fails(PlatformFault.BREAKS_AFTER), platforms=(DeliveryClass.NONE,)),
     ),
     Mutant(
         "owed and forgotten",
         "when a session died between its commit and its acts, nobody tells the outbox to look",
         (Swap(Attachments, "take_up", lambda _: lambda *_: None),),
-        frozenset({"deliveries_come_to_an_end", "what_is_stored_is_answered", "no_run_stays_open"}),
+        frozenset({"deliveries_come_to_an_end"}),
+        story(stories.an_actor_dies),
     ),
 )

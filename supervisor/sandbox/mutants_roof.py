@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import replace
 
 from greenroom.actors import session
+from greenroom.actors.facts import DeliveryOpened
 from greenroom.actors.model import InboxId, Receipt, SessionId
 from greenroom.actors.state import Interrupted
 from greenroom.supervisor import consequences, recovery, resume, tree_actor
+from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import Reception
 from greenroom.supervisor.recovery import Recovery
-from greenroom.supervisor.sandbox.faults import Accident, Mix
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, seeds, story
+from greenroom.supervisor.sandbox import stories
+from greenroom.supervisor.sandbox.faults import Mix
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 from greenroom.supervisor.tree_actor import TreeActor
-
-if TYPE_CHECKING:
-    from greenroom.supervisor.sandbox.scenario import Scenario
 
 LIVES = Mix(lives_max=12)
 
@@ -69,6 +69,18 @@ def _marks_nobody_in_flight(real: Callable[..., Any]) -> Any:
     return lambda drain, **words: real(replace(drain, running=frozenset()), **words)
 
 
+def _without_lines(real: Callable[..., Any]) -> Any:
+    return lambda *args, **words: [it for it in real(*args, **words) if not isinstance(it, DeliveryOpened)]
+
+
+def _ends_clean(real: Callable[..., Any]) -> Any:
+    def decide(*args: Any, **words: Any) -> Any:
+        step = real(*args, **words)
+        return replace(step, clean=True) if isinstance(step, CloseBoot) else step
+
+    return decide
+
+
 def _rests_at_once(_: object) -> Any:
     """Whoever offers to rest is stopped, also when a message is on its way to it."""
 
@@ -91,64 +103,8 @@ def _says_it_only(_: object) -> Any:
     return given_up
 
 
-def _three_at_once(told: Scenario, _: int) -> None:
-    for chat in (1, 2, 3):
-        told.says(f"m{chat} nap answer", chat)
-    told.advance(1)
-    told.restart()
-    told.advance(1)
-    told.world.mistakes.extend(str(each) for each in told.broken(at_rest=False))
-
-
-def _old_and_restarted(told: Scenario, _: int) -> None:
-    told.says("m1 nap answer")
-    told.advance(1)
-    for _ in range(2):
-        told.restart(after_s=1_000)
-        told.rest()
-
-
-def _answered_and_left_open(told: Scenario, _: int) -> None:
-    """Another version left the run open behind its answer."""
-    told.says("m1 answer")
-    told.rest()
-    told.crash()
-    told.given(
-        "UPDATE runs SET open = 1, ending = NULL, closed_at = NULL, tail_kind = 'FINAL', answered_upto = user_seq,"
-        " tail_seq = (SELECT max(seq) FROM messages)"
-    )
-    told.boot()
-
-
-def _asked_and_restarted(told: Scenario, _: int) -> None:
-    told.says("m1 question answer")
-    told.advance(5)
-    told.restart()
-    told.advance(5)
-    told.says("r2")
-
-
-def _old_and_woken(told: Scenario, _: int) -> None:
-    told.says("m1 hang")
-    told.advance(5)
-    told.restart(after_s=7_000)
-
-
 def _dies_and_stays_dead(_: object) -> Any:
     return lambda *_: None
-
-
-def _writes_when_it_rests(told: Scenario, seed: int) -> None:
-    told.says("m1 answer")
-    told.steps(15 + seed % 20)
-    told.says("m2 answer")
-
-
-def _an_actor_dies(told: Scenario, _: int) -> None:
-    told.says("m1 nap answer")
-    told.advance(1)
-    told.accident(Accident.SESSION_RAISES)
-    told.advance(20)
 
 
 MUTANTS = (
@@ -157,67 +113,90 @@ MUTANTS = (
         "the platform is told that a message is safe before it is stored",
         (Swap(Reception, "_store", _acknowledges_first),),
         frozenset({"nothing_acknowledged_is_lost"}),
+        story(stories.writes_to_a_full_disk),
     ),
     Mutant(
         "resume by marker time",
         "age is counted from the marker that each boot renews, not from the transcript",
         (Swap(resume, "is_stale", lambda _: lambda *_args, **_words: False),),
         frozenset({"old_work_does_not_wake"}),
-        story(_old_and_woken, policy=Policy(fresh_s=400.0)),
+        story(stories.old_and_woken, policy=Policy(fresh_s=400.0)),
     ),
     Mutant(
         "resume of an answered tail",
         "an open marker is believed although the transcript ends in an answer",
         (Swap(resume, "TABLE", _without("ANSWERED")),),
         frozenset({"no_phantom_run"}),
-        story(_answered_and_left_open),
+        story(stories.answered_and_left_open),
     ),
     Mutant(
         "resume of a waiting question",
         "work that waits for its person goes on by itself; both guards against it are gone",
         (Swap(resume, "TABLE", _without("AWAITING_USER")), Swap(session, "_resume", _goes_on_with_questions)),
         frozenset({"a_question_waits_for_its_person"}),
-        story(_asked_and_restarted),
+        story(stories.asked_and_restarted),
     ),
     Mutant(
         "decisions not stored",
         "nobody can tell why a session was resumed or left alone",
         (Swap(recovery, "decision_facts", _without_record),),
         frozenset({"every_open_run_is_decided"}),
+        story(stories.three_at_once, policy=Policy(resume_concurrency=1)),
     ),
     Mutant(
         "recently active instead of in flight",
         "a drain marks who was active a moment ago, not whose run lasts",
         (Swap(tree_actor, "decide_drain", _marks_nobody_in_flight),),
         frozenset({"an_orderly_end_marks_its_runs"}),
-        seeds(LIVES),
+        story(stories.drained_at_work, policy=Policy(drain_s=1.0)),
+    ),
+    Mutant(
+        "hurried end called clean",
+        "who is told twice to end says that all is in order",
+        (Swap(tree_actor, "decide_drain", _ends_clean),),
+        frozenset({"an_orderly_end_marks_its_runs"}),
+        story(stories.hurried_at_work, policy=Policy(drain_s=60.0)),
+    ),
+    Mutant(
+        "poison without end",
+        "a message that ends the process is tried again at each start",
+        (Swap(resume, "TABLE", _without("ATTEMPTS_EXHAUSTED")),),
+        frozenset({"attempts_are_bounded"}),
+        story(stories.kills_its_process),
+    ),
+    Mutant(
+        "set aside without a word",
+        "a session that is given up says nothing to its person",
+        (Swap(recovery, "decision_facts", _without_lines),),
+        frozenset({"what_is_stored_is_answered"}),
+        story(stories.kills_its_process),
     ),
     Mutant(
         "unbounded resume",
         "all interrupted sessions go on at once",
         (Swap(Recovery, "next", _next_of_all),),
         frozenset({"resumes_are_bounded"}),
-        story(_three_at_once, policy=Policy(resume_concurrency=1)),
+        story(stories.three_at_once, policy=Policy(resume_concurrency=1)),
     ),
     Mutant(
         "passivation that loses a message",
         "an idle session is put away while a message is on its way to it",
         (Swap(TreeActor, "_rest", _rests_at_once),),
         frozenset({"what_is_stored_is_answered", "no_run_stays_open", "deliveries_come_to_an_end"}),
-        story(_writes_when_it_rests, policy=Policy(idle_s=0.0)),
+        story(stories.writes_when_it_rests, policy=Policy(idle_s=0.0)),
     ),
     Mutant(
         "expiry line at each boot",
         "expired work is not concluded, so each boot says again that it expired",
         (Swap(consequences, "_given_up", _says_it_only),),
         frozenset({"what_is_stored_is_answered", "a_line_is_said_once"}),
-        story(_old_and_restarted, policy=Policy(fresh_s=400.0)),
+        story(stories.old_and_restarted, policy=Policy(fresh_s=400.0)),
     ),
     Mutant(
         "dead and not restarted",
         "a session that died is not started again",
         (Swap(TreeActor, "_restart", _dies_and_stays_dead),),
         frozenset({"what_is_stored_is_answered", "no_run_stays_open", "deliveries_come_to_an_end"}),
-        story(_an_actor_dies),
+        story(stories.an_actor_dies),
     ),
 )

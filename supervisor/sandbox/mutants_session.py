@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import replace
 
-from greenroom.actors import opening, session, session_actor, toolbox
-from greenroom.actors.acts import ArmAlarm
+from greenroom.actors import opening, session, session_actor, toolbox, turn
+from greenroom.actors.acts import ArmAlarm, CancelAlarms
 from greenroom.actors.draft import Draft
-from greenroom.actors.events import Rang, RunEvent
+from greenroom.actors.events import Rang, RunEnded, RunEvent
 from greenroom.actors.keys import note_key
-from greenroom.actors.model import MessageKind, OpenRun, Role, ToolCall
+from greenroom.actors.model import MessageKind, OpenRun, Role, RunCause, ToolCall
 from greenroom.actors.session_actor import SessionActor
-from greenroom.actors.state import Running
+from greenroom.actors.state import Asking, Idle, Running
 from greenroom.actors.toolbox import Toolbox
 from greenroom.actors.tools import Call, InDoubt, Replay
-from greenroom.storage.faulty_disk import FaultKind
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
-if TYPE_CHECKING:
-    from greenroom.supervisor.sandbox.scenario import Scenario
-
 BUSY = Mix(lives_max=12)
+
+
+NOTICED = Policy(notice_first_s=20.0, notice_every_s=30.0, drain_s=120.0)
+"""A run's person hears soon and often that it lasts."""
 
 
 def _acts_first(_: object) -> Any:
@@ -56,6 +57,17 @@ def _takes_late_events(real: Callable[..., Any]) -> Any:
     return step
 
 
+def _begins_at_completion(real: Callable[..., Any]) -> Any:
+    def step(state: Any, event: Any, now: float, rules: Any) -> Any:
+        if isinstance(event, RunEnded) and isinstance(state.phase, Idle):
+            draft = Draft(state, now)
+            opening.open_run(draft, RunCause.INBOUND, rules)
+            return draft.result()
+        return real(state, event, now, rules)
+
+    return step
+
+
 def _noted_twice(real: Callable[..., Any]) -> Any:
     """The boot writes its note, and the run writes one too."""
 
@@ -77,6 +89,44 @@ def _arms_beside(_: object) -> Any:
         self._alarms.set((act.alarm, next(number)), act.after_s, Rang(act.generation, act.alarm))
 
     return arm
+
+
+def _without_acts(kind: type) -> Callable[[Any], Any]:
+    """Forget to let these be done."""
+
+    def make(real: Callable[..., None]) -> Any:
+        def move(draft: Draft, *args: Any) -> None:
+            before = len(draft.acts)
+            real(draft, *args)
+            draft.acts[before:] = [act for act in draft.acts[before:] if not isinstance(act, kind)]
+
+        return move
+
+    return make
+
+
+def _rings_while_asking(real: Callable[..., None]) -> Any:
+    def ring(draft: Draft, phase: Any, event: Rang, rules: Any) -> None:
+        if isinstance(phase, Asking):
+            phase = Running(phase.run, phase.segment, phase.upto, anchored=phase.anchored)
+        real(draft, phase, event, rules)
+
+    return ring
+
+
+def _noted_aloud(real: Callable[..., Any]) -> Any:
+    def tell(draft: Draft, *args: Any) -> Any:
+        note = real(draft, *args)
+        if note is not None:
+            draft.say_line("note", note, reply_to=None)
+        return note
+
+    return tell
+
+
+def _of_this_attempt(real: Callable[..., str]) -> Any:
+    drawn = count(1)
+    return lambda *args: f"{real(*args)}.{next(drawn)}"
 
 
 def _decides(kind: type) -> Callable[[Any], Any]:
@@ -125,139 +175,124 @@ def _first_that_waits(_: object) -> Any:
     return lambda _question, waiting: next(iter(waiting), None)
 
 
-def _late_answer(told: Scenario, _: int) -> None:
-    told.says("m1 doze stubborn")
-    told.advance(10)
-    told.says("m2 nap answer")
-
-
-def _second_message_during_the_run(told: Scenario, _: int) -> None:
-    told.says("m1 stubborn")
-    told.advance(10)
-    told.says("m2 answer")
-
-
-def _waits_while_asked(told: Scenario, _: int) -> None:
-    told.says("m1 nap question answer")
-    told.advance(1)
-    told.says("m2 answer")
-    told.advance(20)
-    told.says("r3")
-
-
-def _works_long_after_a_question(told: Scenario, _: int) -> None:
-    told.says("m1 question doze answer")
-    told.advance(10)
-    told.says("r2")
-
-
-def _keeps_restarting(told: Scenario, _: int) -> None:
-    told.says("m1 hang")
-    told.advance(5)
-    for _ in range(6):
-        told.restart(after_s=300)
-        told.advance(5)
-
-
-def _dies_while_the_disk_refuses(told: Scenario, _: int) -> None:
-    told.says("m1 nap answer")
-    told.advance(2)
-    told.disk_fails(FaultKind.FULL, "write", times=None)
-    told.advance(5)
-    told.restart()
-    told.advance(0.1)
-    told.world.mistakes.extend(str(each) for each in told.broken(at_rest=False))
-
-
-def _dies_in_a_tool(policy: str) -> Callable[[Scenario, int], None]:
-    def tell(told: Scenario, _: int) -> None:
-        told.says(f"m1 {policy} answer")
-        told.until(lambda: told.effects(policy))
-        told.restart()
-
-    return tell
-
-
-def _dies_after_a_tool(told: Scenario, _: int) -> None:
-    told.says("m1 once doze answer")
-    told.advance(20)
-    told.restart()
-
-
 MUTANTS = (
     Mutant(
         "save after send",
         "acts are performed before their facts are on disk",
         (Swap(SessionActor, "_commit", _acts_first),),
         frozenset({"nothing_is_shown_before_it_is_stored"}),
-        story(_dies_while_the_disk_refuses),
+        story(stories.dies_while_the_disk_refuses),
     ),
     Mutant(
         "late event of an old generation",
         "the guard against events of older runs is gone",
         (Swap(session_actor, "step", _takes_late_events),),
         frozenset({"no_phantom_run", "answers_cover_what_they_claim", "no_message_is_answered_twice"}),
-        story(_late_answer, policy=Policy(silent_max_s=120.0)),
+        story(stories.is_answered_late, policy=Policy(silent_max_s=120.0)),
     ),
     Mutant(
         "recovery note twice",
         "the boot and the run each write a note",
         (Swap(opening, "_tell_of_interruption", _noted_twice),),
         frozenset({"one_note_for_each_interruption"}),
+        story(stories.dies_at_work),
     ),
     Mutant(
         "two notifiers",
         "a notifier that is armed again leaves the first one alive",
         (Swap(SessionActor, "_arm", _arms_beside),),
         frozenset({"there_is_one_notifier"}),
-        story(_works_long_after_a_question, policy=Policy(notice_first_s=20.0, notice_every_s=30.0)),
+        story(stories.works_long_after_a_question, policy=NOTICED),
+    ),
+    Mutant(
+        "notice while a question waits",
+        "the notifier does not know that the run waits for its person",
+        (Swap(session, "_ask", _without_acts(CancelAlarms)), Swap(session, "_ring", _rings_while_asking)),
+        frozenset({"a_notice_needs_a_worker"}),
+        story(stories.leaves_a_question, policy=NOTICED),
+    ),
+    Mutant(
+        "stale alarm after a drain",
+        "the notifier of a run outlives the order to end",
+        (Swap(session, "_drain", _without_acts(CancelAlarms)),),
+        frozenset({"a_drain_is_silent"}),
+        story(stories.drained_after_a_notice, policy=NOTICED),
+    ),
+    Mutant(
+        "run begun in a drain",
+        "what waits is handed to a run although the process is to end",
+        (Swap(session, "_may_begin", lambda _: lambda draft: bool(draft.waiting)),),
+        frozenset({"a_drain_begins_nothing"}),
+        story(stories.drained_with_a_queue, policy=Policy(drain_s=120.0)),
+    ),
+    Mutant(
+        "completion of an ended run starts another",
+        "a run that was given up ends at last, and its session takes that for a reason to work",
+        (Swap(session_actor, "step", _begins_at_completion),),
+        frozenset({"no_phantom_run"}),
+        story(stories.is_given_up, policy=Policy(silent_max_s=20.0)),
+    ),
+    Mutant(
+        "note of the interruption shown to its person",
+        "what the agent is told of the interruption is sent to the chat as well",
+        (Swap(opening, "_tell_of_interruption", _noted_aloud),),
+        frozenset({"a_note_is_for_the_agent"}),
+        story(stories.dies_at_work),
+    ),
+    Mutant(
+        "question asked again after a restart",
+        "each attempt asks under a key of its own",
+        (Swap(turn, "question_key", _of_this_attempt),),
+        frozenset({"a_question_is_asked_once"}),
+        story(stories.answered_and_restarted),
     ),
     Mutant(
         "once tool called again",
         "a call in doubt is simply made again",
         (Swap(toolbox, "decide_tool", _decides(InDoubt)),),
         frozenset({"once_is_once"}),
-        story(_dies_in_a_tool("once")),
+        story(stories.dies_in_a_tool("once")),
     ),
     Mutant(
         "stored result forgotten",
         "a call whose result is stored is made again",
         (Swap(toolbox, "decide_tool", _decides(Replay)),),
-        frozenset({"once_is_once"}),
-        story(_dies_after_a_tool),
+        frozenset({"a_stored_result_is_not_asked_for_again"}),
+        story(stories.dies_after_a_tool("pure")),
     ),
     Mutant(
         "keyed tool with a fresh key",
         "each attempt calls under a key of its own",
         (Swap(Toolbox, "_run", _fresh_key),),
         frozenset({"a_keyed_tool_has_one_key"}),
-        story(_dies_in_a_tool("keyed")),
+        story(stories.dies_in_a_tool("keyed")),
     ),
     Mutant(
         "answered by row order",
         "what stands before an answer counts as answered, also what landed during the run",
         (Swap(session, "_arrive", _lands_in_the_run),),
         frozenset({"answers_cover_what_they_claim"}),
-        story(_second_message_during_the_run),
+        story(stories.writes_during_a_long_run),
     ),
     Mutant(
         "attempt counted after dispatch",
         "an attempt that dies is not counted",
         (Swap(opening, "_counts", lambda _: lambda *_args, **_words: False),),
         frozenset({"attempts_are_counted"}),
+        story(stories.dies_at_work),
     ),
     Mutant(
         "freshness stamped by restarts",
         "each restart makes old work look new",
         (Swap(opening, "_next_run", _stamped_by_restarts),),
         frozenset({"old_work_does_not_wake"}),
-        story(_keeps_restarting, policy=Policy(fresh_s=400.0, attempts_max=100, unclean_boots_max=100)),
+        story(stories.keeps_restarting, policy=Policy(fresh_s=400.0, attempts_max=100, unclean_boots_max=100)),
     ),
     Mutant(
         "question answered by an older message",
         "whatever waits counts as the answer, also what was said before the question",
         (Swap(session, "answer_to", _first_that_waits), Swap(opening, "answer_to", _first_that_waits)),
         frozenset({"an_answer_comes_after_its_question"}),
-        story(_waits_while_asked),
+        story(stories.waits_while_asked),
     ),
 )

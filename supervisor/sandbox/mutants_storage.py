@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import apsw
 from msgspec.structs import replace
 
-from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundStored, InboundTaken, MessageAppended
-from greenroom.actors.model import Epoch, Generation, InboxId, Message, OpenRun, Receipt, Role, Seq, SessionId
+from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundStored, InboundTaken
+from greenroom.actors.model import Epoch, InboxId, OpenRun, Receipt, SessionId
 from greenroom.actors.store import Committed, Refused
-from greenroom.storage import group, reading, statements, unfinished, writer
-from greenroom.storage.faulty_disk import FaultKind, Loss
+from greenroom.storage import checkpointer, group, reading, statements, unfinished, writer
+from greenroom.storage.checkpointer import Checkpoint
 from greenroom.storage.storage_actor import StorageActor
 from greenroom.storage.store import SqliteStore
+from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, seeds, story
-
-if TYPE_CHECKING:
-    from greenroom.supervisor.sandbox.scenario import Scenario
 
 Then = Callable[[Committed | Refused], None]
 
@@ -76,6 +74,25 @@ def _unsynced(real: Callable[..., apsw.Connection]) -> Any:
     return lambda *args, **words: real(*args, **{**words, "synchronous": "NORMAL"})
 
 
+def _begins_unasked(_: Any) -> Any:
+    def begin(db: apsw.Connection, _: Epoch) -> int:
+        db.execute("BEGIN IMMEDIATE")
+        return int(db.execute("UPDATE ownership SET groups = groups + 1 RETURNING groups").get)
+
+    return begin
+
+
+def _cuts_off_early(_: Any) -> Any:
+    def checkpoint(db: apsw.Connection) -> tuple[int, int]:
+        db.execute("PRAGMA synchronous = OFF")
+        try:
+            return db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            db.execute("PRAGMA synchronous = FULL")
+
+    return checkpoint
+
+
 def _fails_neighbours(_: Any) -> Any:
     """One that is refused takes the whole group with it."""
 
@@ -127,59 +144,41 @@ def _forgets_attempts(real: Callable[..., OpenRun]) -> Any:
     return lambda *args: replace(real(*args), attempt=1)
 
 
-def _a_conflict_beside_a_message(told: Scenario, _: int) -> None:
-    """A request that contradicts what is stored waits in the same group as a person's message."""
-    told.says("m1 answer")
-    told.rest()
-    store = told.life.core.store if told.life is not None else None
-    assert store is not None  # noqa: S101 - it has just booted
-    row = Message(Seq(1), Generation(1), "user.1", Role.USER, "other words", 0.0)
-    store.write((MessageAppended(SessionId(1), store.epoch, row),), lambda _: None)
-    told.says("m2 answer", chat=2)
-
-
-def _power_fails(told: Scenario, seed: int) -> None:
-    """Each operation of the disk from the 20th on is a point where the power fails, one a seed."""
-    told.disk_fails(FaultKind.CUT, nth=seed + 20)
-    told.says("m1 answer")
-    told.rest()
-    told.restart(Loss.UNSYNCED)
-
-
 MUTANTS = (
     Mutant(
         "flush cursor after the loop",
         "the inbox's cursor moves in a transaction of its own, after the messages were written",
         (Swap(SqliteStore, "write", _later((InboundTaken,))),),
         frozenset({"nothing_dies_without_cause", "what_is_stored_is_answered"}),
-        story(_power_fails),
+        story(stories.dies_at_an_operation),
     ),
     Mutant(
         "saved but not sent",
         "answer and delivery are two transactions",
         (Swap(SqliteStore, "write", _later((DeliveryOpened, DeliveryFilled))),),
         frozenset({"each_conclusion_is_shown", "deliveries_come_to_an_end", "nothing_dies_without_cause"}),
-        story(_power_fails),
+        story(stories.dies_at_an_operation),
     ),
     Mutant(
         "RAM-only de-duplication",
         "update ids are remembered by the process only",
         (Swap(statements.STATEMENTS, InboundStored, _deduplicates_in_memory),),
         frozenset({"what_was_said_is_stored_once"}),
-        seeds(Mix(duplicate=1.0)),
+        story(stories.says_it_again_after_a_restart),
     ),
     Mutant(
         "RAM-only queue",
         "what waits for the next run is in the actor's memory only",
         (Swap(reading, "_waiting", lambda _: lambda *_: ()),),
         frozenset({"what_is_stored_is_answered"}),
+        story(stories.dies_with_a_queue),
     ),
     Mutant(
         "counter lost at boot",
         "attempts are not read back: each boot begins with the first",
         (Swap(reading, "read_run", _forgets_attempts), Swap(unfinished, "read_run", _forgets_attempts)),
         frozenset({"attempts_are_counted"}),
-        seeds(Mix(lives_max=12)),
+        story(stories.dies_at_work),
     ),
     Mutant(
         "generation checked in memory only",
@@ -189,37 +188,54 @@ MUTANTS = (
         seeds(HARASSED),
     ),
     Mutant(
+        "fence at the start only",
+        "whose the store is was looked at when it was opened, and is not looked at again",
+        (Swap(group, "_begin", _begins_unasked),),
+        frozenset({"a_stale_writer_is_refused"}),
+        story(stories.another_takes_over),
+    ),
+    Mutant(
+        "WAL cut off too early",
+        "a checkpoint gives the WAL's room back before the pages are safe in the database",
+        (Swap(checkpointer, "run_checkpoint", _cuts_off_early),),
+        frozenset(
+            {"what_is_visible_has_its_row", "the_file_is_whole", "nothing_escapes", "nothing_acknowledged_is_lost"}
+        ),
+        story(stories.writes_much_and_loses_power),
+    ),
+    Mutant(
+        "WAL that only grows",
+        "pages are moved out of the WAL when the process ends, and no sooner",
+        (Swap(checkpointer, "decide_checkpoint", lambda _: lambda *_args, **_words: Checkpoint.NOT_NOW),),
+        frozenset({"the_journal_is_bounded"}),
+        story(stories.writes_much),
+    ),
+    Mutant(
         "synchronous=NORMAL",
         "a commit is answered before it is on the disk",
         (Swap(writer, "open_writer", _unsynced),),
-        frozenset(
-            {
-                "what_is_visible_has_its_row",
-                "nothing_acknowledged_is_lost",
-                "nothing_is_shown_before_it_is_stored",
-            }
-        ),
-        seeds(POWER),
+        frozenset({"what_is_visible_has_its_row"}),
+        story(stories.loses_power_at_rest),
     ),
     Mutant(
         "group commit that fails neighbours",
         "one refused request rolls the whole group back",
         (Swap(writer, "write_group", _fails_neighbours),),
         frozenset({"nothing_acknowledged_is_lost", "nothing_dies_without_cause"}),
-        story(_a_conflict_beside_a_message),
+        story(stories.a_conflict_beside_a_message),
     ),
     Mutant(
         "half a transaction",
         "each fact is committed alone",
         (Swap(group, "_write", _commits_each_fact),),
-        frozenset({"kept_tails_are_true", "transcripts_have_no_gap"}),
-        seeds(POWER),
+        frozenset({"a_run_has_its_cause", "kept_tails_are_true", "transcripts_have_no_gap"}),
+        story(stories.dies_at_an_operation),
     ),
     Mutant(
         "swallowed write error",
         "what the disk refuses is logged and answered as written",
         (Swap(StorageActor, "_after_trouble", _believes_the_disk),),
-        frozenset({"transcripts_have_no_gap", "nothing_acknowledged_is_lost"}),
-        seeds(HARASSED),
+        frozenset({"nothing_acknowledged_is_lost"}),
+        story(stories.writes_to_a_full_disk),
     ),
 )
