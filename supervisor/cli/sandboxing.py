@@ -9,6 +9,7 @@ import typer
 
 from greenroom.supervisor.cli.options import JsonOption
 from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.cli.replaying import replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,9 @@ def add_to(app: typer.Typer) -> None:
     sandbox_app.command(epilog="Examples: greenroom sandbox run --seeds 10000; greenroom sandbox run --jobs 0 --json")(
         run
     )
-    sandbox_app.command(epilog="Example: greenroom sandbox replay 264")(replay)
+    sandbox_app.command(
+        epilog="Examples: greenroom sandbox replay 264 --svg story.svg; greenroom sandbox replay 264 --shrink"
+    )(replay)
     sandbox_app.command(epilog="Examples: greenroom sandbox mutants; greenroom sandbox mutants --only resume --json")(
         mutants
     )
@@ -93,27 +96,6 @@ def _print_report(total: "Tally", seconds: float) -> None:
         shown = total.findings[:LISTED_MAX]
         print_table(("SEED", "BROKEN", "WHERE"), [(it.seed, it.invariant, it.detail) for it in shown])
     print(f"{len(total.faults)} kinds of faults, {len(total.findings)} broken promises")
-
-
-def replay(
-    seed: Annotated[int, typer.Argument(min=0, help="The seed to tell.")],
-    json: JsonOption = False,
-) -> None:
-    """Tell the story of one seed, line by line: when, who, what; exit code 1 if a promise is broken in it."""
-    from greenroom.supervisor.cli.paper import clean, print_json  # noqa: PLC0415
-    from greenroom.supervisor.sandbox.simulator import simulate  # noqa: PLC0415 - only needed here
-
-    report = simulate(seed, history=True)
-    if json:
-        print_json({"seed": seed, "trace": report.trace, "history": report.history, "violations": report.violations})
-    else:
-        for each in report.history:
-            print(f"{each.at:12.2f}  {each.who:<20} {clean(each.what, lines=False)}")
-        print(f"seed {seed}: {report.boots} boots, {report.crashes} crashes, {report.runs} runs, trace {report.trace}")
-        for violation in report.violations:
-            print(f"BROKEN  {violation}")
-    if report.violations:
-        raise CommandFailed(f"seed {seed} breaks {len(report.violations)} promises")
 
 
 def mutants(

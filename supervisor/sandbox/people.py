@@ -61,24 +61,24 @@ class People:
         rate_s = rng.choice((2.0, 20.0, 200.0)) / mix.messages_max
         at = 0.0
         for n in range(1, rng.randint(1, mix.messages_max) + 1):
-            chat, text = rng.choice(chats), self._draw_text(f"m{n}")
+            chat, words = rng.choice(chats), self._draw_words()
             at += rng.expovariate(1.0) * rate_s
             again_s = rng.choice((0.0, 1.0, 30.0, 400.0)) if rng.random() < mix.duplicate else None
             if not self._parts.happens(f"m{n}"):
                 continue
+            kept = (it for k, it in enumerate(words, 1) if it == "answer" or self._parts.happens(f"m{n}.{k}"))
+            text = " ".join((f"m{n}", *kept))
             self._plan(at, chat, f"u{n}", text)
             if again_s is not None and self._parts.happens(f"m{n}.again"):
                 self._plan(at + again_s, chat, f"u{n}", text)
         self._plans.sort()
 
-    def _draw_text(self, name: str) -> str:
+    def _draw_words(self) -> list[str]:
         rng = self._rng
         steps = [rng.choice(STEPS) for _ in range(rng.choice((0, 0, 1, 2, 3)))]
         if rng.random() < 0.04:
             steps.insert(rng.randint(0, len(steps)), "kill")
-        words = [*steps, rng.choice(ENDINGS) if rng.random() < 0.3 else "answer"]
-        kept = (word for n, word in enumerate(words, 1) if word == "answer" or self._parts.happens(f"{name}.{n}"))
-        return " ".join((name, *kept))
+        return [*steps, rng.choice(ENDINGS) if rng.random() < 0.3 else "answer"]
 
     def _mix_up(self, updates: list[Inbound]) -> None:
         if len(updates) < 2 or self._world.calm or self._rng.random() >= 0.2:

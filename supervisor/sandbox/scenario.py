@@ -316,7 +316,7 @@ class Scenario:
 
     def history(self) -> str:
         """Everything that happened, one line each: for the message of a failing test."""
-        return "\n".join(f"{it.at:10.2f} {it.who:20} {it.what}" for it in self.world.history or ())
+        return "\n".join(str(each) for each in self.world.history or ())
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

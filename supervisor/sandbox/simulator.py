@@ -27,12 +27,13 @@ from greenroom.supervisor.sandbox.faults import (
     draw_policy,
     platform_faults,
 )
+from greenroom.supervisor.sandbox.happening import Happening
 from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_THE_END, Check, Violation, check
 from greenroom.supervisor.sandbox.life import PATH, Life
 from greenroom.supervisor.sandbox.mishaps import Mishaps
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
 from greenroom.supervisor.sandbox.people import People
-from greenroom.supervisor.sandbox.world import Happening, World, make_network
+from greenroom.supervisor.sandbox.world import World, make_network
 
 STEPS_MAX = 20_000
 """A life that takes more steps than this goes round in circles."""
@@ -98,13 +99,10 @@ class Simulation:
     def run(self) -> Report:
         """Live, die, live again; then calm, and check."""
         with self.accidents.planted():
-            for number, rng in enumerate(self._lives, 1):
-                if self.parts.happens(f"life{number}"):
-                    self._live(number, rng)
-                if self.violations:
-                    break
-            if not self.violations:
-                self._settle()
+            try:
+                self._live_all()
+            except Exception as error:  # Invariant: a seed that breaks the simulator is a finding, with its story.
+                self.violations.append(Violation("nothing_escapes", f"{type(error).__name__}: {error}"))
         self.violations += [Violation(*mistake.split(": ", 1)) for mistake in self.world.mistakes]
         world = self.world
         return Report(
@@ -120,6 +118,14 @@ class Simulation:
             parts=self.parts.happened,
             history=tuple(world.history or ()),
         )
+
+    def _live_all(self) -> None:
+        for number, rng in enumerate(self._lives, 1):
+            if self.parts.happens(f"life{number}"):
+                self._live(number, rng)
+            if self.violations:
+                return
+        self._settle()
 
     # -- lives -----------------------------------------------------------------------------------------------------
 

@@ -7,27 +7,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
-from greenroom.actors.ports import Door, SendRefusedError, Traits
+from greenroom.actors.model import DeliveryClass, Inbound, SessionId, SessionKey
+from greenroom.actors.ports import Door, Outgoing, Traits
 from greenroom.actors.simulation import WALL
 from greenroom.platforms.fakes.chat_server import FakeChatServer
 from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
 from greenroom.storage.faulty_disk import Disk
-from greenroom.storage.faulty_disk import Fault as DiskFault
+from greenroom.supervisor.sandbox.happening import PEOPLE, PROCESS, Happening, Kind
 
 if TYPE_CHECKING:
     from greenroom.actors.simulation import SimRuntime
     from greenroom.supervisor.policy import Policy
-
-T = TypeVar("T")
-
-REFUSALS_MAX = 2
-"""How often a call is made that is refused for ever: as a placeholder, and once more when there are words."""
-
-LATE_S = 1.0
-"""What is under way at the moment from which something must not be is no broken promise yet."""
 
 EDITABLE = frozenset({DeliveryClass.NATIVE_KEY, DeliveryClass.EDIT_ANCHOR})
 
@@ -40,6 +32,8 @@ class RememberingServer(FakeChatServer):
         self.acknowledged: set[str] = set()
         self.mix_up: Callable[[list[Inbound]], None] = lambda _: None
         """May change the order in which updates are handed over."""
+        self.shown: Callable[[SessionKey, str, str], None] = lambda *_: None
+        """Hears what a person sees from now on: the chat, the message, its text."""
 
     def unacknowledged(self) -> list[Inbound]:
         """What persons said and the bot has not acknowledged."""
@@ -52,6 +46,18 @@ class RememberingServer(FakeChatServer):
         self.acknowledged.add(inbound.update_id)
         super().acknowledge(inbound)
 
+    def post(self, message: Outgoing) -> str:
+        """Show a new message; returns its id."""
+        before, made = self.posts, super().post(message)
+        if self.posts != before:
+            self.shown(message.session, made, message.text)
+        return made
+
+    def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+        """Change a message."""
+        super().edit(session, message_id, text)
+        self.shown(session, message_id, text)
+
 
 class Wire(FakePlatform):
     """One process's wire to a chat server; the world can cut it and join it again.
@@ -61,9 +67,6 @@ class Wire(FakePlatform):
 
     door: Door | None = None
     reachable = True
-    refused: Callable[[Seen], None] = staticmethod(lambda _: None)
-    """Told of each call that the server will never take."""
-
     _waits: Callable[[], object] | None = None
 
     async def run(self, door: Door) -> None:
@@ -74,13 +77,6 @@ class Wire(FakePlatform):
             self._waits = partial(loop.call_soon_threadsafe, reached.set)
             await reached.wait()
         await super().run(door)
-
-    async def _under_fault(self, seen: Seen, effect: Callable[[], T]) -> T:
-        try:
-            return await super()._under_fault(seen, effect)
-        except SendRefusedError:
-            self.refused(seen)
-            raise
 
     def reach(self) -> None:
         """The network is there now."""
@@ -113,15 +109,6 @@ def make_network(
     return Network(name, traits, server, tuple(SessionKey(name, "bot", f"chat{n}") for n in range(1, chats + 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """One line of a replay: when (seconds since the world began), who, what."""
-
-    at: float
-    who: str
-    what: str
-
-
 @dataclass(slots=True)
 class World:
     """What is true outside. `mistakes` are broken promises that were seen when they happened."""
@@ -138,19 +125,14 @@ class World:
     keys: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)  # the idempotency keys seen for these
     granted: Counter[str] = field(default_factory=Counter)  # chat -> how often its person allowed a repetition
     kills: Counter[str] = field(default_factory=Counter)  # message -> how often it ended the process
-    done: set[tuple[str, str, str]] = field(default_factory=set)  # effects whose result was stored
     moved: dict[str, float] = field(default_factory=dict)  # chat -> when its agent last did something
-    begun: dict[str, float] = field(default_factory=dict)  # chat -> when its agent began, asked, was answered
-    resting: dict[str, float] = field(default_factory=dict)  # chat -> since when no agent works there
-    drained_at: float | None = None  # since when the living process is told to end
-    overtaken_at: float | None = None  # since when the living process is no longer the owner
-    planned: dict[DiskFault, str] = field(default_factory=dict)  # faults of the disk that have not struck yet
     runs: int = 0
     crashes: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     mistakes: list[str] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
     history: list[Happening] | None = None
+    sessions: dict[SessionId, SessionKey] = field(default_factory=dict)  # as the store gave them out, for the history
     calm: bool = False  # no fault happens any more
     policy: Policy | None = None  # what the host asked of the process
 
@@ -159,26 +141,20 @@ class World:
         """Seconds since the world began."""
         return self.began + (self.runtime.now if self.runtime is not None else 0.0)
 
-    def note(self, who: str, what: str) -> None:
+    def note(self, source: str, what: str, target: str = "", *, row: str = "", kind: Kind = Kind.STEP) -> None:
         """Remember a happening, if a replay wants to know."""
         if self.history is not None:
-            self.history.append(Happening(self.now, who, what))
+            self.history.append(Happening(self.now, source, what, target, row, kind))
 
     def fault(self, kind: str, what: str = "") -> None:
         """Count a fault that was done to the process."""
         self.faults[kind] += 1
-        self.note("fault", f"{kind} {what}".strip())
-
-    def hear_disk(self, fault: DiskFault) -> None:
-        """Count a planned fault of the disk when it strikes first."""
-        kind = self.planned.pop(fault, None)
-        if kind is not None:
-            self.fault(kind)
+        self.note(PROCESS, f"{kind} {what}".strip(), kind=Kind.FAULT)
 
     def break_promise(self, invariant: str, detail: str) -> None:
         """Remember that a promise was seen broken."""
         self.mistakes.append(f"{invariant}: {detail}")
-        self.note("BROKEN", f"{invariant}: {detail}")
+        self.note(PROCESS, f"{invariant}: {detail}", kind=Kind.BROKEN)
 
     def network_of(self, chat: SessionKey) -> Network:
         """The account that a chat belongs to."""
@@ -188,50 +164,27 @@ class World:
         """A person writes; the same id again is the same message, delivered again."""
         self.said.setdefault(update_id, (chat, text))
         self.moved.pop(str(chat), None)  # Whatever begins now is new.
-        self.note(str(chat), f"person: {text}")
+        self.note(PEOPLE, f"{chat.chat} {update_id}: {text}", chat.platform)
         self.network_of(chat).server.say(chat, update_id, text)
 
     def make_wires(self) -> list[Wire]:
         """The platform clients of a new process."""
+        for network in self.networks if self.history is not None else ():
+            network.server.shown = self._note_shown
         self.wires = [
             Wire(each.server, each.delivery, name=each.name, traits=each.traits, choose=self._choose)
             for each in self.networks
         ]
-        refusals: Counter[Seen] = Counter()
-        for wire in self.wires:
-            wire.refused = partial(self._hear_refusal, refusals)
         return self.wires
 
-    def begin_life(self, runtime: SimRuntime) -> None:
-        """A process starts: what was watched of the one before is over."""
-        self.runtime = runtime
-        self.begun.clear()
-        self.resting.clear()
-        self.drained_at = self.overtaken_at = None
-
-    def is_late(self, since: float | None) -> bool:
-        """Whether something must not be any more that must not be since then.
-
-        While the disk does not work, what happened during a commit is heard after it.
-        """
-        return since is not None and self.now - since > LATE_S and not self.was("disk")
-
-    def was(self, *kinds: str) -> bool:
-        """Whether a fault of these kinds was done."""
-        return any(kind.startswith(kinds) for kind in self.faults)
-
-    def _hear_refusal(self, refusals: Counter[Seen], seen: Seen) -> None:
-        refusals[seen] += 1
-        if refusals[seen] > REFUSALS_MAX and not self.was("actor", "disk", "zombie"):
-            self.break_promise("a_refusal_is_believed", f"{seen.name} to {seen.session}, {refusals[seen]} times")
+    def _note_shown(self, chat: SessionKey, message_id: str, text: str) -> None:
+        self.note(chat.platform, f"{chat.chat} reads {message_id}: {text!r}", PEOPLE)
 
     def _choose(self, seen: Seen) -> Fault | None:
-        if self.is_late(self.overtaken_at):
-            self.break_promise("an_overtaken_process_is_silent", f"{seen.name} to {seen.session}")
         fault = None if self.calm else self.choose(seen)
         if self.history is not None:
             what = f"{seen.name} {seen.message_id or seen.key or ''} {seen.text!r}"
-            self.note(str(seen.session), f"bot: {what}" + (f" !! {fault.name}" if fault else ""))
+            self.note(str(seen.session), what + (f" !! {fault.name}" if fault else ""), seen.session.platform)
         if fault is not None:
             self.faults[f"platform: {fault.name.lower()}"] += 1
         return fault
@@ -239,6 +192,7 @@ class World:
     def kill(self, why: str) -> None:
         """End the process at once, from wherever this is called."""
         if self.runtime is not None:
-            self.fault(why)
+            self.faults[why] += 1
+            self.note(PROCESS, why, kind=Kind.CRASH)
             self.crashes += 1
             self.runtime.crash()

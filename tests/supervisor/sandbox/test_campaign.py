@@ -57,10 +57,3 @@ def test_the_command_prints_one_object_of_json() -> None:
     printed = json.loads(done.stdout)
     assert printed.keys() >= WANTED
     assert printed["seeds"] == 3
-
-
-def test_a_seed_can_be_told_line_by_line() -> None:
-    done = CliRunner().invoke(app, ["sandbox", "replay", "3"])
-    assert done.exit_code == 0
-    assert "process              starts" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("seed 3:")

@@ -1,0 +1,162 @@
+"""An ear at the store: what was committed, by whom, and in which rows. It changes nothing and delays nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from greenroom.actors import facts as f
+from greenroom.actors.store import Committed, Refused
+from greenroom.supervisor.owned import OwnedSqlite
+from greenroom.supervisor.sandbox.happening import PROCESS, STORE
+
+if TYPE_CHECKING:
+    from greenroom.actors.facts import Fact
+    from greenroom.actors.model import Epoch, Inbound
+    from greenroom.actors.store import Query, ReadAnswer, Store
+    from greenroom.storage.store import SqliteStore
+    from greenroom.supervisor.sandbox.world import World
+
+Then = Callable[[Committed | Refused], None]
+
+
+class NotedSqlite(OwnedSqlite):
+    """A store that tells the world what it commits."""
+
+    def __init__(self, store: SqliteStore, world: World) -> None:
+        super().__init__(store)
+        self._noted = NotedStore(store, world)
+
+    @property
+    def port(self) -> Store:
+        """What actors use."""
+        return self._noted
+
+
+class NotedStore:
+    """A `Store` around another."""
+
+    def __init__(self, store: Store, world: World) -> None:
+        self._store = store
+        self._world = world
+
+    @property
+    def epoch(self) -> Epoch:
+        """See `Store.epoch`."""
+        return self._store.epoch
+
+    @property
+    def uid(self) -> str:
+        """See `Store.uid`."""
+        return self._store.uid
+
+    def accept(self, inbound: Inbound, at: float, then: Then) -> None:
+        """See `Store.accept`."""
+        self._store.accept(inbound, at, self._noting((f.InboundStored(inbound, at),), then))
+
+    def write(self, facts: Sequence[Fact], then: Then) -> None:
+        """See `Store.write`."""
+        self._store.write(facts, self._noting(facts, then))
+
+    def read(self, query: Query, then: Callable[[ReadAnswer], None]) -> None:
+        """See `Store.read`."""
+        self._store.read(query, then)
+
+    def _noting(self, facts: Sequence[Fact], then: Then) -> Then:
+        def answered(answer: Committed | Refused) -> None:
+            self._note(facts, answer)
+            then(answer)
+
+        return answered
+
+    def _note(self, facts: Sequence[Fact], answer: Committed | Refused) -> None:
+        sessions = self._world.sessions
+        what = ", ".join(say(fact) for fact in facts)
+        if isinstance(answer, Refused):
+            self._world.note(self._who(facts), f"refused ({answer.kind.name}): {what}", STORE)
+            return
+        sessions.update((receipt.session_id, receipt.key) for receipt in answer.receipts)
+        if any(receipt.repeated for receipt in answer.receipts):
+            what += " (it was there)"
+        rows = dict.fromkeys(row for fact in facts for row in rows_of(fact))
+        self._world.note(self._who(facts), what, STORE, row=", ".join(rows))
+
+    def _who(self, facts: Sequence[Fact]) -> str:
+        for fact in facts:
+            match fact:
+                case f.InboundStored(inbound):
+                    return inbound.key.platform
+                case f.DeliveryOpened(delivery=delivery) | f.DeliveryMoved(delivery):
+                    return str(delivery.session)
+                case f.DeliveryFilled() | f.InboundRefused():
+                    continue
+                case _ if fact.session_id in self._world.sessions:
+                    return str(self._world.sessions[fact.session_id])
+                case _:
+                    continue
+        return PROCESS
+
+
+def say(fact: Fact) -> str:
+    """A fact in words.
+
+    >>> from greenroom.actors.model import SessionId
+    >>> say(f.SessionSuspended(SessionId(1), 0.0))
+    'session suspended'
+    """
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(fact).__name__).lower()
+    match fact:
+        case f.InboundStored(inbound):
+            return f"{words}: {inbound.update_id}"
+        case f.MessageAppended(message=message):
+            return f"{words}: {message.role.value}"
+        case f.RunOpened(run=run):
+            return f"{words}: {run.cause.value}"
+        case f.RunClosed(ending=ending):
+            return f"{words}: {ending.value}"
+        case f.RunMarked(reason=reason):
+            return f"{words}: {reason.value}"
+        case f.DeliveryMoved(delivery):
+            return f"{words}: {delivery.state.value}"
+        case f.DecisionStored(rule=rule):
+            return f"{words}: {rule}"
+        case _:
+            return words
+
+
+def rows_of(fact: Fact) -> Iterator[str]:  # noqa: C901 - one case for each table
+    """The rows that a fact makes or changes: the table, and what names the row in it."""
+    match fact:
+        case f.InboundStored(inbound):
+            yield f"inbox {inbound.update_id}"
+        case f.InboundTaken(inbox_id=inbox_id):
+            yield f"inbox #{inbox_id}"
+        case f.RunOpened(session_id, run):
+            yield f"runs {session_id}.{run.generation}"
+        case (
+            f.RunProgressed(session_id, generation)
+            | f.RunMarked(session_id, generation)
+            | f.RunClosed(session_id, generation)
+        ):
+            yield f"runs {session_id}.{generation}"
+        case f.MessageAppended(session_id, message=message):
+            yield f"messages {session_id}.{message.seq}"
+        case f.ToolStarted(call=call):
+            yield f"tool_calls {call.name}"
+        case f.ToolEnded(key=key) | f.DoubtTold(key=key):
+            yield f"tool_calls {key.rpartition('.tool.')[2][:8]}"
+        case f.QuestionAsked(session_id, work=work):
+            yield f"questions {session_id}.{work}"
+        case f.QuestionAnswered(session_id):
+            yield f"questions {session_id}"
+        case f.DeliveryOpened(delivery=delivery) | f.DeliveryMoved(delivery):
+            yield f"deliveries {delivery.key}"
+        case f.DeliveryFilled(key):
+            yield f"deliveries {key}"
+        case f.DecisionStored(session_id, generation=generation):
+            yield f"decisions {session_id}.{generation}"
+        case f.InboundRefused():
+            yield "refusals"
+        case _:
+            yield f"sessions {fact.session_id}"
