@@ -1,4 +1,7 @@
-"""The scripted agent: it does what messages say. A message is an id and directives, such as `m3 say once answer`."""
+"""The scripted agent: it does what messages say. A message is an id and directives, such as `m3 say once answer`.
+
+`once:before` and `once:after` let the process be killed before or after the tool's effect.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.model import Message, MessageKind, Role, ToolPolicy
 from greenroom.actors.ports import Conclusion, ToolFailedError, ToolInDoubtError, Turn
+from greenroom.actors.simulation import WALL
 from greenroom.supervisor.sandbox.happening import AGENT
 
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
 ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn")
 TOOLS = ("pure", "keyed", "once", "ask")
+CUTS = ("before", "after")
 STEPS = (*TOOLS, *TOOLS, "say", "progress", "refusing", "question", "nap", "doze", "thread")
 QUEUE_S = 1_000.0
 """How long a session that was found fresh may wait until it is resumed."""
@@ -46,16 +51,25 @@ class ScriptedAgent:
             self._world.break_promise("one_run_at_a_time", f"a second agent runs in {key}")
         live.append(turn)
         self._world.note(key, f"begins, attempt {turn.attempt}, new {turn.text!r}", AGENT)
+        if self._world.is_late(self._world.drained_at):
+            self._world.break_promise("a_drain_begins_nothing", f"an agent begins in {key}")
+        self._works(key)
         try:
             answer = await self._follow(turn)
             self._world.note(AGENT, f"ends with {answer!r}", key)
             return answer
         finally:
             live.remove(turn)
+            if not live:
+                self._world.resting[key] = self._world.now
+
+    def _works(self, key: str) -> None:
+        self._world.resting.pop(key, None)
+        self._world.begun[key] = self._world.now
 
     async def _follow(self, turn: Turn) -> str | Conclusion | None:
-        self._watch_wake(turn)
         rows = await turn.messages()
+        self._watch_wake(turn, rows)
         unanswered = read_unanswered(rows)
         if is_asking(rows):
             self._world.break_promise("a_question_waits_for_its_person", f"{turn.session} was resumed")
@@ -70,10 +84,14 @@ class ScriptedAgent:
                 await self._do(turn, f"{name}.{n}", directive)
         return await self._answer(turn)
 
-    def _watch_wake(self, turn: Turn) -> None:
-        """What has not moved for longer than the policy allows does not wake by itself."""
+    def _watch_wake(self, turn: Turn, rows: Sequence[Message]) -> None:
+        """What has not moved for longer than the policy allows does not wake by itself.
+
+        A message that was handed to a run moved, also if that run died before its agent's first step.
+        """
         world, key = self._world, str(turn.session)
-        idle_s = world.now - world.moved.get(key, world.now)
+        handed_at = max((row.at - WALL for row in rows if row.role is Role.USER), default=0.0)
+        idle_s = world.now - max(handed_at, world.moved.get(key, world.now))
         jumped = any(kind.startswith(("clock", "host")) for kind in world.faults)
         if turn.recovery_note is not None and 0 < self._fresh_s < idle_s - QUEUE_S and not jumped:
             world.break_promise("old_work_does_not_wake", f"{key} was woken after {idle_s:.0f} s")
@@ -83,31 +101,45 @@ class ScriptedAgent:
     async def _do(self, turn: Turn, step: str, directive: str) -> None:
         name = step.split(".", maxsplit=1)[0]
         self._world.moved[str(turn.session)] = self._world.now
+        directive, _, cut = directive.partition(":")
         match directive:
             case "say":
                 await turn.say(f"({name} words) ")
             case "progress":
                 await turn.progress(f"{name} goes on")
             case "pure" | "keyed" | "once" | "ask":
-                await self._tool(turn, step, ToolPolicy(directive))
+                await self._tool(turn, step, ToolPolicy(directive), cut)
             case "refusing":
                 await self._failing_tool(turn, step)
             case "question":
-                await turn.ask_user(f"{name} asks back?")
+                await self._ask(turn, f"{step} asks back?")
             case "nap":
                 await asyncio.sleep(3)
             case "doze":
                 await asyncio.sleep(100)
             case "thread":
                 await turn.in_thread(lambda: None)
-            case "kill" if self._world.kills[name] < KILLS_MAX and not self._world.calm:
-                self._world.kills[name] += 1
+            case "kill" if self._may_kill(name):
                 self._world.kill("agent: kills the process")
                 await asyncio.sleep(1)  # Nothing goes on after that.
             case _:
                 pass
 
-    async def _tool(self, turn: Turn, name: str, policy: ToolPolicy) -> None:
+    def _may_kill(self, name: str, most: int = KILLS_MAX) -> bool:
+        """Whether this may end the process once more; counts it."""
+        if self._world.kills[name] >= most or self._world.calm:
+            return False
+        self._world.kills[name] += 1
+        return True
+
+    async def _ask(self, turn: Turn, prompt: str) -> None:
+        """While somebody is asked nobody works."""
+        key = str(turn.session)
+        self._world.resting[key] = self._world.begun[key] = self._world.now
+        await turn.ask_user(prompt)
+        self._works(key)
+
+    async def _tool(self, turn: Turn, name: str, policy: ToolPolicy, cut: str) -> None:
         world, effect = self._world, (str(turn.session), policy.value, name)
 
         def act(message: str, idempotency_key: str) -> str:
@@ -116,11 +148,15 @@ class ScriptedAgent:
                 world.effects[effect] += 1
             keys.add(idempotency_key)
             world.note(AGENT, f"tool {policy.value}({message}) takes effect for {turn.session}")
+            if effect in world.done:
+                world.break_promise("a_stored_result_is_not_asked_for_again", f"{policy.value}({name}) was called")
             return f"done {world.effects[effect]}"
 
         async def act_slowly(message: str, idempotency_key: str) -> str:
             await asyncio.sleep(0.5)
+            await self._cut(cut, "before", name)
             result = act(message, idempotency_key)
+            await self._cut(cut, "after", name)
             await asyncio.sleep(0.5)
             return result
 
@@ -128,6 +164,14 @@ class ScriptedAgent:
             await turn.tool(policy.value, {"message": name}, policy=policy, fn=act_slowly)
         except ToolInDoubtError:
             await turn.say(f"({name} {policy.value} in doubt) ")
+        else:
+            world.done.add(effect)
+
+    async def _cut(self, wanted: str, moment: str, name: str) -> None:
+        """End the process, once for each call, if this is the moment that was asked for."""
+        if wanted == moment and self._may_kill(f"{name} {moment}", most=1):
+            self._world.kill(f"agent: killed {moment} a tool's effect")
+            await asyncio.sleep(1)  # Nothing goes on after that.
 
     async def _failing_tool(self, turn: Turn, name: str) -> None:
         def refuse(message: str) -> str:

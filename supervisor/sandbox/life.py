@@ -11,18 +11,22 @@ import apsw
 from pykka import ActorDeadError
 
 from greenroom.actors.simulation import SimRuntime
+from greenroom.storage.boots import read_ownership, take_ownership
+from greenroom.storage.checkpointer import Limits
 from greenroom.storage.faulty_disk import Loss, PowerCut
 from greenroom.storage.group import Fenced
-from greenroom.storage.sqlite import CannotOpen
+from greenroom.storage.sqlite import CannotOpen, open_reader
 from greenroom.storage.writer import Place, Troubled
 from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.drain import CloseBoot, Intent
 from greenroom.supervisor.owned import OwnedSqlite, open_owned
 from greenroom.supervisor.sandbox.happening import PROCESS, STORE, Kind
 from greenroom.supervisor.sandbox.noted_store import NotedSqlite
+from greenroom.supervisor.sandbox.notices import Notices
 
 if TYPE_CHECKING:
-    from greenroom.actors.model import Epoch
+    from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+    from greenroom.actors.model import Epoch, SessionKey
     from greenroom.actors.ports import Agent
     from greenroom.actors.runtime import Failure
     from greenroom.storage.trouble import Trouble
@@ -34,6 +38,29 @@ T = TypeVar("T")
 
 PATH = "/room/bot.db"
 """Where the simulated process keeps its database."""
+
+FROZEN_S = 10.0
+"""How long a process sleeps while another one takes its store."""
+
+CHECKPOINTS = Limits(every_pages=24, cap_pages=96)
+"""Small, so that pages are moved in the short lives that are simulated."""
+
+
+class HeardCore(Core):
+    """The house, with an ear at what sessions hand to their outboxes."""
+
+    notices: Notices
+
+    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+        """See `Core.deliver`."""
+        self.notices.hear(session, act)
+        super().deliver(session, act)
+
+    def drain(self, intent: Intent) -> None:
+        """See `Core.drain`."""
+        world = self.notices.world
+        world.drained_at = world.now if world.drained_at is None else world.drained_at
+        super().drain(intent)
 
 
 class Life:
@@ -50,12 +77,17 @@ class Life:
         self.owned: OwnedSqlite | None = None
         self.troubles: list[Trouble | None] = []  # what the host was told of the disk; None: it works again
         self.intent = Intent.RESTART
-        self.runtime = world.runtime = SimRuntime(seed, wall=world.wall)
+        self.clean = False  # what the house said of its orderly end
+        self.taken_over: int | None = None  # how many groups the store held when another process took it
+        self.runtime = SimRuntime(seed, wall=world.wall)
+        world.begin_life(self.runtime)
         self._crashes = world.crashes
-        world.disk.on_cut = self._power_fails
+        world.disk.on_cut, world.disk.on_fault = self._power_fails, world.hear_disk
+        world.disk.sleep = self.runtime.freeze  # On one thread, whoever waits for the disk lets all others wait.
         hooks = CoreHooks(began=self._began, drained=self._drained, fatal=self._fatal)
         self._backlog_max = policy.chat_backlog_max
-        self.core = Core(self.runtime, self._open_store, agent, policy, hooks)
+        self.core = HeardCore(self.runtime, self._open_store, agent, policy, hooks)
+        self.core.notices = Notices(world, policy.notice_every_s)
         self.runtime.on_failure(self._hear_failure)
         world.policy = policy
         world.note(PROCESS, f"starts, wall clock {world.wall:.0f}", kind=Kind.START)
@@ -69,7 +101,9 @@ class Life:
         self._look_for_death()
 
     def _open_store(self, fell: Epoch | None) -> OwnedSqlite:
-        place = Place(PATH, vfs=self.world.disk.vfs_name)
+        if self.taken_over is not None:
+            raise CannotOpen("another process holds the lock")
+        place = Place(PATH, vfs=self.world.disk.vfs_name, checkpoints=CHECKPOINTS)
         owned = open_owned(
             place,
             self.runtime,
@@ -77,6 +111,7 @@ class Life:
             fell=fell,
             backlog_max=self._backlog_max,
             on_trouble=self._hear_trouble,
+            on_fenced=self._lose_ownership,
         )
         if self.world.history is not None:
             owned = NotedSqlite(owned.store, self.world)
@@ -86,6 +121,25 @@ class Life:
     def _hear_trouble(self, trouble: Trouble | None) -> None:
         self.troubles.append(trouble)
         self.world.note(STORE, "the disk works again" if trouble is None else trouble.text)
+        self.core.reception.hear_trouble(None if trouble is None else f"cannot save right now: {trouble.brief}")
+
+    def _lose_ownership(self) -> None:
+        self.core.fail("another process has taken over the database")
+
+    def be_taken_over(self) -> None:
+        """Another process takes the store while this one is frozen; when it wakes, it writes nothing any more."""
+
+        def take(db: apsw.Connection) -> int | None:
+            if db.in_transaction:
+                return None
+            owned = take_ownership(db, uid_if_new="", at=self.runtime.clock.now(), pid=0, version="another")
+            return owned.groups
+
+        self.taken_over = self.look(take)
+        if self.taken_over is not None:
+            self.world.fault("zombie: another process takes over")
+            self.runtime.freeze(FROZEN_S)
+            self.world.overtaken_at = self.world.now
 
     def _power_fails(self) -> None:
         self.world.note(PROCESS, "power fails", kind=Kind.CRASH)
@@ -104,6 +158,7 @@ class Life:
 
     def _drained(self, step: CloseBoot) -> None:
         self.world.note(PROCESS, f"drained: {step}")
+        self.clean = step.clean
         self.over = "drained"
 
     def _fatal(self, why: str) -> None:
@@ -124,8 +179,18 @@ class Life:
         if self.over is not None:
             return 0
         until_s = None if until is None else max(0.0, until - self.world.began)
-        taken = self.runtime.run(until_s=until_s, max_steps=max_steps)
+        if self.world.drained_at is None:
+            taken = self.runtime.run(until_s=until_s, max_steps=max_steps)
+        else:
+            taken = self._run_until_over(until_s, max_steps)
         self._look_for_death()
+        return taken
+
+    def _run_until_over(self, until_s: float | None, max_steps: int) -> int:
+        """Its host closes the house as soon as it is drained: nothing happens after that."""
+        taken = 0
+        while self.lives() and taken < max_steps and self.runtime.run(until_s=until_s, max_steps=1):
+            taken += 1
         return taken
 
     def _look_for_death(self) -> None:
@@ -150,7 +215,7 @@ class Life:
         world.wall = self.runtime.clock.now()
         with contextlib.suppress(PowerCut, ActorDeadError, apsw.Error):
             if self.over == "drained":
-                closed = self.core.close(self.intent.value)
+                closed = self.core.close(self.intent.value, clean=self.clean)
                 world.note(PROCESS, f"ends in order, clean: {closed}", kind=Kind.END)
         world.wall = self.runtime.clock.now()
         if self.over != "crashed":
@@ -162,9 +227,22 @@ class Life:
             self.core.abandon()
         left.unmount()
         world.disk = found
+        self._look_for_zombies()
         for network in world.networks:
             network.server.hang_up()
         world.began, world.runtime = world.now, None
+
+    def _look_for_zombies(self) -> None:
+        if self.taken_over is None:
+            return
+        with self.world.disk.reboot(Loss.NOTHING, seed=0) as copy:
+            db = open_reader(PATH, vfs=copy.vfs_name)
+            try:
+                owned = read_ownership(db)
+            finally:
+                db.close()
+        if owned is None or owned.groups != self.taken_over:
+            self.world.break_promise("a_stale_writer_is_refused", f"{self.taken_over} groups were there, now {owned}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,28 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from greenroom.actors.model import DeliveryClass, Inbound, SessionId, SessionKey
-from greenroom.actors.ports import Door, Outgoing, Traits
+from greenroom.actors.ports import Door, Outgoing, SendRefusedError, Traits
 from greenroom.actors.simulation import WALL
 from greenroom.platforms.fakes.chat_server import FakeChatServer
 from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
 from greenroom.storage.faulty_disk import Disk
+from greenroom.storage.faulty_disk import Fault as DiskFault
 from greenroom.supervisor.sandbox.happening import PEOPLE, PROCESS, Happening, Kind
 
 if TYPE_CHECKING:
     from greenroom.actors.simulation import SimRuntime
     from greenroom.supervisor.policy import Policy
+
+T = TypeVar("T")
+
+REFUSALS_MAX = 2
+"""How often a call is made that is refused for ever: as a placeholder, and once more when there are words."""
+
+LATE_S = 1.0
+"""What is under way at the moment from which something must not be is no broken promise yet."""
 
 EDITABLE = frozenset({DeliveryClass.NATIVE_KEY, DeliveryClass.EDIT_ANCHOR})
 
@@ -67,6 +76,9 @@ class Wire(FakePlatform):
 
     door: Door | None = None
     reachable = True
+    refused: Callable[[Seen], None] = staticmethod(lambda _: None)
+    """Told of each call that the server will never take."""
+
     _waits: Callable[[], object] | None = None
 
     async def run(self, door: Door) -> None:
@@ -77,6 +89,13 @@ class Wire(FakePlatform):
             self._waits = partial(loop.call_soon_threadsafe, reached.set)
             await reached.wait()
         await super().run(door)
+
+    async def _under_fault(self, seen: Seen, effect: Callable[[], T]) -> T:
+        try:
+            return await super()._under_fault(seen, effect)
+        except SendRefusedError:
+            self.refused(seen)
+            raise
 
     def reach(self) -> None:
         """The network is there now."""
@@ -125,7 +144,13 @@ class World:
     keys: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)  # the idempotency keys seen for these
     granted: Counter[str] = field(default_factory=Counter)  # chat -> how often its person allowed a repetition
     kills: Counter[str] = field(default_factory=Counter)  # message -> how often it ended the process
+    done: set[tuple[str, str, str]] = field(default_factory=set)  # effects whose result was stored
     moved: dict[str, float] = field(default_factory=dict)  # chat -> when its agent last did something
+    begun: dict[str, float] = field(default_factory=dict)  # chat -> when its agent began, asked, was answered
+    resting: dict[str, float] = field(default_factory=dict)  # chat -> since when no agent works there
+    drained_at: float | None = None  # since when the living process is told to end
+    overtaken_at: float | None = None  # since when the living process is no longer the owner
+    planned: dict[DiskFault, str] = field(default_factory=dict)  # faults of the disk that have not struck yet
     runs: int = 0
     crashes: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -151,6 +176,12 @@ class World:
         self.faults[kind] += 1
         self.note(PROCESS, f"{kind} {what}".strip(), kind=Kind.FAULT)
 
+    def hear_disk(self, fault: DiskFault) -> None:
+        """Count a planned fault of the disk when it strikes first."""
+        kind = self.planned.pop(fault, None)
+        if kind is not None:
+            self.fault(kind)
+
     def break_promise(self, invariant: str, detail: str) -> None:
         """Remember that a promise was seen broken."""
         self.mistakes.append(f"{invariant}: {detail}")
@@ -175,12 +206,40 @@ class World:
             Wire(each.server, each.delivery, name=each.name, traits=each.traits, choose=self._choose)
             for each in self.networks
         ]
+        refusals: Counter[Seen] = Counter()
+        for wire in self.wires:
+            wire.refused = partial(self._hear_refusal, refusals)
         return self.wires
+
+    def begin_life(self, runtime: SimRuntime) -> None:
+        """A process starts: what was watched of the one before is over."""
+        self.runtime = runtime
+        self.begun.clear()
+        self.resting.clear()
+        self.drained_at = self.overtaken_at = None
+
+    def is_late(self, since: float | None) -> bool:
+        """Whether something must not be any more that must not be since then.
+
+        While the disk does not work, what happened during a commit is heard after it.
+        """
+        return since is not None and self.now - since > LATE_S and not self.was("disk")
+
+    def was(self, *kinds: str) -> bool:
+        """Whether a fault of these kinds was done."""
+        return any(kind.startswith(kinds) for kind in self.faults)
+
+    def _hear_refusal(self, refusals: Counter[Seen], seen: Seen) -> None:
+        refusals[seen] += 1
+        if refusals[seen] > REFUSALS_MAX and not self.was("actor", "disk", "zombie"):
+            self.break_promise("a_refusal_is_believed", f"{seen.name} to {seen.session}, {refusals[seen]} times")
 
     def _note_shown(self, chat: SessionKey, message_id: str, text: str) -> None:
         self.note(chat.platform, f"{chat.chat} reads {message_id}: {text!r}", PEOPLE)
 
     def _choose(self, seen: Seen) -> Fault | None:
+        if self.is_late(self.overtaken_at):
+            self.break_promise("an_overtaken_process_is_silent", f"{seen.name} to {seen.session}")
         fault = None if self.calm else self.choose(seen)
         if self.history is not None:
             what = f"{seen.name} {seen.message_id or seen.key or ''} {seen.text!r}"
