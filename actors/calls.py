@@ -27,11 +27,12 @@ class Post(Struct, frozen=True):
 
 
 class Edit(Struct, frozen=True):
-    """Change a message that exists."""
+    """Change a message that exists. `live`: to words that stream, before the text was known."""
 
     session: SessionKey
     message_id: str
     text: str
+    live: bool = False
 
 
 class Look(Struct, frozen=True):

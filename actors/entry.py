@@ -162,17 +162,14 @@ def ready_at(ways: Ways, entry: Entry) -> float | None:
 
 def next_call(ways: Ways, entry: Entry) -> Call | None:
     """The one call that brings the entry forward."""
+    session, message_id = entry.delivery.session, entry.message_id
     if entry.parts is not None:
         text = entry.parts[entry.done]
-        return _post(ways, entry, text) if entry.message_id is None else _edit(entry, entry.message_id, text)
-    if entry.message_id is None:
+        return _post(ways, entry, text) if message_id is None else Edit(session, message_id, text)
+    if message_id is None:
         return _post(ways, entry, ways.placeholder)
     shown = split(entry.live or "", ways.text_max)[-1:]
-    return _edit(entry, entry.message_id, shown[0]) if shown and shown[0] != entry.says else None
-
-
-def _edit(entry: Entry, message_id: str, text: str) -> Call:
-    return Edit(entry.delivery.session, message_id, text)
+    return Edit(session, message_id, shown[0], live=True) if shown and shown[0] != entry.says else None
 
 
 def _post(ways: Ways, entry: Entry, text: str) -> Call:

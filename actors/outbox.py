@@ -177,12 +177,14 @@ def _worked(
     match call:
         case Edit():
             delivery = structs.replace(entry.delivery, attempts=0)
+            # Words that were on their way when the text became known, and are the same, do not tell that all is said.
+            says = None if call.live and entry.parts is not None else call.text
             edit_from = moment.now + ways.edit_min_s
             return _settle(
                 ways,
                 _with(
                     lane,
-                    structs.replace(entry, delivery=delivery, says=call.text, edit_from=edit_from, failing_from=None),
+                    structs.replace(entry, delivery=delivery, says=says, edit_from=edit_from, failing_from=None),
                 ),
                 moment,
             )

@@ -113,12 +113,25 @@ def test_streamed_words_are_the_latest_ones_and_keep_their_distance() -> None:
     account.tell(LiveText(CHAT, "a", "one"))
     account.tell(LiveText(CHAT, "a", "one two"))
 
-    assert account.end(Worked("m1")) == Edit(CHAT, "m1", "one two")
+    assert account.end(Worked("m1")) == Edit(CHAT, "m1", "one two", live=True)
     account.tell(LiveText(CHAT, "a", "one two three"))
     assert account.end(Worked(None)) is None
     assert account.acts == (WakeIn(1.0),)
     account.now = 1.0
-    assert account.tell(Woke(CHAT)) == Edit(CHAT, "m1", "one two three")
+    assert account.tell(Woke(CHAT)) == Edit(CHAT, "m1", "one two three", live=True)
+
+
+def test_words_that_were_on_their_way_when_they_became_the_answer_are_edited_once_more() -> None:
+    """By that the platform hears that all is said: the web page would else wait for more."""
+    account = Account(DeliveryClass.EDIT_ANCHOR)
+    account.tell(Opened(row("a")))
+    account.end(Worked("m1"))
+    account.tell(LiveText(CHAT, "a", "one two"))
+    assert account.tell(Filled(row("a", "one two"))) is None, "one call at a time"
+    assert account.end(Worked(None)) == Edit(CHAT, "m1", "one two")
+    assert "delivered" not in account.states
+    assert account.end(Worked(None)) is None
+    assert account.states[-1] == "delivered"
 
 
 def test_streamed_words_that_failed_are_not_sent_again() -> None:
@@ -138,7 +151,7 @@ def test_long_streamed_words_show_their_end() -> None:
     account.tell(Opened(row("a")))
     account.end(Worked("m1"))
 
-    assert account.tell(LiveText(CHAT, "a", LONG)) == Edit(CHAT, "m1", "And the third.")
+    assert account.tell(LiveText(CHAT, "a", LONG)) == Edit(CHAT, "m1", "And the third.", live=True)
 
 
 def test_an_open_anchor_of_an_earlier_process_is_left_as_it_is() -> None:
