@@ -1,15 +1,16 @@
 """Commands of the sandbox: run seeds, replay one. Nothing here touches a real database, clock or network."""
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from greenroom.supervisor.cli.exhausting import exhaust
 from greenroom.supervisor.cli.options import JsonOption
 from greenroom.supervisor.cli.outcome import CommandFailed
 from greenroom.supervisor.cli.replaying import replay
+from greenroom.supervisor.cli.storming import storm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,13 @@ def add_to(app: typer.Typer) -> None:
     sandbox_app.command(
         epilog="Examples: greenroom sandbox replay 264 --svg story.svg; greenroom sandbox replay 264 --shrink"
     )(replay)
+    sandbox_app.command(epilog="Examples: greenroom sandbox exhaust; greenroom sandbox exhaust --pairs --only S065")(
+        exhaust
+    )
     sandbox_app.command(epilog="Examples: greenroom sandbox mutants; greenroom sandbox mutants --only resume --json")(
         mutants
     )
+    sandbox_app.command(epilog="Example: greenroom sandbox storm --minutes 10 --kill-server")(storm)
     app.add_typer(sandbox_app)
 
 
@@ -64,22 +69,13 @@ def run(
 
 
 def _watched(progress: "Iterator[Tally]", wanted: int) -> "Tally":
+    from greenroom.supervisor.cli.progress import watched  # noqa: PLC0415 - only needed here
     from greenroom.supervisor.sandbox.campaign import Tally  # noqa: PLC0415
 
     total = Tally()
-    if not sys.stderr.isatty():
-        for total in progress:  # noqa: B007 - the last one is the sum
-            pass
-        return total
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=wanted)
+    with watched() as advance:
         for total in progress:
-            what = f"{total.crashes} crashes, {len(total.findings)} broken promises"
-            bar.update(task, completed=total.seeds, description=what)
+            advance(total.seeds, wanted, f"{total.crashes} crashes, {len(total.findings)} broken promises")
     return total
 
 

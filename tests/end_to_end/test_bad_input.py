@@ -10,8 +10,10 @@ from typing import Any
 import apsw
 import httpx
 import pytest
-from tests.end_to_end.daemon import RECONNECT_S, Daemon, Person, free_port, living, watched
-from tests.end_to_end.test_crash_storm import numbers_in
+
+from greenroom.supervisor.sandbox.storm_daemon import Daemon, free_port, living
+from greenroom.supervisor.sandbox.storm_people import RECONNECT_S, Person, watched
+from greenroom.supervisor.sandbox.storm_talk import NUMBER
 
 WAIT_S = 60.0
 
@@ -31,6 +33,11 @@ REFUSED: dict[str, tuple[str | bytes, int, str]] = {
     "an id that is none": (json.dumps({"id": "a/b c", "text": "hello"}), 400, "UUID"),
     "JSON without end": (b"[" * 100_000, 400, "send {"),
 }
+
+
+def numbers_in(texts: list[str]) -> list[int]:
+    """All message numbers that these texts speak of, one for each paragraph."""
+    return [int(found[1]) for text in texts for found in map(NUMBER.search, text.split("\n\n")) if found]
 
 
 async def test_whatever_cannot_be_a_message_is_refused_in_words_and_leaves_no_trace(tmp_path: Path) -> None:
@@ -105,7 +112,7 @@ async def be_served_meanwhile(daemon: Daemon, flood: asyncio.Task[dict[int, http
         while not flood.done():
             async with watched(Person(daemon.address, f"neighbour{served}")) as neighbour:
                 await neighbour.say(client, "m0", "message #0#")
-                await neighbour.until(lambda person=neighbour: numbers_in(person.answers) == [0], WAIT_S)
+                await neighbour.until(lambda: numbers_in(neighbour.answers) == [0], WAIT_S)
                 served += not flood.done()
             await asyncio.sleep(RECONNECT_S)
     return served

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, async_playwright, expect
-from tests.end_to_end.daemon import Daemon, free_port, living
 from tests.platforms.test_web_page import FLAGS
+
+from greenroom.supervisor.sandbox.storm_daemon import Daemon, free_port, living
 
 CHROMIUM = shutil.which("chromium")
 

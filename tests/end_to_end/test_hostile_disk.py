@@ -11,8 +11,10 @@ from pathlib import Path
 import apsw
 import httpx
 import pytest
-from tests.end_to_end.daemon import Daemon, Person, free_port, living, watched
 from tests.supervisor.cli.shell import Shell
+
+from greenroom.supervisor.sandbox.storm_daemon import Daemon, free_port, living
+from greenroom.supervisor.sandbox.storm_people import Person, watched
 
 WAIT_S = 60.0
 LOOK_S = 0.05

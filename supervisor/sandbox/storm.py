@@ -1,0 +1,223 @@
+"""A storm on the real daemon: people write, the process is killed, frozen and stopped, and the promises are checked.
+
+Nothing in here is simulated but the people: it is `greenroom up`, a process of its own, on a real file and a real port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from greenroom.supervisor.sandbox.storm_blows import Blows
+from greenroom.supervisor.sandbox.storm_checks import (
+    check_chat,
+    check_explained,
+    check_ledger,
+    check_store,
+    count_resumes,
+)
+from greenroom.supervisor.sandbox.storm_daemon import Daemon, NotReadyError, free_port, living
+from greenroom.supervisor.sandbox.storm_people import Person, Visitor, watched
+from greenroom.supervisor.sandbox.storm_server import ChatServer, Guest
+from greenroom.supervisor.sandbox.storm_talk import Line, draw_lines, labels_of
+from greenroom.supervisor.sandbox.storm_tally import Plan, Tally
+
+# Safe mode and the attempt limit are for real crash loops; this is one, and meant.
+CONFIG = "[policy]\nallow = ['web:*', 'storm:*']\nunclean_boots_max = 1000000\nattempts_max = 1000000\ndrain_s = 3\n"
+LEDGER = "ledger.txt"
+ANSWER_S = 120.0
+"""How long all answers may take when nothing happens to the daemon any more."""
+
+LIFE_S = 8.0
+"""How long a daemon lives at most between two blows; most live much shorter."""
+
+LOOK_S = 1.0
+
+REDELIVERED = 1 / 7
+PATIENT = 1 / 10
+"""How often a person waits for all answers before the next message."""
+
+PAUSE_S = 1.5
+TOLD_EVERY_S = 0.5
+
+
+class Writer(Protocol):
+    """Somebody at a chat."""
+
+    @property
+    def answers(self) -> list[str]: ...
+
+    @property
+    def visible(self) -> object: ...
+
+    async def say(self, message_id: str, text: str) -> bool: ...
+
+    async def until(self, condition: Callable[[], object], timeout_s: float) -> None: ...
+
+
+@dataclass(slots=True)
+class Chat:
+    """One chat: who writes there, and what was said."""
+
+    key: str
+    writer: Writer
+    said: list[Line] = field(default_factory=list)
+
+    def is_answered(self) -> bool:
+        """Whether something was said to each message; whether it is the right thing is looked at in the end."""
+        return len(labels_of(self.writer.answers)) >= len(self.said)
+
+
+class Storm:
+    """One storm in one folder, which holds its evidence afterwards."""
+
+    def __init__(self, plan: Plan, folder: Path, tell: Callable[[Tally], None] = lambda _: None) -> None:
+        """Prepare. `tell` hears the tally again and again."""
+        self.tally = Tally()
+        self._plan, self._folder, self._tell = plan, folder, tell
+        self._rng = random.Random(plan.seed)
+        self._daemon = Daemon(folder, free_port(), extra=CONFIG)
+        self._server = ChatServer(folder) if plan.kill_server else None
+        if self._server is not None:
+            self._daemon.extra += self._server.toml
+            self._daemon.env = self._server.offer_platform()
+        self._numbers = count(1)
+        self._calm = False
+
+    async def run(self) -> Tally:
+        """Let it rage, let it calm down, and check. Raises NotReadyError if not even the first daemon comes up."""
+        chats: list[Chat] = []
+        async with AsyncExitStack() as stack:
+            if self._server is not None:
+                stack.push_async_callback(self._server.kill)
+                await self._server.start()
+            await stack.enter_async_context(living(self._daemon))
+            rooms = [self._open_chat(number) for number in range(self._plan.chats)]
+            chats.extend([await stack.enter_async_context(room) for room in rooms])
+            telling = asyncio.create_task(self._keep_telling())
+            try:
+                await self._rage(chats)
+                await self._calm_down(chats)
+            except NotReadyError as error:
+                self.tally.violations.append(f"after {self.tally.kills} kills: {error}")
+            finally:
+                telling.cancel()
+        self._check(chats)
+        self._keep(chats)
+        return self.tally
+
+    @asynccontextmanager
+    async def _open_chat(self, number: int) -> AsyncIterator[Chat]:
+        if self._server is not None and number % 2:
+            key = f"storm:bot:chat{number}"
+            yield Chat(key, Guest(self._server.socket, key))
+            return
+        person = Person(self._daemon.address, f"chat{number}")
+        async with watched(person), httpx.AsyncClient(timeout=5.0) as client:
+            yield Chat(f"web:local:{person.chat}", Visitor(person, client))
+
+    async def _keep_telling(self) -> None:
+        while True:
+            self._tell(self.tally)
+            await asyncio.sleep(TOLD_EVERY_S)
+
+    # -- while it lasts --------------------------------------------------------------------------------------------
+
+    async def _rage(self, chats: list[Chat]) -> None:
+        """Strike until all that was planned has happened, or something is wrong."""
+        plan, tally, loop = self._plan, self.tally, asyncio.get_running_loop()
+        blows, ends_at = Blows(self._daemon, self._server, tally, self._rng), loop.time() + plan.seconds
+        talking = [asyncio.create_task(self._talk(chat, random.Random(self._rng.random()))) for chat in chats]
+        try:
+            while not tally.violations and (
+                loop.time() < ends_at or tally.kills < plan.kills_min or tally.messages < plan.messages_min
+            ):
+                await asyncio.sleep(self._rng.random() ** 3 * LIFE_S)
+                await blows.strike()
+            self._calm = True
+            await asyncio.gather(*talking)
+        finally:
+            for task in talking:
+                task.cancel()
+            await asyncio.gather(*talking, return_exceptions=True)
+
+    async def _talk(self, chat: Chat, rng: random.Random) -> None:
+        """One person's messages, one after the other; some twice, most before the last one is answered."""
+        while not self._calm:
+            for line in draw_lines(rng, next(self._numbers)):
+                await self._say(chat, line, again=rng.random() < REDELIVERED)
+                if line.asks:
+                    await self._answered(chat)  # Who is asked replies, also when the storm is over.
+                elif rng.random() < PATIENT:
+                    await self._wait(chat)
+            await asyncio.sleep(rng.random() * PAUSE_S)
+
+    async def _say(self, chat: Chat, line: Line, *, again: bool) -> None:
+        chat.said.append(line)
+        await chat.writer.say(line.id, line.text)
+        self.tally.messages += 1
+        self.tally.questions += line.asks
+        if again:
+            self.tally.redelivered += 1
+            if not await chat.writer.say(line.id, line.text):
+                self.tally.violations.append(f"{chat.key}: {line.id} came again and was taken for new")
+
+    async def _wait(self, chat: Chat) -> None:
+        """Wait until all is answered, or the storm is over: while it rages, no answer is late."""
+        while not self._calm and not chat.is_answered():
+            with suppress(TimeoutError):
+                await chat.writer.until(chat.is_answered, LOOK_S)
+
+    # -- afterwards ------------------------------------------------------------------------------------------------
+
+    async def _calm_down(self, chats: list[Chat]) -> None:
+        """Nothing happens to it any more: all is answered, each resume can be explained, and it ends in order."""
+        await asyncio.gather(*map(self._answered, chats))
+        resumes = count_resumes(self._daemon.database)
+        self.tally.resumes = sum(resumes.values())
+        self.tally.violations += await check_explained(self._daemon, resumes)
+        if (code := await self._daemon.stop()) != 0:
+            self.tally.violations.append(f"after SIGTERM it ended with {code}: {self._daemon.said[-5:]}")
+
+    async def _answered(self, chat: Chat) -> None:
+        """Wait as long as it rages, and then for a while."""
+        try:
+            await self._wait(chat)
+            await chat.writer.until(chat.is_answered, ANSWER_S)
+        except TimeoutError:
+            found = len(labels_of(chat.writer.answers))
+            self.tally.violations.append(
+                f"{chat.key}: {found} answers to {len(chat.said)} messages in {ANSWER_S:.0f} s"
+            )
+
+    def _check(self, chats: list[Chat]) -> None:
+        violations, ledger = self.tally.violations, self._folder / LEDGER
+        for chat in chats:
+            violations += check_chat(chat.key, chat.said, chat.writer.answers)
+            violations += check_ledger(ledger, chat.said, chat.writer.answers)
+        violations += check_store(
+            self._daemon.database, {chat.key: (chat.said, chat.writer.answers) for chat in chats if chat.said}
+        )
+
+    def _keep(self, chats: list[Chat]) -> None:
+        """Leave beside the database and the logs what was said and seen."""
+        seen = [
+            {
+                "key": chat.key,
+                "said": [asdict(line) for line in chat.said],
+                "answers": chat.writer.answers,
+                "visible": chat.writer.visible,
+            }
+            for chat in chats
+        ]
+        kept = {"plan": asdict(self._plan), "tally": self.tally.summary(), "chats": seen}
+        (self._folder / "storm.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
