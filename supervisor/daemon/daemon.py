@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from greenroom.actors.ports import Platform
+from greenroom.actors.store import OwnerNow
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
 from greenroom.supervisor.daemon.boot_report import describe_recovery, is_settled
@@ -40,6 +41,9 @@ DECIDE_S = 30.0
 
 CONNECT_S = 3.0
 """How long it waits for platforms to connect, since work that waits for them is decided then."""
+
+OWNER_LOOK_S = 5.0
+"""How soon an idle process notices that another one has taken over; a busy one notices at once."""
 
 LOOK_S = 0.1
 SAY_EVERY_S = 5.0
@@ -122,8 +126,10 @@ class _Life:
         say(f"serving at {address}" if address else "serving; the web chat is switched off")
         stop = asyncio.create_task(self._orders.stop.wait())
         failure = asyncio.create_task(room.failure())
-        await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
+        owning = asyncio.create_task(self._keep_owning())
+        await asyncio.wait({stop, failure, owning}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
+        owning.cancel()
         self._readiness.end()
         # The C thread of faulthandler ends the process even if no Python runs any more.
         policy = self._config.policy
@@ -147,6 +153,16 @@ class _Life:
             if is_settled(found) or time.monotonic() >= give_up_at:
                 return describe_recovery(found)
             await asyncio.sleep(LOOK_S)
+
+    async def _keep_owning(self) -> None:
+        """Ask now and then whose the store is: overtaken while it was frozen, an idle process would else never know.
+
+        The answer is heard by the store itself, which tells the supervisor.
+        """
+        while True:
+            if (store := self._supervisor.store) is not None:
+                store.read(OwnerNow(), _ignore)
+            await asyncio.sleep(OWNER_LOOK_S)
 
     def _hear_began(self, _decided: tuple[Decided, ...]) -> None:
         """Called on an inner thread, again whenever the store was opened anew."""
@@ -187,3 +203,7 @@ class _Life:
     def _dump(self) -> None:
         """The threads' stacks are on stderr already; say what the sessions do."""
         say(f"dump: {describe_waiting(self._config.database)}; the stacks of all threads are on stderr")
+
+
+def _ignore(_: object) -> None:
+    """Whoever has to know is told by the store."""
