@@ -25,11 +25,11 @@ process shares); they change no operation and no outcome.
 import contextlib
 import itertools
 import math
+import posixpath
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Literal, Self, assert_never, get_args
 
 import apsw
@@ -121,7 +121,7 @@ class Disk:
         self._opened: dict[str, File] = {}
         self._armed: list[_Armed] = []
         self.vfs_name = f"greenroom-disk-{next(_numbers)}"
-        self._vfs = Vfs(self, self.vfs_name)
+        self._vfs: Vfs | None = Vfs(self, self.vfs_name)
 
     def __enter__(self) -> Self:
         return self
@@ -130,8 +130,10 @@ class Disk:
         self.unmount()
 
     def unmount(self) -> None:
-        """Withdraw the name from SQLite. Open connections stay usable; close them."""
-        self._vfs.unregister()
+        """Withdraw the name from SQLite; idempotent. Open connections stay usable; close them."""
+        vfs, self._vfs = self._vfs, None  # It knows us: the bytes are to go with the last who knows us, not later.
+        if vfs is not None:
+            vfs.unregister()
 
     # What the plan of a test or a scenario says.
 
@@ -185,8 +187,11 @@ class Disk:
         """What the kernel shows of a file now, synced or not. Not counted as an operation."""
         return bytes(self.names[path].seen)
 
-    def write_file(self, path: str, content: bytes) -> None:
-        """Put a whole, durable file there: for corrupting one, or bringing one. Not counted as an operation."""
+    def write_file(self, path: str, content: bytes | bytearray) -> None:
+        """Put a whole, durable file there: for corrupting one, or bringing one. Not counted as an operation.
+
+        A bytearray is the file's own from now on.
+        """
         self.names[path] = self._platter[path] = File(content)
 
     # What the VFS asks.
@@ -258,9 +263,9 @@ class Disk:
         return any(file is not None and self.names.get(name) is not file for name, file in opened)
 
     def sync_folder(self, path: str) -> None:
-        folder = PurePosixPath(path).parent
-        elsewhere = {name: file for name, file in self._platter.items() if PurePosixPath(name).parent != folder}
-        here = {name: file for name, file in self.names.items() if PurePosixPath(name).parent == folder}
+        folder = posixpath.dirname(path)
+        elsewhere = {name: file for name, file in self._platter.items() if posixpath.dirname(name) != folder}
+        here = {name: file for name, file in self.names.items() if posixpath.dirname(name) == folder}
         self._platter = elsewhere | here
 
 

@@ -11,6 +11,10 @@ SECTOR_BYTES = 512
 TORN = 0.5  # The share of unsynced writes that a power cut may tear instead of keeping or dropping whole.
 
 
+Write = tuple[int, bytes | bytearray, bytes | None, int]
+"""One that was not synced: its offset, what was there before, what is new (None: truncated), the size before."""
+
+
 class Loss(StrEnum):
     """What the next process finds of the writes that were never synced."""
 
@@ -24,10 +28,17 @@ class File:
 
     __slots__ = ("locks", "pending", "seen")
 
-    def __init__(self, content: bytes = b"") -> None:
-        self.seen = bytearray(content)
-        self.pending: list[tuple[int, bytes, bytes | None, int]] = []  # offset, old, new (None: truncated), old size
+    def __init__(self, content: bytes | bytearray = b"") -> None:
+        self.seen = content  # As bytes it is shared with other disks; see `own`.
+        self.pending: list[Write] = []
         self.locks: dict[int, int] = {}  # id of the open file -> SQLite lock level
+
+    def own(self) -> bytearray:
+        """What is read back, to be changed: a file that is only read is never copied."""
+        seen = self.seen
+        if isinstance(seen, bytes):
+            seen = self.seen = bytearray(seen)
+        return seen
 
     def durable(self) -> bytearray:
         content = bytearray(self.seen)
@@ -39,9 +50,10 @@ class File:
                 del content[size:]
         return content
 
-    def survives(self, loss: Loss, rng: random.Random) -> bytes:
+    def survives(self, loss: Loss, rng: random.Random) -> bytes | bytearray:
+        """What the next process finds, as the content of a file of its own."""
         if loss is Loss.NOTHING:
-            return bytes(self.seen)
+            return self.seen[:]  # Of bytes that is no copy.
         content = self.durable()
         if loss is Loss.RANDOM:
             kept = rng.random()  # Drawn for each file: nearly all and nearly nothing are the interesting cases.
@@ -53,7 +65,7 @@ class File:
                 for start, end in _sectors(offset, len(new)) if rng.random() < TORN else [(0, len(new))]:
                     if rng.random() < kept:
                         put(content, offset + start, new[start:end])
-        return bytes(content)
+        return content
 
 
 def _sectors(offset: int, length: int) -> list[tuple[int, int]]:
@@ -64,6 +76,9 @@ def _sectors(offset: int, length: int) -> list[tuple[int, int]]:
 
 
 def put(content: bytearray, offset: int, part: bytes) -> None:
+    if offset == len(content):  # As nearly every write to a journal.
+        content += part
+        return
     if offset > len(content):
         content.extend(bytes(offset - len(content)))
     content[offset : offset + len(part)] = part

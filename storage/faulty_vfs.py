@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from greenroom.storage.faulty_disk import Disk
 
 JULIAN_EPOCH_MS = 210_866_760_000_000  # 1970-01-01 in SQLite's milliseconds since noon, 24 November 4714 BC
+HAS_MOVED = apsw.SQLITE_FCNTL_HAS_MOVED  # The one thing that SQLite asks, among many that it tells.
 _TOLERATED = {  # lock level asked for -> the highest level that others may hold
     apsw.SQLITE_LOCK_SHARED: apsw.SQLITE_LOCK_RESERVED,
     apsw.SQLITE_LOCK_RESERVED: apsw.SQLITE_LOCK_SHARED,
@@ -30,7 +31,7 @@ class OpenFile:
     def __init__(self, disk: "Disk", name: str, file: File, *, folder_unsynced: bool) -> None:
         self._disk, self._name, self._file, self._folder_unsynced = disk, name, file, folder_unsynced
 
-    def xRead(self, amount: int, offset: int) -> bytearray:
+    def xRead(self, amount: int, offset: int) -> bytes | bytearray:
         if self._disk.count("read"):
             return bytearray(amount)
         return self._file.seen[offset : offset + amount]
@@ -39,19 +40,19 @@ class OpenFile:
         if self._disk.count("write"):
             return
         file, new = self._file, bytes(data)
-        seen = file.seen
-        file.pending.append((offset, bytes(seen[offset : offset + len(new)]), new, len(seen)))
+        seen = file.own()
+        file.pending.append((offset, seen[offset : offset + len(new)], new, len(seen)))
         put(seen, offset, new)
 
     def xTruncate(self, newsize: int) -> None:
         if self._disk.count("truncate"):
             return
-        seen = self._file.seen
+        seen = self._file.own()
         if newsize > len(seen):
             self._file.pending.append((len(seen), b"", bytes(newsize - len(seen)), len(seen)))
             put(seen, newsize, b"")
             return
-        self._file.pending.append((newsize, bytes(seen[newsize:]), None, len(seen)))
+        self._file.pending.append((newsize, seen[newsize:], None, len(seen)))
         del seen[newsize:]
 
     def xSync(self, flags: int) -> None:
@@ -83,7 +84,7 @@ class OpenFile:
         return any(held >= apsw.SQLITE_LOCK_RESERVED for handle, held in self._file.locks.items() if handle != me)
 
     def xFileControl(self, op: int, ptr: int) -> bool:
-        if op == apsw.SQLITE_FCNTL_HAS_MOVED:
+        if op == HAS_MOVED:
             ctypes.c_int.from_address(ptr).value = self._disk.has_moved(self._name)
             return True
         return False

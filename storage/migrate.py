@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -45,6 +46,12 @@ def read_migrations(folder: Traversable | None = None) -> tuple[Migration, ...]:
     return tuple(Migration(n, file.read_text(encoding="utf-8")) for n, file in enumerate(files, start=1))
 
 
+@cache
+def _of_this_release() -> tuple[Migration, ...]:
+    """They do not change while it runs: a house that is built anew need not read them anew."""
+    return read_migrations()
+
+
 def migrate(
     connection: apsw.Connection, migrations: tuple[Migration, ...] | None = None, *, vfs: str | None = None
 ) -> Migrated:
@@ -52,7 +59,7 @@ def migrate(
 
     A crash at any point leaves one of the whole versions. Raises NewerSchema, BrokenMigration, apsw.Error.
     """
-    migrations = read_migrations() if migrations is None else migrations
+    migrations = _of_this_release() if migrations is None else migrations
     before, newest = read_version(connection), len(migrations)
     if before > newest:
         raise NewerSchema(

@@ -13,12 +13,13 @@ from zlib import crc32
 
 from greenroom.actors.delivery_actor import DeliveryActor
 from greenroom.actors.model import DeliveryClass, SessionKey
-from greenroom.actors.pooled import PooledActor
+from greenroom.actors.runtime import MailboxFull
 from greenroom.actors.session_actor import SessionActor
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.platforms.fakes.platform import Seen
 from greenroom.storage.faulty_disk import Fault, FaultKind, Loss, Op
 from greenroom.storage.storage_actor import StorageActor
+from greenroom.storage.store import SqliteStore
 from greenroom.supervisor.platform_actor import PlatformActor
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
@@ -33,6 +34,8 @@ class Accident(StrEnum):
     DISK_FULL = "disk: full for a while"
     DISK_BUSY = "disk: held by another for a while"
     DISK_READ_ONLY = "disk: read-only for a while"
+    DISK_SLOW = "disk: slow for a while"
+    MAILBOX_FULL = "store: too much waits at its door"
     SESSION_RAISES = "actor: a session raises"
     SESSION_EXITS = "actor: a session calls sys.exit"
     SESSION_NOT_STARTED = "actor: a session fails in on_start"
@@ -40,6 +43,7 @@ class Accident(StrEnum):
     OUTBOX_RAISES = "actor: an outbox raises"
     TREE_RAISES = "actor: the tree raises"
     STORAGE_RAISES = "actor: the storage raises"
+    FINISH_RAISES = "actor: the storage raises when it is asked to finish"
     RECEIVER_RAISES = "actor: a receiver raises"
     TIMER_RAISES = "timer: one raises"
     DISCONNECT = "platform: disconnects for a while"
@@ -49,6 +53,7 @@ class Accident(StrEnum):
     MESSAGE_REMOVED = "chat: somebody removes a message"
     BLOCKED = "chat: the person blocks the bot"
     ZOMBIE = "zombie: an older owner writes"
+    TAKE_OVER = "zombie: another process takes over"
 
 
 class Ending(StrEnum):
@@ -89,23 +94,28 @@ DISK_FAULTS: dict[Accident, tuple[FaultKind, Op | None, int | None]] = {
     Accident.DISK_FULL: (FaultKind.FULL, "write", None),
     Accident.DISK_BUSY: (FaultKind.BUSY, "lock", None),
     Accident.DISK_READ_ONLY: (FaultKind.READ_ONLY, "write", None),
+    Accident.DISK_SLOW: (FaultKind.SLOW, "sync", None),
 }
-VICTIMS: dict[Accident, tuple[type[PooledActor], str, int, BaseException]] = {
+SLOW_S = (0.05, 2.0, 20.0)
+VICTIMS: dict[Accident, tuple[type[Any], str, int, BaseException]] = {
     Accident.SESSION_RAISES: (SessionActor, "on_receive", 1, RuntimeError("an accident in a session")),
     Accident.SESSION_EXITS: (SessionActor, "on_receive", 1, SystemExit(1)),
     Accident.SESSION_NOT_STARTED: (SessionActor, "on_start", 1, RuntimeError("an accident at the start")),
     Accident.SESSIONS_KEEP_FAILING: (SessionActor, "on_receive", 7, RuntimeError("accidents in sessions")),
     Accident.OUTBOX_RAISES: (DeliveryActor, "on_receive", 1, RuntimeError("an accident in an outbox")),
     Accident.TREE_RAISES: (TreeActor, "on_receive", 1, RuntimeError("an accident in the tree")),
+    Accident.MAILBOX_FULL: (SqliteStore, "accept", 5, MailboxFull("an accident at the door")),
+    Accident.FINISH_RAISES: (StorageActor, "_finish", 1, RuntimeError("an accident at the end")),
     Accident.STORAGE_RAISES: (StorageActor, "on_receive_many", 1, RuntimeError("an accident in the storage")),
     Accident.RECEIVER_RAISES: (PlatformActor, "on_receive", 1, RuntimeError("an accident in a receiver")),
 }
 
 
 def draw_disk_fault(rng: random.Random, accident: Accident) -> Fault:
-    """The fault of the disk that an accident means."""
+    """The fault of the disk that an accident means. Locks are taken when a file is opened, and kept."""
     kind, op, times = DISK_FAULTS[accident]
-    return Fault(kind, op, nth=rng.randint(1, 12), times=times)
+    nth, slow_s = rng.randint(1, 12), rng.choice(SLOW_S)
+    return Fault(kind, op, nth=1 if op == "lock" else nth, times=times, slow_s=slow_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,36 +182,41 @@ class Accidents:
 
     def __init__(self) -> None:
         """Nothing is planned."""
-        self._due: dict[tuple[type[PooledActor], str], list[BaseException]] = {}
+        self.struck: Callable[[str], None] = _nobody  # Told of each when it happens.
+        self._due: dict[tuple[type[Any], str], list[tuple[str, BaseException]]] = {}
+        self._whole: dict[tuple[type[Any], str], Callable[..., Any]] = {}
 
     def plan(self, accident: Accident) -> None:
         """Let it happen at the next occasion."""
         actor, method, times, error = VICTIMS[accident]
-        self._due.setdefault((actor, method), []).extend([error] * times)
+        self._due.setdefault((actor, method), []).extend([(accident.value, error)] * times)
+        if (actor, method) not in self._whole:
+            self._whole[actor, method] = real = actor.__dict__[method]
+            setattr(actor, method, self._raising(actor, method, real))
 
     def clear(self) -> None:
         """Let nothing happen any more."""
         self._due.clear()
+        for (actor, method), real in self._whole.items():
+            setattr(actor, method, real)
+        self._whole.clear()
 
     @contextmanager
     def planted(self) -> Iterator[None]:
-        """Replace the methods for a while."""
-        places = {(actor, method) for actor, method, _, _ in VICTIMS.values()}
-        whole = {(actor, method): actor.__dict__[method] for actor, method in places}
-        for (actor, method), real in whole.items():
-            setattr(actor, method, self._raising(actor, method, real))
+        """Whatever is planted is taken back in the end."""
         try:
             yield
         finally:
-            for (actor, method), real in whole.items():
-                setattr(actor, method, real)
+            self.clear()
 
-    def _raising(self, actor: type[PooledActor], method: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        due, place = self._due, (actor, method)
+    def _raising(self, actor: type[Any], method: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        due, place, accidents = self._due, (actor, method), self
 
-        def perhaps(self: PooledActor, *args: Any) -> Any:
+        def perhaps(self: Any, *args: Any) -> Any:
             if due and (errors := due.get(place)):
-                raise errors.pop()
+                kind, error = errors.pop()
+                accidents.struck(kind)
+                raise error
             return real(self, *args)
 
         return perhaps
@@ -225,6 +240,10 @@ def draw_policy(rng: random.Random) -> Policy:
         placeholder_after_s=rng.choice((1.0, 0.0)),
         transcript_window=1_000,
     )
+
+
+def _nobody(_: str) -> None:
+    """Nobody wants to know."""
 
 
 CLASSES = tuple(DeliveryClass)
