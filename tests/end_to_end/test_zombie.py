@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,9 @@ KEY = "storm:bot:oslo"
 ALLOWED = "[policy]\nallow = ['storm:*']\n"
 REASON = "cannot go on: another greenroom has taken over this database; this one must end"
 
+PEER = struct.Struct("3i")
+"""What the kernel tells of whoever connects: process, user, group."""
+
 Change = dict[str, Any]
 
 
@@ -35,7 +40,7 @@ class WatchedChat(ChatProcess):
     """The chat server in this process: what shows `held` takes effect, and is answered only when `released`."""
 
     journal: Path
-    changes: list[Change] = field(default_factory=list)
+    changes: list[tuple[int, str]] = field(default_factory=list)  # whose process, and what it showed
     held: str | None = None
     holding: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,7 +53,8 @@ class WatchedChat(ChatProcess):
             await super()._serve(request, reader, writer)
             return
         answer = self._answer(request)
-        self.changes.append(request)
+        peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+        self.changes.append((PEER.unpack(peer)[0], request["text"]))
         if self.held is not None and self.held in request["text"] and not self.holding.is_set():
             self.holding.set()
             await self.released.wait()
@@ -126,15 +132,15 @@ async def ending(daemon: Daemon) -> AsyncIterator[None]:
             await daemon.kill()
 
 
-async def wake_and_bury(two: Two) -> list[Change]:
-    """Wake the first; it ends by itself, with a reason and an exit code. What it still changed in the chat."""
-    before = len(two.chat.changes)
+async def wake_and_bury(two: Two) -> list[str]:
+    """Wake the first; it ends by itself, with a reason and an exit code. What it still showed."""
+    before, pid = len(two.chat.changes), two.first.pid
     two.first.thaw()
     async with asyncio.timeout(WAIT_S):
         code = await two.first.ended()
     assert code == 1, two.first.said[-20:]
     assert [line for line in two.first.said if REASON in line], two.first.said[-20:]
-    return two.chat.changes[before:]
+    return [text for who, text in two.chat.changes[before:] if who == pid]
 
 
 async def check_second_goes_on(two: Two) -> None:
