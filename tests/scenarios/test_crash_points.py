@@ -1,68 +1,42 @@
 """Each story of `scripts.py` ends the same, whichever operation of disk or platform its process dies at."""
 
-from itertools import count
-
 import pytest
-from tests.scenarios.scripts import SCRIPTS, Script, play, told
 
-from greenroom.platforms.fakes.platform import Seen
-from greenroom.supervisor.sandbox.scenario import FaultKind, Loss, PlatformFault, Scenario
+from greenroom.supervisor.sandbox.exhausting import CALLS, LOSSES, points_of, tell, walk
+from greenroom.supervisor.sandbox.scripts import SCRIPTS, SHORT, Script
 
 by_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.row)
-
-
-def count_operations(script: Script) -> int:
-    with script.make() as room:
-        disk = room.world.disk
-        before = disk.operations
-        play(room, script)
-        assert told(room, script) == []
-        return disk.operations - before
+by_short_script = pytest.mark.parametrize(
+    "script", [script for script in SCRIPTS if script.row in SHORT], ids=lambda script: script.row
+)
+EVERY = 12
 
 
 @by_script
-def test_every_operation_of_the_disk_may_be_the_last(script: Script) -> None:
-    operations = count_operations(script)
-    assert operations > 10
-    for nth in range(1, operations + 1):
-        with script.make() as room:
-            room.disk_fails(FaultKind.CUT, nth=nth)
-            play(room, script, (Loss.UNSYNCED, Loss.RANDOM)[nth % 2])
-            assert told(room, script) == [], f"cut at operation {nth}:\n{room.history()}"
+def test_a_story_ends_the_same_wherever_its_process_dies(script: Script) -> None:
+    whole = tell(script)
+    assert whole.operations > 10
+    assert whole.calls
+    points = list(points_of(whole, thin=True))
+    assert {point.nth for point in points if point.death in LOSSES} == set(range(1, whole.operations + 1))
+    assert len([point for point in points if point.death in CALLS]) == 2 * whole.calls
+    for point in points:
+        died = tell(script, [point])
+        assert died.deaths == 1, point
+        assert died.wrong == (), f"{point}:\n{died.story}"
 
 
-def count_calls(script: Script) -> int:
-    with script.make() as room:
-        calls: list[Seen] = []
-        room.world.choose = calls.append
-        play(room, script)
-        return len(calls)
+def test_a_short_story_ends_the_same_when_its_process_dies_twice() -> None:
+    (script,) = (script for script in SCRIPTS if script.row == "S065")
+    for first in list(points_of(tell(script), thin=True))[::EVERY]:
+        for second in list(points_of(tell(script, [first]), thin=True))[first.nth % EVERY :: EVERY]:
+            died = tell(script, [first, second])
+            assert died.deaths == 2
+            assert died.wrong == (), f"{first}, then {second}:\n{died.story}"
 
 
-def die_at_call(room: Scenario, nth: int, *, after: bool) -> None:
-    """End the process at the nth call to the platform: before its effect, or after it and without its answer."""
-    calls = count(1)
-
-    def choose(_: Seen) -> PlatformFault | None:
-        if next(calls) != nth or room.life is None:
-            return None
-        if not after:
-            room.world.kill("killed before a call had its effect")
-            return None
-        room.life.runtime.timers.arm("crash", 0.1, lambda: room.world.kill("killed after a call had its effect"))
-        return PlatformFault.HANGS_AFTER
-
-    room.world.choose = choose
-
-
-@by_script
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_every_call_to_the_platform_may_be_the_last(script: Script, after: bool) -> None:
-    calls = count_calls(script)
-    assert calls
-    for nth in range(1, calls + 1):
-        with script.make() as room:
-            die_at_call(room, nth, after=after)
-            play(room, script)
-            assert room.world.crashes == 1
-            assert told(room, script) == [], f"killed at call {nth}:\n{room.history()}"
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@by_short_script
+def test_a_short_story_ends_the_same_with_every_pair_of_deaths(script: Script) -> None:
+    assert list(walk(script, pairs=True)) == []
