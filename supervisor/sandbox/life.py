@@ -13,7 +13,7 @@ from pykka import ActorDeadError
 from greenroom.actors.simulation import SimRuntime
 from greenroom.storage.boots import read_ownership, take_ownership
 from greenroom.storage.checkpointer import Limits
-from greenroom.storage.faulty_disk import Loss, PowerCut
+from greenroom.storage.faulty_disk import Fault, FaultKind, Loss, PowerCut
 from greenroom.storage.group import Fenced
 from greenroom.storage.sqlite import CannotOpen, open_reader
 from greenroom.storage.writer import Place, Troubled
@@ -221,10 +221,12 @@ class Life:
         if self.over != "crashed":
             self.runtime.crash()
         found, left = world.disk.reboot(loss), world.disk
-        left.on_cut, left.dead = _nothing, False  # Nobody looks at it again: SQLite may tidy up there.
+        left.on_cut, left.dead = _nothing, False
         left.heal()
+        left.inject(Fault(FaultKind.IO_ERROR, "lock", times=None))  # Nobody looks there again: not worth a checkpoint.
         with contextlib.suppress(apsw.Error):
             self.core.abandon()
+        left.heal()
         left.unmount()
         world.disk = found
         self._look_for_zombies()

@@ -266,6 +266,7 @@ def migrated() -> Disk:
     """A disk with a new database, the start of every world."""
     disk, runtime = Disk(0), SimRuntime(0, wall=WALL)
     SqliteStore.open(Place(PATH, vfs=disk.vfs_name), runtime, version="sandbox").close("made")
+    disk.write_file(PATH, disk.read_file(PATH))  # As bytes, which all worlds share until they write.
     return disk
 
 
