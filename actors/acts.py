@@ -78,6 +78,10 @@ class ReportRun(Struct, frozen=True):
     live: bool
 
 
+class ReportSucceeded(Struct, frozen=True):
+    """Tell the supervisor that another session has the chat from here on."""
+
+
 class ReportConcluded(Struct, frozen=True):
     """Tell whoever waits for an answer of this session to look."""
 
@@ -95,6 +99,7 @@ Act = (
     | Rest
     | ReportRun
     | ReportConcluded
+    | ReportSucceeded
 )
 
 

@@ -33,17 +33,21 @@ class Draft:
     """
 
     __slots__ = (
+        "active_at",
         "acts",
+        "because",
         "cursor",
         "draining",
         "epoch",
         "facts",
         "generation",
         "id",
+        "in_doubt",
         "key",
         "now",
         "phase",
         "quarantined",
+        "succeeded",
         "tail",
         "told_aside",
         "waiting",
@@ -62,6 +66,10 @@ class Draft:
         self.quarantined = session.quarantined
         self.draining = session.draining
         self.told_aside = session.told_aside
+        self.active_at = session.active_at
+        self.in_doubt = session.in_doubt
+        self.because = session.because
+        self.succeeded = session.succeeded
         self.now = now
         self.facts: list[Fact] = []
         self.acts: list[Act] = []
@@ -80,6 +88,10 @@ class Draft:
             self.quarantined,
             self.draining,
             self.told_aside,
+            self.active_at,
+            self.in_doubt,
+            self.because,
+            self.succeeded,
         )
         return session, Effects(tuple(self.facts), tuple(self.acts))
 
@@ -125,6 +137,8 @@ class Draft:
             tool_key=tool_key,
         )
         self.facts.append(MessageAppended(self.id, self.epoch, message))
+        if role is Role.USER or role is Role.ASSISTANT:
+            self.active_at = self.now
         self.tail = extend_tail(self.tail, message)
         return message
 
@@ -136,6 +150,7 @@ class Draft:
 
     def close_calls(self, generation: Generation, *, at: float | None = None) -> None:
         """Give each call of that run that has no result a row that says so: models refuse a transcript without."""
+        self.in_doubt = self.in_doubt or bool(self.tail.open_calls)  # What is known of them is read with the session.
         for key in sorted(self.tail.open_calls):
             self.append(tool_result_row_key(key, generation), Role.TOOL, CUT_RESULT, tool_key=key, at=at)
 

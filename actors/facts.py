@@ -12,6 +12,7 @@ from greenroom.actors.model import (
     Delivery,
     Ending,
     Epoch,
+    FreshCause,
     Generation,
     Inbound,
     InboxId,
@@ -210,6 +211,17 @@ class SessionSuspended(Struct, frozen=True):
     at: float
 
 
+class SessionSucceeded(Struct, frozen=True):
+    """A chat's conversation begins anew: a new session has its route and all that waits; the old one stays readable.
+
+    Refused while a run is open. Yields a `Receipt` that names the new session, and no inbound.
+    """
+
+    session_id: SessionId  # the old one
+    because: FreshCause
+    at: float
+
+
 class InboundRefused(Struct, frozen=True):
     """Chats that are not allowed wrote, `count` times. Only a counter by platform and account: no words, no transcript.
 
@@ -242,5 +254,6 @@ Fact = (
     | RestartsCounted
     | SessionReleased
     | SessionSuspended
+    | SessionSucceeded
     | InboundRefused
 )

@@ -22,7 +22,10 @@ class Surroundings(Protocol):
     def report_run(self, session_id: SessionId, *, live: bool) -> None:
         """Say that a run became live or ended."""
 
-    def report_concluded(self, session_id: SessionId) -> None:
+    def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
+        """Say that another session has this chat from here on, and what waits in it."""
+
+    def report_concluded(self, session: SessionKey) -> None:
         """Say that work was concluded, for those who wait for an answer."""
 
     def offer_rest(self, session_id: SessionId, told: int) -> None:

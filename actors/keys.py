@@ -21,6 +21,10 @@ ASIDE = "aside"
 """What the line is called that tells who writes into a quarantined session."""
 
 
+FRESH = "fresh"
+"""What the line is called that tells why a conversation is new."""
+
+
 def answer_key(session_id: SessionId, work: Generation, segment: int = 0) -> str:
     """Name the delivery of one segment of a piece of work: an anchor first, the words later.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from greenroom.actors.model import FreshCause
+
 EMPTY_LINE = "(The agent ended without an answer. Your message is kept; write again to go on.)"
 INCOMPLETE_LINE = "(Incomplete: the agent's text was cut short ({finish}). Write again to go on.)"
 STOPPED_SHORT_LINE = "(The agent gave up before it had an answer. Write again to go on.)"
@@ -37,6 +39,12 @@ def span(seconds: float) -> str:
     hours, rest = divmod(whole, HOUR_S)
     minutes = rest // MINUTE_S
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def fresh_line(cause: FreshCause, after_s: float) -> str:
+    """Say that the conversation begins anew, and why."""
+    why = f"nothing was said for {span(after_s)}" if cause is FreshCause.IDLE else "a new day has begun"
+    return f"(This is a new conversation: {why}. What was said before is kept, but not in mind here.)"
 
 
 def working_line(elapsed_s: float) -> str:

@@ -199,6 +199,14 @@ class RunCause(StrEnum):
     ANSWERED_QUESTION = "answered_question"
 
 
+class FreshCause(StrEnum):
+    """Why a conversation began anew, in a session of its own."""
+
+    IDLE = "idle"  # nothing was said for long
+    DAILY = "daily"  # a new day began
+    ASKED = "asked"  # its user asked for it
+
+
 class InterruptReason(StrEnum):
     """Why a run that is open is not running."""
 
@@ -359,3 +367,6 @@ class Snapshot(Struct, frozen=True):
     segment: int = 0  # questions that the open run's work has asked; names the delivery that comes next
     anchored: bool = False  # that delivery's row exists already
     calls: tuple[ToolRecord, ...] = ()  # the tool calls of that work, if one of them has no result
+    active_at: float | None = None  # the last sign of life of user or agent; never of a boot or of a note of ours
+    in_doubt: bool = False  # nobody knows, and nobody was told, what became of a call
+    because: FreshCause | None = None  # why it took over from another session, while no run of its own has begun

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from greenroom.actors.acts import ReportRun, ShowText, StartRun
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Resumed
-from greenroom.actors.expiring import expire_if_stale
 from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened
 from greenroom.actors.keys import note_key
 from greenroom.actors.model import (
@@ -25,6 +24,7 @@ from greenroom.actors.model import (
 )
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import Interrupted, Running
+from greenroom.actors.succeeding import tell_of_beginning
 from greenroom.actors.tools import MAY_HAVE_HAPPENED
 from greenroom.actors.wording import recovery_note, user_notice
 
@@ -34,8 +34,6 @@ DRAINED = frozenset({InterruptReason.RESTART_TIMEOUT, InterruptReason.SHUTDOWN_T
 
 def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
     """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
-    if cause is RunCause.INBOUND:
-        expire_if_stale(draft, rules)
     old = draft.phase if isinstance(draft.phase, Interrupted) else None
     answer = answer_to(old.question, draft.waiting) if old is not None and old.question is not None else None
     taken = _take(draft, answer, rules)
@@ -50,6 +48,8 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     if old is not None and old.question is not None and answer is not None:
         draft.write(QuestionAnswered(draft.id, old.question.key, answer.text, draft.now))
     draft.facts.insert(slot, RunOpened(draft.id, run, draft.tail))
+    if draft.because is not None:
+        tell_of_beginning(draft, rules, reply_to=run.reply_to)
     phase = _start(draft, run, old, new=tuple(new), note=note, late_s=_lateness(draft.now, taken, rules), rules=rules)
     if resumed is not None and old is not None:  # The person sees that the work goes on, and why it had stopped.
         draft.anchor(phase)

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reset(StrEnum):
+    """When a conversation begins anew by itself, at its user's next message."""
+
+    NONE = "none"
+    IDLE = "idle"  # when nothing was said for `reset_after_s`
+    DAILY = "daily"  # when a new day has begun, at `reset_hour` in `reset_zone`
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +30,8 @@ class Rules:
     transcript_window: int = 200  # rows an agent reads unless it asks for more
     progress_every_s: float = 10.0  # how often a sign of life is written down while words stream
     answer_max: int = 1_000_000  # characters of one answer; the rest is cut, and said so
+    reset: Reset | str = Reset.NONE
+    reset_after_s: float = 86_400.0  # of silence, for `idle`
+    reset_hour: int = 4  # 0 to 23, for `daily`
+    reset_zone: str = ""  # such as Europe/Oslo; empty: as the host's clock is set
     tool_result_max: int = 1_000_000  # characters of one stored tool result

@@ -44,6 +44,7 @@ from greenroom.actors.events import (
     ToolWithheld,
     Woke,
 )
+from greenroom.actors.expiring import expire_if_stale
 from greenroom.actors.facts import (
     DoubtTold,
     QuestionAnswered,
@@ -68,6 +69,7 @@ from greenroom.actors.model import (
 )
 from greenroom.actors.opening import answer_to, open_run
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
+from greenroom.actors.succeeding import reset_if_due
 
 if TYPE_CHECKING:
     from greenroom.actors.rules import Rules
@@ -91,6 +93,9 @@ def open_session(snapshot: Snapshot) -> Session:
         cursor=snapshot.inbox_cursor,
         quarantined=snapshot.quarantined,
         told_aside=snapshot.told_aside,
+        active_at=snapshot.active_at,
+        in_doubt=snapshot.in_doubt,
+        because=snapshot.because,
     )
 
 
@@ -157,7 +162,7 @@ def _step_run(
 
 
 def _arrive(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
-    if inbound.id > draft.cursor:  # Else it was there already when the session was loaded.
+    if inbound.id > draft.cursor and not draft.succeeded:  # Else it was there already when the session was loaded.
         draft.cursor, draft.waiting = inbound.id, (*draft.waiting, inbound)
     _go_on(draft, rules)
 
@@ -171,7 +176,9 @@ def _go_on(draft: Draft, rules: Rules) -> None:
             pass  # policy `queue`: it waits in the inbox for the next run
         case Idle() | Interrupted():
             if _may_begin(draft):
-                open_run(draft, RunCause.INBOUND, rules)
+                expire_if_stale(draft, rules)
+                if not reset_if_due(draft, rules):
+                    open_run(draft, RunCause.INBOUND, rules)
             else:
                 _tell_aside(draft)
                 draft.do(ArmIdle(rules.idle_s))
@@ -263,6 +270,7 @@ def _hear(draft: Draft, rules: Rules) -> None:
 
 
 def _stamp(draft: Draft, run: OpenRun) -> None:
+    draft.active_at = draft.now
     draft.write(RunProgressed(draft.id, run.generation, draft.now, draft.tail, run.attempt))
 
 

@@ -21,6 +21,7 @@ from greenroom.actors.acts import (
     OpenAnchor,
     ReportConcluded,
     ReportRun,
+    ReportSucceeded,
     Rest,
     ShowText,
     StartRun,
@@ -97,6 +98,7 @@ class SessionActor(PooledActor):
         self._turn: LiveTurn | None = None
         self._job: Job | None = None
         self._told = 0
+        self._successor = session_id  # who has the chat
 
     def on_start(self) -> None:
         """Ask the store what this session is."""
@@ -172,6 +174,8 @@ class SessionActor(PooledActor):
             raise StoreRefusedError(msg)
         if self._pending is not None:
             self._session, acts = self._pending
+            if answer.receipts:
+                self._successor = answer.receipts[-1].session_id
             self._pending = None
             self._perform(acts)
 
@@ -205,7 +209,9 @@ class SessionActor(PooledActor):
             case ReportRun(live):
                 around.report_run(self._id, live=live)
             case ReportConcluded():
-                around.report_concluded(self._id)
+                around.report_concluded(self._state.key)
+            case ReportSucceeded():
+                around.report_succeeded(self._state.key, self._successor)
             case ArmIdle(after_s):
                 self._alarms.set(IDLE, after_s, IDLE_RANG)
             case Rest():

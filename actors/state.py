@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from greenroom.actors.model import (
     Epoch,
+    FreshCause,
     Generation,
     InboxId,
     InterruptReason,
@@ -81,3 +82,7 @@ class Session(Struct, frozen=True):
     quarantined: bool = False
     draining: InterruptReason | None = None
     told_aside: bool = False  # a quarantined session's user wrote, and knows that nothing will come
+    active_at: float | None = None  # the last sign of life of user or agent
+    in_doubt: bool = False  # what became of a call may not be known
+    because: FreshCause | None = None  # why it began anew, until it has said so
+    succeeded: bool = False  # another session has the chat

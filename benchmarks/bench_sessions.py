@@ -70,8 +70,11 @@ class Outside:
     def report_run(self, session_id: SessionId, *, live: bool) -> None:
         """Nothing runs."""
 
-    def report_concluded(self, session_id: SessionId) -> None:
+    def report_concluded(self, session: SessionKey) -> None:
         """Nothing is concluded."""
+
+    def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
+        """No conversation begins anew."""
 
     def offer_rest(self, session_id: SessionId, told: int) -> None:
         """Pass on what the tree wants to know."""
@@ -119,7 +122,7 @@ def child(count: int) -> None:
         runtime.close(PATIENCE_S)
 
 
-def _nothing(_: object) -> None:
+def _nothing(*_: object) -> None:
     """Nobody listens here."""
 
 

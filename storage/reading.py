@@ -9,6 +9,7 @@ from greenroom.actors.keys import ASIDE, answer_key, line_key
 from greenroom.actors.model import (
     Delivery,
     Epoch,
+    FreshCause,
     Generation,
     InboxId,
     OpenRun,
@@ -48,6 +49,7 @@ from greenroom.storage.rows import (
 from greenroom.storage.shown import read_settled, read_shown
 from greenroom.storage.transcript import (
     compare_with_kept,
+    read_active_at,
     read_answering_row,
     read_tail_of,
     read_transcript,
@@ -102,12 +104,12 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
     row = one_row(
         db,
         "SELECT key, generation, suspended_at, quarantined_at, (SELECT epoch FROM ownership WHERE shard = 0),"
-        " coalesce((SELECT max(id) FROM inbox), 0) FROM sessions WHERE id = ?",
+        " coalesce((SELECT max(id) FROM inbox), 0), iif(generation = 0, because, NULL) FROM sessions WHERE id = ?",
         (session_id,),
     )
     if row is None:
         return None
-    key, generation, suspended_at, quarantined_at, epoch, cursor = row
+    key, generation, suspended_at, quarantined_at, epoch, cursor, because = row
     run = _open_run(db, session_id)
     segment = 0 if run is None else _count_questions(db, session_id, run.work)
     tail = read_tail_of(db, session_id)
@@ -129,6 +131,9 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         segment=segment,
         anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),
         calls=_tools(db, session_id, run.work) if run is not None and tail.open_calls else (),
+        active_at=read_active_at(db, session_id),
+        in_doubt=bool(_doubts(db, session_id, Generation(0))),
+        because=None if because is None else FreshCause(because),
     )
 
 

@@ -30,6 +30,7 @@ from greenroom.actors.facts import (
     RunProgressed,
     SessionQuarantined,
     SessionReleased,
+    SessionSucceeded,
     SessionSuspended,
     ToolEnded,
     ToolStarted,
@@ -38,6 +39,7 @@ from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.inbound import store_inbound
 from greenroom.storage.rows import Contradiction, one_row, write_calls
 from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
+from greenroom.storage.succession import session_succeeded
 
 
 def write_fact(db: apsw.Connection, fact: Fact) -> Receipt | None:
@@ -372,6 +374,7 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     RestartsCounted: restarts_counted,
     SessionReleased: session_released,
     SessionSuspended: session_suspended,
+    SessionSucceeded: session_succeeded,
     InboundRefused: _inbound_refused,
 }
 """Total over `Fact`; a test says so."""

@@ -29,6 +29,18 @@ def compare_with_kept(db: apsw.Connection, session_id: SessionId, tail: Tail) ->
         logger.error("session %s ends in %s, but its open run says %s; the transcript counts", session_id, tail, kept)
 
 
+def read_active_at(db: apsw.Connection, session_id: SessionId) -> float | None:
+    """When user or agent last gave a sign of life: words in the transcript, or progress of the last run."""
+    row = one_row(
+        db,
+        "SELECT max(ifnull((SELECT at FROM messages WHERE session_id = ?1 AND role IN ('user', 'assistant')"
+        " ORDER BY seq DESC LIMIT 1), last_progress_at), last_progress_at)"
+        " FROM runs WHERE session_id = ?1 ORDER BY generation DESC LIMIT 1",
+        (session_id,),
+    )
+    return None if row is None else row[0]
+
+
 def read_transcript(db: apsw.Connection, session_id: SessionId, last: int) -> tuple[Message, ...]:
     """The last rows, oldest first."""
     rows = db.execute(
@@ -48,13 +60,16 @@ def read_unanswered(db: apsw.Connection, session_id: SessionId) -> tuple[Message
 
 
 def read_answering_row(db: apsw.Connection, receipt: Receipt) -> Message | None:
-    """The row that concluded the work for which an inbound was taken; None as long as there is none."""
+    """The row that concluded the work for which an inbound was taken; None as long as there is none.
+
+    Where it waited when the receipt was made may not be the session that took it.
+    """
     row = one_row(
         db,
-        f"SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_concluding WHERE session_id = ?1"  # noqa: S608 - constant
-        " AND seq > (SELECT seq FROM inbox WHERE id = ?2) AND answers_upto IS NOT NULL"
-        " AND answers_upto >= (SELECT seq FROM inbox WHERE id = ?2) ORDER BY seq LIMIT 1",
-        (receipt.session_id, receipt.inbox_id),
+        f"SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_concluding WHERE session_id ="  # noqa: S608 - constant
+        " (SELECT session_id FROM inbox WHERE id = ?1) AND seq > (SELECT seq FROM inbox WHERE id = ?1)"
+        " AND answers_upto IS NOT NULL AND answers_upto >= (SELECT seq FROM inbox WHERE id = ?1) ORDER BY seq LIMIT 1",
+        (receipt.inbox_id,),
     )
     return None if row is None else read_message(row)
 

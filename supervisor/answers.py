@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from greenroom.actors.model import Message, Receipt, SessionId
+from greenroom.actors.model import Message, Receipt, SessionId, SessionKey
 from greenroom.actors.store import AnswerTo, ReadAnswer, ReadFailed, Store
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ class Waiter:
 
 
 class Answers:
-    """Keeps the waiters, by session."""
+    """Keeps the waiters, by chat: its session may be another one when the answer comes."""
 
     def __init__(self, timers: Timers) -> None:
         """Begin with nobody."""
         self._timers = timers
         self._lock = threading.Lock()
-        self._waiters: dict[SessionId, list[Waiter]] = {}
+        self._waiters: dict[SessionKey, list[Waiter]] = {}
         self._aside: set[SessionId] = set()
         self._ended: NoAnswer | None = None
 
@@ -56,7 +56,7 @@ class Answers:
         with self._lock:
             ended = self._ended
             if ended is None:
-                self._waiters.setdefault(waiter.receipt.session_id, []).append(waiter)
+                self._waiters.setdefault(waiter.receipt.key, []).append(waiter)
         if ended is not None:
             waiter.then(ended)
         elif store is not None:
@@ -64,36 +64,36 @@ class Answers:
 
     def remove(self, waiter: Waiter) -> bool:
         """Nobody waits here any more. False if that was so already."""
-        session_id = waiter.receipt.session_id
+        key = waiter.receipt.key
         with self._lock:
-            waiting = self._waiters.get(session_id, [])
+            waiting = self._waiters.get(key, [])
             left = [it for it in waiting if it is not waiter]
             if left:
-                self._waiters[session_id] = left
+                self._waiters[key] = left
             else:
-                self._waiters.pop(session_id, None)
+                self._waiters.pop(key, None)
             return len(left) < len(waiting)
 
-    def look(self, session_id: SessionId, store: Store | None) -> None:
-        """Work of this session was concluded: look whether it is what somebody waits for."""
-        if store is None or session_id not in self._waiters:
+    def look(self, key: SessionKey, store: Store | None) -> None:
+        """Work of this chat was concluded: look whether it is what somebody waits for."""
+        if store is None or key not in self._waiters:
             return
         with self._lock:
-            waiters = tuple(self._waiters.get(session_id, ()))
+            waiters = tuple(self._waiters.get(key, ()))
         for waiter in waiters:
             self._look_for(waiter, store)
 
-    def set_aside(self, session_id: SessionId, store: Store | None) -> None:
+    def set_aside(self, session_id: SessionId, key: SessionKey, store: Store | None) -> None:
         """A session was quarantined: whoever waits, or comes later, hears what is on disk, or that nothing will be."""
         self._aside.add(session_id)
-        self.look(session_id, store)
+        self.look(key, store)
 
     def look_again(self, store: Store) -> None:
         """The store was reopened: look for everybody."""
         with self._lock:
-            sessions = tuple(self._waiters)
-        for session_id in sessions:
-            self.look(session_id, store)
+            chats = tuple(self._waiters)
+        for key in chats:
+            self.look(key, store)
 
     def end(self, why: str) -> None:
         """Tell everybody, and whoever comes later, that nothing will be answered any more."""
@@ -120,7 +120,7 @@ class Answers:
 
     def _waits(self, waiter: Waiter) -> bool:
         with self._lock:
-            return any(it is waiter for it in self._waiters.get(waiter.receipt.session_id, ()))
+            return any(it is waiter for it in self._waiters.get(waiter.receipt.key, ()))
 
     def _tell(self, waiter: Waiter, answer: Message | NoAnswer) -> None:
         if self.remove(waiter):

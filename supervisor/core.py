@@ -37,6 +37,7 @@ from greenroom.supervisor.tree_words import (
     Pulse,
     RestOffered,
     RunReported,
+    SessionFollowed,
     TreeHooks,
 )
 
@@ -243,12 +244,16 @@ class Core:
         """Pass on that a run became live or ended."""
         self._tell(RunReported(session_id, live))
 
-    def report_concluded(self, session_id: SessionId) -> None:
-        """Look whether somebody waits for an answer of this session."""
-        self._answers.look(session_id, self.store)
+    def report_concluded(self, session: SessionKey) -> None:
+        """Look whether somebody waits for an answer in this chat."""
+        self._answers.look(session, self.store)
 
-    def _set_aside(self, session_id: SessionId) -> None:
-        self._answers.set_aside(session_id, self.store)
+    def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
+        """Pass on that another session has this chat."""
+        self._tell(SessionFollowed(session, successor))
+
+    def _set_aside(self, session_id: SessionId, session: SessionKey) -> None:
+        self._answers.set_aside(session_id, session, self.store)
 
     def offer_rest(self, session_id: SessionId, told: int) -> None:
         """Pass on that a session may be passivated."""

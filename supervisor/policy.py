@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from greenroom.actors.model import InterruptReason, SessionKey
-from greenroom.actors.rules import Rules
+from greenroom.actors.rules import Reset, Rules
 
 AllowRule = Callable[[SessionKey], bool]
 
@@ -20,6 +22,10 @@ LARGEST = 1e12
 
 ABOVE_ZERO = frozenset({"chat_rate_per_s", "forced_s", "restarts_window_s", "unclean_window_s"})
 """Numbers by which something is divided or measured: 0 would mean never or always."""
+
+
+HOURS = frozenset({"reset_hour"})
+HOURS_OF_A_DAY = 24
 
 
 class InvalidPolicyError(ValueError):
@@ -60,8 +66,10 @@ class Policy(Rules):
     def __post_init__(self) -> None:
         """Refuse what no knob can mean, so that a policy inside the house is valid."""
         for knob in fields(self):
-            if knob.name not in {"allow", "auto_resume"}:
+            if isinstance(knob.default, int | float):
                 _check_number(knob.name, getattr(self, knob.name), knob.default)
+        object.__setattr__(self, "reset", _read_choice("reset", self.reset, Reset))
+        _check_zone(self.reset_zone)
         object.__setattr__(self, "auto_resume", _read_reasons(self.auto_resume))
         object.__setattr__(self, "allow", _read_allow(self.allow))
         if self.restart_backoff_s > self.restart_backoff_max_s:
@@ -92,6 +100,10 @@ def _matches(key: str, pattern: str) -> bool:
 
 def _check_number(name: str, value: Any, default: object) -> None:
     if isinstance(default, int):
+        if name in HOURS and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < HOURS_OF_A_DAY:
+            return
+        if name in HOURS:
+            raise _refusal(name, "must be an hour from 0 to 23", value, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise _refusal(name, "must be a whole number of at least 1", value, default)
         return
@@ -111,6 +123,24 @@ def _read_reasons(value: Any) -> frozenset[InterruptReason]:
     except (TypeError, ValueError):
         known = ", ".join(reason.value for reason in InterruptReason)
         raise _refusal("auto_resume", f"must be a list out of {known}", value, "(all of them)") from None
+
+
+def _read_choice(name: str, value: Any, choices: type[StrEnum]) -> StrEnum:
+    try:
+        return choices(value)
+    except ValueError:
+        known = ", ".join(choices)
+        raise _refusal(name, f"must be one of {known}", value, next(iter(choices))) from None
+
+
+def _check_zone(value: Any) -> None:
+    if value == "":
+        return
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        problem = "must be the name of a time zone, such as Europe/Oslo"
+        raise _refusal("reset_zone", problem, value, "(as the host's clock is set)") from None
 
 
 def _read_allow(value: Any) -> tuple[str, ...] | AllowRule | None:

@@ -38,6 +38,7 @@ from greenroom.supervisor.tree_words import (
     RestartDue,
     RestOffered,
     RunReported,
+    SessionFollowed,
     TreeHooks,
     Ward,
 )
@@ -93,6 +94,9 @@ class TreeActor(PooledActor):
                 self._inbound(receipt.session_id, receipt.key, Arrived(inbound))
             case RunReported(session_id, live):
                 self._run_reported(session_id, live=live)
+            case SessionFollowed(key, successor):
+                self._arrived[successor] = key
+                self._wake_arrived()
             case RestOffered(session_id, told):
                 self._rest(session_id, told)
             case Begin():
@@ -239,9 +243,8 @@ class TreeActor(PooledActor):
             self._booting = False
             self._hooks.began(tuple(self._boot))
             self._boot.clear()
-        if not self._booting:
-            self._wake_arrived()
-            self._resume_next()
+        self._wake_arrived()
+        self._resume_next()
 
     def _adopt(self, decided: Decided) -> None:
         """One decision is on disk."""
@@ -253,9 +256,9 @@ class TreeActor(PooledActor):
         if decided.speaks:
             self._hooks.take_up(key)
         if decided.sets_aside:
-            self._hooks.set_aside(session_id)
+            self._hooks.set_aside(session_id, key)
         elif decided.concludes:
-            self._hooks.concluded(session_id)
+            self._hooks.concluded(key)
         if isinstance(decided.decision, Wait) and self._is_connected(key):
             self._connect((key.platform, key.account))  # It came while the decision was being written.
 
@@ -274,7 +277,7 @@ class TreeActor(PooledActor):
                 self._restart(each.unfinished.session_id, why)
 
     def _wake_arrived(self) -> None:
-        if self._ending:
+        if self._ending or self._booting:
             return
         ready = {session_id: key for session_id, key in self._arrived.items() if session_id not in self._deciding}
         for session_id, key in ready.items():
@@ -305,7 +308,7 @@ class TreeActor(PooledActor):
         self._forget(session_id)
         self._recovery.ended(session_id)
         self._hooks.take_up(ward.key)  # It may have died after its commit and before its acts.
-        self._hooks.concluded(session_id)
+        self._hooks.concluded(ward.key)
         if not self._ending:
             self._deciding.add(session_id)
             self._restart(session_id, f"{type(failure.error).__name__}: {failure.error}")

@@ -59,6 +59,13 @@ class RunReported(Struct, Solicited, frozen=True):
     live: bool
 
 
+class SessionFollowed(Struct, Solicited, frozen=True):
+    """A chat has a new session, which has what waits."""
+
+    key: SessionKey
+    successor: SessionId
+
+
 class RestOffered(Struct, Solicited, frozen=True):
     """A session is idle and has handled `told` messages of ours."""
 
@@ -120,8 +127,8 @@ class TreeHooks(Struct, frozen=True):
     """Whom the tree tells; each call returns at once."""
 
     take_up: Callable[[SessionKey], None]  # the outbox of this session's platform should read what is owed
-    concluded: Callable[[SessionId], None]  # whoever waits for an answer of this session should look
-    set_aside: Callable[[SessionId], None]  # and this one answers nothing more in this life of the process
+    concluded: Callable[[SessionKey], None]  # whoever waits for an answer in this chat should look
+    set_aside: Callable[[SessionId, SessionKey], None]  # and this one answers nothing more in this life of the process
     owed: Callable[[], int]  # deliveries that could be sent now and are not yet
     drained: Callable[[CloseBoot], None]
     began: Callable[[tuple[Decided, ...]], None]  # the boot's decisions are on disk

@@ -34,9 +34,12 @@ CREATE TABLE sessions (
     suspended_at      REAL,
     quarantined_at    REAL,
     quarantine_reason TEXT,
-    restart_budget    TEXT
+    restart_budget    TEXT,
+    predecessor       INTEGER REFERENCES sessions (id),
+    because           TEXT
 ) STRICT;
 CREATE INDEX sessions_by_key ON sessions (key);
+CREATE UNIQUE INDEX sessions_succeeded ON sessions (predecessor) WHERE predecessor IS NOT NULL;
 CREATE INDEX sessions_set_aside ON sessions (id) WHERE suspended_at IS NOT NULL OR quarantined_at IS NOT NULL;
 
 -- The session that a chat's next message goes to.

@@ -239,6 +239,9 @@ def draw_policy(rng: random.Random) -> Policy:
         sessions_live_max=rng.choice((1_000_000, 1)),
         placeholder_after_s=rng.choice((1.0, 0.0)),
         transcript_window=1_000,
+        reset=rng.choice(("none", "none", "idle", "daily")),
+        reset_after_s=rng.choice((60.0, 400.0, 80_000.0)),
+        reset_zone="UTC",
     )
 
 

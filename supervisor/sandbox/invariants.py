@@ -25,6 +25,7 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
     rows,
     visible,
 )
+from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
 from greenroom.supervisor.sandbox.world import Network, World
 
 __all__ = [
@@ -206,11 +207,11 @@ def order_is_kept(_: apsw.Connection, world: World) -> Iterator[str]:
     for network in world.networks:
         for chat in network.chats:
             keys = [match["delivery"] for each in network.server.visible(chat) if (match := _PART.match(each.key))]
-            works = [int(key.split(".")[1]) for key in keys if ".answer" in key]
+            works = [tuple(map(int, key.split(".")[:2])) for key in keys if ".answer" in key]
             if network.delivery is not DeliveryClass.NONE and works != sorted(works):
                 shown = [each.text for each in network.server.visible(chat)]
                 if PLACEHOLDER not in shown:
-                    yield f"{chat} shows the answers of runs {works}"
+                    yield f"{chat} shows the answers of (session, run) {works}"
 
 
 def a_note_is_for_the_agent(db: apsw.Connection, world: World) -> Iterator[str]:
@@ -312,6 +313,7 @@ AS_IT_HAPPENS = {
 
 AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,
+    *FRESH_AFTER_BOOT,
     the_file_is_whole,
     what_was_said_is_stored_once,
     what_is_stored_is_answered,
@@ -329,4 +331,5 @@ AT_THE_END: tuple[Check, ...] = (
     once_is_once,
     a_keyed_tool_has_one_key,
     no_run_stays_open,
+    *FRESH_AT_THE_END,
 )

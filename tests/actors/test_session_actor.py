@@ -84,8 +84,11 @@ class Around:
     def report_run(self, session_id: SessionId, *, live: bool) -> None:
         self.heard.append((session_id, "live" if live else "over"))
 
-    def report_concluded(self, session_id: SessionId) -> None:
-        self.heard.append((session_id, "concluded"))
+    def report_concluded(self, session: SessionKey) -> None:
+        self.heard.append((session, "concluded"))
+
+    def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
+        self.heard.append((session, f"succeeded by {successor}"))
 
     def offer_rest(self, session_id: SessionId, told: int) -> None:
         self.heard.append((session_id, "rest", told))
@@ -163,7 +166,7 @@ def test_nothing_is_done_before_it_is_on_disk_and_what_comes_meanwhile_waits_its
         live, delivered, concluded, over = [
             it for it in stage.around.heard if not isinstance(it, ShowText | OpenAnchor)
         ]
-        assert (live, concluded, over) == ((S, "live"), (S, "concluded"), (S, "over"))
+        assert (live, concluded, over) == ((S, "live"), (KEY, "concluded"), (S, "over"))
         assert isinstance(delivered, Deliver)
 
 

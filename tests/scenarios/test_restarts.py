@@ -1,7 +1,6 @@
 """Drains, marks, and restarts that come again and again: S014 to S023, S036 to S045, S048, S049, S171 to S173."""
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from tests.scenarios.stage import HOUR_S, WHOLE_LIFE, causes, interrupt, listened, rules, said, waits_for
@@ -175,19 +174,22 @@ def test_s023_garbage_for_a_time_is_no_time_and_the_mark_is_honoured(garbage: fl
         assert room.visible() == ["answer <m1>"]
 
 
-@waits_for(WHOLE_LIFE, because=TypeError)
 @pytest.mark.parametrize("reset", ["idle", "daily"])
 def test_s036_after_a_failed_resume_a_reset_policy_begins_a_fresh_session_and_says_why(reset: str) -> None:
     """S036."""
-    make: Callable[..., Policy] = Policy
-    with Scenario(policy=make(reset=reset)) as room:
+    with Scenario(policy=Policy(reset=reset)) as room:
         interrupt(room)
         room.stays_down(30 * HOUR_S)
         room.boot()
         room.says("m2 answer")
         room.rest()
         assert len(room.rows("SELECT * FROM sessions")) == 2
-        assert "new conversation" in room.visible()[-1]
+        assert room.visible()[-1] == "answer <m2>"
+        assert sum("new conversation" in text for text in room.visible()) == 1
+        room.says("m3 answer")
+        room.rest()
+        assert sum("new conversation" in text for text in room.visible()) == 1
+        assert room.broken() == []
 
 
 def test_s037_without_a_reset_policy_the_conversation_is_kept() -> None:
@@ -336,11 +338,9 @@ def test_s171_a_graceful_restart_keeps_the_conversation_and_says_nothing() -> No
         assert said(room) == ["m1 answer", "m2 answer"]
 
 
-@waits_for(WHOLE_LIFE, because=TypeError)
 def test_s172_a_reset_policy_counts_from_the_true_last_activity() -> None:
     """S172."""
-    make: Callable[..., Policy] = Policy
-    with Scenario(policy=make(reset="idle", reset_after_s=4 * HOUR_S)) as room:
+    with Scenario(policy=Policy(reset="idle", reset_after_s=4 * HOUR_S)) as room:
         room.says("m1 answer")
         room.rest()
         room.crash()

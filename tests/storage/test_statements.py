@@ -25,6 +25,7 @@ from greenroom.actors.facts import (
     RunProgressed,
     SessionQuarantined,
     SessionReleased,
+    SessionSucceeded,
     SessionSuspended,
     ToolEnded,
     ToolStarted,
@@ -35,6 +36,7 @@ from greenroom.actors.model import (
     DeliveryState,
     Ending,
     Epoch,
+    FreshCause,
     Generation,
     Inbound,
     InboxId,
@@ -55,6 +57,7 @@ from greenroom.actors.model import (
 )
 from greenroom.storage.boots import take_ownership
 from greenroom.storage.migrate import migrate
+from greenroom.storage.reading import read_snapshot
 from greenroom.storage.rows import Contradiction
 from greenroom.storage.statements import STATEMENTS, write_fact
 from greenroom.storage.unfinished import read_unfinished
@@ -92,6 +95,7 @@ LIFE: tuple[Fact, ...] = (
     SessionQuarantined(S, "loops", 14.0),
     RestartsCounted(S, "{}"),
     SessionReleased(S, 15.0),
+    SessionSucceeded(S, FreshCause.IDLE, 16.0),
 )
 ONCE_MORE_COUNTS = (InboundRefused,)  # A counter has no key: only the stamp of its group protects it.
 
@@ -146,8 +150,11 @@ def test_a_whole_life_leaves_exactly_these_rows(db: apsw.Connection) -> None:
         write_fact(db, fact)
     counts = {table: len(found) for table, found in rows(db).items()}
     one_each = ("boots", "ownership", "sessions", "routes", "inbox", "messages", "runs", "tool_calls", "questions")
-    assert counts == dict.fromkeys((*one_each, "deliveries", "decisions", "refusals", "meta"), 1) | {"dead_letters": 0}
-    assert one(db, "SELECT generation FROM sessions") == 1
+    assert counts == dict.fromkeys((*one_each, "deliveries", "decisions", "refusals", "meta"), 1) | {
+        "dead_letters": 0,
+        "sessions": 2,
+    }
+    assert one(db, "SELECT generation FROM sessions LIMIT 1") == 1
 
 
 def test_a_new_chat_gets_a_session_and_a_route_and_the_next_message_finds_them(db: apsw.Connection) -> None:
@@ -325,3 +332,44 @@ def test_an_inbound_of_an_owner_whose_epoch_is_over_is_refused(db: apsw.Connecti
     take_ownership(db, uid_if_new="", at=2.0, pid=2, version="0")
     with pytest.raises(apsw.ConstraintError, match="stale writer: inbound"):
         write_fact(db, InboundStored(replace(said, update_id="later"), 3.0, epoch=Epoch(1)))
+
+
+def test_a_successor_gets_the_route_and_what_waits_and_the_old_session_stays_as_it_is(db: apsw.Connection) -> None:
+    live_until(db, SessionReleased)
+    write_fact(db, replace(INBOUND, inbound=replace(INBOUND.inbound, update_id="u2")))
+    assert write_fact(db, SessionSucceeded(S, FreshCause.IDLE, 16.0)) == Receipt(InboxId(0), SessionId(2), KEY)
+    assert db.execute("SELECT id, session_id FROM inbox").fetchall() == [(1, S), (2, 2)]
+    assert db.execute("SELECT * FROM routes").fetchall() == [(str(KEY), 2)]
+    new, old = read_snapshot(db, SessionId(2)), read_snapshot(db, S)
+    assert new is not None
+    assert old is not None
+    assert (new.because, [each.id for each in new.waiting], new.tail, new.active_at) == (
+        FreshCause.IDLE,
+        [2],
+        Tail(),
+        None,
+    )
+    assert (old.because, old.waiting, old.tail.seq, old.active_at) == (None, (), 1, 4.0)
+    assert write_fact(db, replace(INBOUND, inbound=replace(INBOUND.inbound, update_id="u3"))) == Receipt(
+        InboxId(3), SessionId(2), KEY
+    )
+
+
+def test_a_session_with_an_open_run_or_without_its_route_is_not_succeeded(db: apsw.Connection) -> None:
+    live_until(db, RunOpened)
+    with pytest.raises(Contradiction, match="a run is open"):
+        write_fact(db, SessionSucceeded(S, FreshCause.ASKED, 16.0))
+    write_fact(db, RunClosed(S, G, Ending.ANSWERED, 5.0))
+    db.execute("DELETE FROM routes")
+    with pytest.raises(Contradiction, match="leads elsewhere"):
+        write_fact(db, SessionSucceeded(S, FreshCause.ASKED, 16.0))
+
+
+def test_a_call_of_which_nobody_knows_leaves_its_session_in_doubt(db: apsw.Connection) -> None:
+    live_until(db, ToolStarted)
+    doubtful = read_snapshot(db, S)
+    write_fact(db, DoubtTold(S, CALL.key, 5.5))
+    told = read_snapshot(db, S)
+    assert doubtful is not None
+    assert told is not None
+    assert (doubtful.in_doubt, told.in_doubt) == (True, False)

@@ -30,8 +30,8 @@ def waiting() -> tuple[SimRuntime, Answers, Any, list[Any]]:
 def test_a_waiter_is_told_once_however_often_it_is_looked() -> None:
     _, answers, store, heard = waiting()
     store.open.pop()(None)
-    answers.look(SessionId(1), store)
-    answers.look(SessionId(1), store)
+    answers.look(RECEIPT.key, store)
+    answers.look(RECEIPT.key, store)
     for then in store.open:
         then(ANSWER)
     answers.end("over")
@@ -41,7 +41,7 @@ def test_a_waiter_is_told_once_however_often_it_is_looked() -> None:
 def test_whoever_waits_for_a_session_that_is_set_aside_hears_so_unless_the_answer_is_there() -> None:
     _, answers, store, heard = waiting()
     store.open.pop()(None)
-    answers.set_aside(SessionId(1), store)
+    answers.set_aside(SessionId(1), RECEIPT.key, store)
     store.open.pop()(None)
     later: list[Any] = []
     answers.add(Waiter(RECEIPT, later.append), store)

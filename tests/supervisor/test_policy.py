@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from greenroom.actors.model import InterruptReason, SessionKey
-from greenroom.actors.rules import Rules
-from greenroom.supervisor.policy import ABOVE_ZERO, ANY_SIGN, InvalidPolicyError, Policy
+from greenroom.actors.rules import Reset, Rules
+from greenroom.supervisor.policy import ABOVE_ZERO, ANY_SIGN, HOURS, InvalidPolicyError, Policy
 
 CHAT = SessionKey("telegram", "me", "42")
 TOPIC = SessionKey("telegram", "me", "42", "7")
@@ -59,9 +59,22 @@ def test_each_number_has_its_lower_end(knob: Any) -> None:
         return
     with pytest.raises(InvalidPolicyError, match=knob.name):
         make(**{knob.name: -1})
-    if isinstance(knob.default, int) or knob.name in ABOVE_ZERO:
+    if knob.name in HOURS:
+        assert getattr(make(**{knob.name: 0}), knob.name) == 0
+        with pytest.raises(InvalidPolicyError, match="an hour from 0 to 23"):
+            make(**{knob.name: 24})
+    elif isinstance(knob.default, int) or knob.name in ABOVE_ZERO:
         with pytest.raises(InvalidPolicyError, match=knob.name):
             make(**{knob.name: 0})
+
+
+def test_a_reset_is_one_of_three_and_its_zone_exists() -> None:
+    assert (make(reset="daily").reset, make(reset_zone="Europe/Oslo").reset_zone) == (Reset.DAILY, "Europe/Oslo")
+    with pytest.raises(InvalidPolicyError, match=r"policy\.reset: must be one of none, idle, daily, got 'weekly'"):
+        make(reset="weekly")
+    for zone in ("Oslo/Europe", "/etc/passwd", 3):
+        with pytest.raises(InvalidPolicyError, match=r"policy\.reset_zone: must be the name of a time zone"):
+            make(reset_zone=zone)
 
 
 def test_a_first_back_off_above_the_longest_is_refused() -> None:

@@ -1,0 +1,121 @@
+"""Bugs of the field, planted in how conversations begin anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from greenroom.actors import opening, session, succeeding
+from greenroom.actors.facts import SessionSucceeded
+from greenroom.actors.model import FreshCause
+from greenroom.storage import reading, statements
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+
+if TYPE_CHECKING:
+    import apsw
+
+    from greenroom.actors.draft import Draft
+    from greenroom.actors.model import Receipt, SessionId, Snapshot
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+HOUR_S = 3_600.0
+IDLE = Policy(reset="idle", reset_after_s=4 * HOUR_S, attempts_max=9, unclean_boots_max=99)
+
+
+def _counts_from_the_boot(real: Any) -> Any:
+    """A session that is read from disk was active just now."""
+
+    def read(db: apsw.Connection, session_id: SessionId) -> Snapshot | None:
+        snapshot: Snapshot | None = real(db, session_id)
+        began = db.execute("SELECT max(started_at) FROM boots").get
+        return snapshot and replace(snapshot, active_at=max(snapshot.active_at or 0.0, began))
+
+    return read
+
+
+def _looks_at_no_doubt(real: Any) -> Any:
+    def reset_if_due(draft: Draft, rules: Any) -> bool:
+        draft.in_doubt = False
+        return bool(real(draft, rules))
+
+    return reset_if_due
+
+
+def _leaves_what_waits(real: Any) -> Any:
+    def succeeded(db: apsw.Connection, fact: SessionSucceeded) -> Receipt:
+        waiting = db.execute("SELECT id FROM inbox WHERE session_id = ? AND generation IS NULL", (fact.session_id,))
+        ids = [each for (each,) in waiting.fetchall()]
+        receipt: Receipt = real(db, fact)
+        db.executemany("UPDATE inbox SET session_id = ? WHERE id = ?", [(fact.session_id, each) for each in ids])
+        return receipt
+
+    return succeeded
+
+
+def _says_nothing(_: Any) -> Any:
+    return lambda *_args, **_words: None
+
+
+def _cuts_with_each_message(_: Any) -> Any:
+    return lambda _active_at, _said_at, rules: FreshCause(rules.reset) if rules.reset != "none" else None
+
+
+def _comes_back_later(room: Scenario, _seed: int) -> None:
+    """A person writes, and writes again long after; the process is started anew between."""
+    room.says("m1 answer")
+    room.rest()
+    room.crash()
+    room.stays_down(3 * HOUR_S)
+    room.boot()
+    room.advance(2 * HOUR_S)
+    room.says("m2 answer")
+
+
+def _comes_back_to_a_doubt(room: Scenario, seed: int) -> None:
+    """The process dies in a call that may have taken effect; its person comes back long after."""
+    room.says("m1 once answer")
+    room.steps(40 + seed)
+    room.crash()
+    room.stays_down(5 * HOUR_S)
+    room.boot()
+    room.rest()
+    room.advance(5 * HOUR_S)
+    room.says("m2 answer")
+
+
+MUTANTS = (
+    Mutant(
+        "a boot counts as activity",
+        "the age of a conversation is counted from the start of the process, so that restarts keep it for ever",
+        (Swap(reading, "read_snapshot", _counts_from_the_boot),),
+        frozenset({"a_conversation_ends_when_it_is_due"}),
+        story(_comes_back_later, policy=IDLE),
+    ),
+    Mutant(
+        "a reset forgets a doubt",
+        "a conversation begins anew though nobody knows what became of a call of the old one",
+        (Swap(session, "reset_if_due", _looks_at_no_doubt),),
+        frozenset({"nothing_open_is_left_behind"}),
+        story(_comes_back_to_a_doubt, policy=IDLE),
+    ),
+    Mutant(
+        "a reset loses its message",
+        "the message that begins a new conversation stays with the old one",
+        (Swap(statements.STATEMENTS, SessionSucceeded, _leaves_what_waits),),
+        frozenset({"nothing_open_is_left_behind", "what_is_stored_is_answered", "nothing_escapes"}),
+    ),
+    Mutant(
+        "a reset says nothing",
+        "a conversation begins anew, and its person is not told",
+        (Swap(opening, "tell_of_beginning", _says_nothing),),
+        frozenset({"a_new_conversation_is_told_once"}),
+    ),
+    Mutant(
+        "a reset with each message",
+        "every message begins a new conversation",
+        (Swap(succeeding, "decide_reset", _cuts_with_each_message),),
+        frozenset({"a_new_conversation_was_due"}),
+    ),
+)
