@@ -57,3 +57,12 @@ def test_the_command_prints_one_object_of_json() -> None:
     printed = json.loads(done.stdout)
     assert printed.keys() >= WANTED
     assert printed["seeds"] == 3
+    assert {key: type(printed[key]) for key in WANTED} == {
+        "seeds": int,
+        "violations": int,
+        "seeds_per_minute": int,
+        "crashes_per_seed": float,
+        "fault_kinds": int,
+    }
+    assert len(done.stdout.strip().splitlines()) == 1
+    assert len(printed["faults"]) == printed["fault_kinds"]
