@@ -227,6 +227,21 @@ def test_a_dead_process_can_do_nothing_more() -> None:
         assert {name: bytes(file.seen) for name, file in disk.names.items()} == before
 
 
+def test_disks_that_began_with_the_same_bytes_do_not_see_each_others_writes() -> None:
+    whole = random.Random(0).randbytes(2_000)
+    with Disk(1) as first:
+        first.write_file("/a", whole)
+        with first.reboot(Loss.NOTHING) as second, second.reboot(Loss.NOTHING) as third:
+            for disk, offset in ((first, 0), (second, 1_000)):
+                disk.open("/a", apsw.SQLITE_OPEN_READWRITE).xWrite(b"new", offset)
+            second.open("/a", apsw.SQLITE_OPEN_READWRITE).xTruncate(1_500)
+            assert first.read_file("/a") == b"new" + whole[3:]
+            assert second.read_file("/a") == whole[:1_000] + b"new" + whole[1_003:1_500]
+            assert third.read_file("/a") == whole
+            with second.reboot(Loss.UNSYNCED) as after:
+                assert after.read_file("/a") == whole
+
+
 def test_a_killed_process_loses_nothing_that_the_kernel_had() -> None:
     with Disk(1) as disk:
         connection = open_writer(DATABASE, vfs=disk.vfs_name, synchronous="OFF")

@@ -25,6 +25,13 @@ def test_one_core_and_two_find_the_same() -> None:
     assert (alone.crashes, alone.boots, alone.faults) == (shared.crashes, shared.boots, shared.faults)
 
 
+def test_a_campaign_may_begin_anywhere() -> None:
+    seeds = range(2**63 - 1, 2**63 + 1)
+    alone = last(campaign(seeds))
+    assert (alone.seeds, alone.findings) == (2, ())
+    assert last(campaign(seeds, jobs=2)) == alone
+
+
 def test_progress_is_told_as_it_comes() -> None:
     assert [each.seeds for each in campaign(range(3))] == [1, 2, 3]
 
