@@ -47,6 +47,7 @@ class Accident(StrEnum):
     RECEIVER_RAISES = "actor: a receiver raises"
     TIMER_RAISES = "timer: one raises"
     DISCONNECT = "platform: disconnects for a while"
+    RECEIVER_BREAKS = "platform: what receives breaks off"
     CLOCK_BACK = "clock: a day back"
     CLOCK_FORWARD = "clock: a day forward"
     SLEEP = "host: asleep for an hour"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.facts import MessageAppended
 from greenroom.actors.model import Epoch, Generation, Message, Role, Seq, SessionId
 from greenroom.actors.store import Committed, RefusalKind, Refused
+from greenroom.storage.faulty_disk import Fault, FaultKind
 from greenroom.supervisor.sandbox.faults import (
     DAY_S,
     DISK_FAULTS,
@@ -34,6 +36,7 @@ class Mishaps:
         """`accidents` are those that wait in the methods of actors."""
         self._world = world
         self._accidents = accidents
+        accidents.struck = world.fault
         self._epochs: list[Epoch] = []
 
     def remember(self, epoch: Epoch) -> None:
@@ -43,18 +46,26 @@ class Mishaps:
     def happen(self, life: Life, accident: Accident, dice: random.Random) -> None:
         """Let it happen now. `dice` decide what the seed did not draw before."""
         world, runtime = self._world, life.runtime
-        world.fault(accident.value)
         if accident in VICTIMS:
             self._accidents.plan(accident)
+            if accident is Accident.RECEIVER_RAISES:  # It hears nothing else than that its coroutine has ended.
+                self._break_off(dice)
+        elif accident is Accident.RECEIVER_BREAKS:
+            self._break_off(dice)
         elif accident in DISK_FAULTS:
-            disk = world.disk
-            disk.inject(draw_disk_fault(dice, accident))
+            disk, fault = world.disk, draw_disk_fault(dice, accident)
+            if accident is Accident.DISK_BUSY:
+                disk.inject(Fault(FaultKind.IO_ERROR, "write"))  # Then the file is opened again, and is held.
+            disk.inject(fault)
+            world.planned[fault] = accident.value
             runtime.timers.arm(("sandbox", accident), dice.choice(HEALS_AFTER_S), disk.heal)
         else:
             self._happen_outside(life, accident, dice)
 
     def _happen_outside(self, life: Life, accident: Accident, dice: random.Random) -> None:
         runtime = life.runtime
+        if accident is not Accident.TAKE_OVER:  # Which may find the store in trouble, and come to nothing.
+            self._world.fault(accident.value)
         match accident:
             case Accident.TIMER_RAISES:
                 runtime.timers.arm("sandbox", 0.0, _raise)
@@ -70,8 +81,14 @@ class Mishaps:
                 self._harass(accident, dice)
             case Accident.ZOMBIE:
                 self._wake_zombie(life)
+            case Accident.TAKE_OVER:
+                life.be_taken_over()
             case _:
                 pass
+
+    def _break_off(self, dice: random.Random) -> None:
+        told = partial(self._world.fault, Accident.RECEIVER_BREAKS.value)
+        dice.choice(self._world.networks).server.break_off(told)
 
     def _disconnect(self, runtime: SimRuntime, dice: random.Random) -> None:
         wire = dice.choice(self._world.wires)

@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from greenroom.supervisor.sandbox.agents import ENDINGS, STEPS
+from greenroom.supervisor.sandbox.agents import CUTS, ENDINGS, STEPS, TOOLS
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
 from greenroom.supervisor.sandbox.world import World
 
 if TYPE_CHECKING:
     from greenroom.actors.model import Inbound, SessionKey
+
+
+ROUNDING_S = 1e-6
+"""A moment of the world may be reached by less than what is lost when times are added."""
+
+CUT = 0.15
+"""How many calls of tools are cut off by the end of the process."""
 
 
 @dataclass(slots=True, order=True)
@@ -47,7 +54,7 @@ class People:
 
     def act(self) -> None:
         """Do what is due."""
-        while self._plans and self._plans[0].at <= self._world.now:
+        while self._plans and self._plans[0].at <= self._world.now + ROUNDING_S:
             self._plans.pop(0).do()
 
     def reply(self) -> bool:
@@ -75,10 +82,14 @@ class People:
 
     def _draw_words(self) -> list[str]:
         rng = self._rng
-        steps = [rng.choice(STEPS) for _ in range(rng.choice((0, 0, 1, 2, 3)))]
+        steps = [self._draw_step() for _ in range(rng.choice((0, 0, 1, 2, 3)))]
         if rng.random() < 0.04:
             steps.insert(rng.randint(0, len(steps)), "kill")
         return [*steps, rng.choice(ENDINGS) if rng.random() < 0.3 else "answer"]
+
+    def _draw_step(self) -> str:
+        step = self._rng.choice(STEPS)
+        return f"{step}:{self._rng.choice(CUTS)}" if step in TOOLS and self._rng.random() < CUT else step
 
     def _mix_up(self, updates: list[Inbound]) -> None:
         if len(updates) < 2 or self._world.calm or self._rng.random() >= 0.2:
@@ -100,7 +111,9 @@ class People:
 
     def _reply(self, chat: SessionKey) -> bool:
         world = self._world
-        shown = world.network_of(chat).server.visible(chat)
+        server = world.network_of(chat).server
+        said = (server.message(f"m{n}") for n in range(1, server.posts + 1))
+        shown = [each for each in said if each.chat == chat]  # Who read a question can answer when it was removed.
         asks = [each for each in shown if "back?" in each.text or "- yes" in each.text]
         if not asks or (chat.platform, asks[-1].id) in world.replied:
             return False

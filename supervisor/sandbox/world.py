@@ -39,13 +39,22 @@ class RememberingServer(FakeChatServer):
     def __init__(self, *, native_keys: bool) -> None:
         super().__init__(native_keys=native_keys)
         self.acknowledged: set[str] = set()
+        self._breaks: Callable[[], None] | None = None
         self.mix_up: Callable[[list[Inbound]], None] = lambda _: None
         """May change the order in which updates are handed over."""
         self.shown: Callable[[SessionKey, str, str], None] = lambda *_: None
         """Hears what a person sees from now on: the chat, the message, its text."""
 
+    def break_off(self, told: Callable[[], None]) -> None:
+        """Let whoever receives lose the connection when it asks next; `told` hears that it did."""
+        self._breaks = told
+
     def unacknowledged(self) -> list[Inbound]:
         """What persons said and the bot has not acknowledged."""
+        told, self._breaks = self._breaks, None
+        if told is not None:
+            told()
+            raise ConnectionResetError("the connection broke")
         updates = super().unacknowledged()
         self.mix_up(updates)
         return updates

@@ -1,11 +1,16 @@
 """Promises that are watched as things happen: each has its sentence, and none cries wolf."""
 
 import ast
+import math
+import random
 from pathlib import Path
 
 from greenroom.supervisor import sandbox
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.faults import DEFAULT_MIX
 from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AS_IT_HAPPENS, AT_THE_END
+from greenroom.supervisor.sandbox.parts import Parts
+from greenroom.supervisor.sandbox.people import People
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, FaultKind, Scenario
 from greenroom.supervisor.sandbox.stories import drained_after_a_notice
 
@@ -16,12 +21,9 @@ def named_in_code() -> set[str]:
     """The names that are given to promises outside of the two lists of checks."""
     (folder,) = sandbox.__path__
     trees = (ast.parse(path.read_text()) for path in sorted(Path(folder).glob("*.py")))
-    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
-    told = {ast.unparse(call.func).rpartition(".")[2]: [] for call in calls}
-    for call in calls:
-        told[ast.unparse(call.func).rpartition(".")[2]].append(call.args[0])
-    names = (*told["break_promise"], *told["Violation"])
-    return {name.value for name in names if isinstance(name, ast.Constant)}
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args)
+    told = (call.args[0] for call in calls if ast.unparse(call.func).endswith(("break_promise", "Violation")))
+    return {str(name.value) for name in told if isinstance(name, ast.Constant)}
 
 
 def test_each_promise_that_is_watched_has_its_sentence() -> None:
@@ -92,3 +94,29 @@ def test_a_slow_disk_makes_everything_late_and_nothing_wrong() -> None:
         assert room.life is not None
         assert room.life.troubles == []
         assert room.broken() == []
+
+
+def people_of(room: Scenario) -> People:
+    return People(room.world, random.Random(1), DEFAULT_MIX, Parts())
+
+
+def test_who_read_a_question_can_answer_it_when_it_was_removed() -> None:
+    with Scenario() as room:
+        room.says("m1 question answer")
+        room.advance(5)
+        room.world.network_of(room.chat()).server.delete(room.messages()[-1].id)
+        assert people_of(room).reply()
+        room.rest()
+        assert room.visible()[-1] == "answer <m1> <r2>"
+        assert room.broken() == []
+
+
+def test_a_moment_that_is_missed_by_rounding_is_reached() -> None:
+    with Scenario() as room:
+        people, said = people_of(room), len(room.world.said)
+        assert people.next_at is not None
+        room.crash()
+        room.world.began = math.nextafter(people.next_at, 0.0)
+        people.act()
+        assert len(room.world.said) == said + 1
+        room.boot()
