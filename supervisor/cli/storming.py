@@ -55,10 +55,19 @@ def storm(
 
 
 def _rage(plan: "Plan", folder: Path) -> "Tally":
-    from greenroom.supervisor.sandbox.storm import Storm  # noqa: PLC0415
+    try:
+        from greenroom.supervisor.sandbox.storm import Storm  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise CommandFailed(
+            f"a storm needs {error.name}, for the people at the web chat; install 'greenroom[web]'"
+        ) from error
+    from greenroom.supervisor.sandbox.storm_daemon import NotReadyError  # noqa: PLC0415
 
-    with _telling(plan.seconds) as tell:
-        return asyncio.run(Storm(plan, folder, tell).run())
+    try:
+        with _telling(plan.seconds) as tell:
+            return asyncio.run(Storm(plan, folder, tell).run())
+    except NotReadyError as error:
+        raise CommandFailed(f"{error}\nwhat it left is in {folder}") from error
 
 
 @contextmanager

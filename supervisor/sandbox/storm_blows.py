@@ -23,7 +23,7 @@ class Blows:
     def __init__(self, daemon: Daemon, server: ChatServer | None, tally: Tally, rng: random.Random) -> None:
         """`rng` says which blow falls, and when in it."""
         self._daemon, self._server, self._tally, self._rng = daemon, server, tally, rng
-        self._blows = {self._kill: 20, self._kill_in_boot: 4, self._freeze: 1, self._drain: 1}
+        self._blows = {self._kill: 16, self._kill_in_boot: 4, self._freeze: 2, self._drain: 2}
         if server is not None:
             self._blows[self._kill_server] = 8
 
