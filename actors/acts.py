@@ -68,6 +68,13 @@ class ArmIdle(Struct, frozen=True):
     after_s: float
 
 
+class ArmRetry(Struct, frozen=True):
+    """Ring in `after_s` seconds: then what this run could not do is tried again."""
+
+    generation: Generation
+    after_s: float
+
+
 class Rest(Struct, frozen=True):
     """Offer to be passivated: everything is on disk and nothing runs."""
 
@@ -96,6 +103,7 @@ Act = (
     | ArmAlarm
     | CancelAlarms
     | ArmIdle
+    | ArmRetry
     | Rest
     | ReportRun
     | ReportConcluded

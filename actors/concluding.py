@@ -6,7 +6,7 @@ from typing import assert_never
 
 from greenroom.actors.acts import CancelAlarms, CancelRun, ReportConcluded, ReportRun
 from greenroom.actors.draft import Draft
-from greenroom.actors.events import Answered, Cancelled, Failed, Outcome
+from greenroom.actors.events import Answered, Cancelled, Failed, Outcome, PutOff
 from greenroom.actors.facts import RunClosed
 from greenroom.actors.keys import conclusion_key, partial_key
 from greenroom.actors.lines import (
@@ -15,8 +15,10 @@ from greenroom.actors.lines import (
     STOPPED_SHORT_LINE,
     cut_answer,
     late_line,
+    unreachable_line,
 )
 from greenroom.actors.model import DeliveryKind, Ending, MessageKind, Role
+from greenroom.actors.postponing import put_off, retry_after_s
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import IDLE, Asking, Interrupted, Running
 from greenroom.actors.tail import FINISHES
@@ -34,6 +36,10 @@ def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rul
             _interrupt(draft, phase)  # Empty after a drain began: a soft interrupt is no answer.
         case Answered():
             _fail(draft, phase, "", EMPTY_LINE, rules)
+        case PutOff() if draft.draining is not None:
+            _interrupt(draft, phase)
+        case PutOff():
+            _put_off_or_fail(draft, phase, outcome, rules)
         case Failed(line, said):
             _fail(draft, phase, said, line, rules)
         case Cancelled():
@@ -48,6 +54,15 @@ def give_up(draft: Draft, phase: Running, line: str, rules: Rules) -> None:
     draft.do(CancelAlarms(), CancelRun(draft.generation))
     _fail(draft, phase, phase.said, line, rules)
     draft.do(ReportRun(live=False))
+
+
+def _put_off_or_fail(draft: Draft, phase: Running | Asking, outcome: PutOff, rules: Rules) -> None:
+    waited_s = phase.waited_s if isinstance(phase, Running) else 0.0
+    after_s = retry_after_s(draft.id, waited_s, outcome.retry_after_s, rules)
+    if after_s is None or isinstance(phase, Asking):
+        _fail(draft, phase, outcome.said, unreachable_line(outcome.why, waited_s), rules)
+    else:
+        put_off(draft, phase, outcome, after_s)
 
 
 def _answer(draft: Draft, phase: Running | Asking, text: str, finish: str, rules: Rules) -> None:

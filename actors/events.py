@@ -132,7 +132,15 @@ class Cancelled(Struct, frozen=True):
     """The run was stopped by us and ended."""
 
 
-Outcome = Answered | Failed | Cancelled
+class PutOff(Struct, frozen=True):
+    """The agent could not reach what it needs; the same work is tried again. `why` is for the person."""
+
+    why: str
+    retry_after_s: float | None = None
+    said: str = ""
+
+
+Outcome = Answered | Failed | Cancelled | PutOff
 
 
 class RunEnded(Struct, Solicited, frozen=True):
@@ -154,10 +162,16 @@ class IdleRang(Struct, Solicited, frozen=True):
     """Nothing happened for a while."""
 
 
+class RetryRang(Struct, Solicited, frozen=True):
+    """The time came to try again what this run could not do."""
+
+    generation: Generation
+
+
 RunEvent = (
     LifeShown | Spoke | Reported | Progressed | ToolCalled | ToolWithheld | ToolReturned | Asked | RunEnded | Rang
 )
 TreeEvent = Arrived | Woke | Resumed | Drained | CutShort
 """What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""
 
-Event = TreeEvent | IdleRang | RunEvent
+Event = TreeEvent | IdleRang | RetryRang | RunEvent

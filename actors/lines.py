@@ -67,6 +67,17 @@ def endless_line(run_max_s: float) -> str:
     return f"(The agent was still at it after {span(run_max_s)}, so its run was ended. Write again to go on.)"
 
 
+def put_off_line(why: str, after_s: float) -> str:
+    """Say that the agent could not reach what it needs, and when it tries again."""
+    return f"(The agent cannot go on just now: {why}. It tries again in {span(after_s)}.)"
+
+
+def unreachable_line(why: str, waited_s: float) -> str:
+    """Say that the agent still could not reach what it needs, after so much waiting."""
+    waited = f" after waiting {span(waited_s)} in all" if waited_s > 0 else ""
+    return f"(The agent could not go on{waited}: {why}. Your message is kept; write again to try anew.)"
+
+
 def cut_answer(text: str, limit: int) -> str:
     """Cut an answer at its limit, and say so."""
     return text if len(text) <= limit else f"{text[:limit]}\n\n(Cut here: an answer has at most {limit:,} characters.)"

@@ -197,6 +197,7 @@ class RunCause(StrEnum):
     INBOUND = "inbound"
     RESUME = "resume"
     ANSWERED_QUESTION = "answered_question"
+    PROVIDER_RETRY = "provider_retry"  # the run before could not reach what it needs
 
 
 class FreshCause(StrEnum):
@@ -214,6 +215,7 @@ class InterruptReason(StrEnum):
     SHUTDOWN_TIMEOUT = "shutdown_timeout"  # a shutdown drained, and the run did not finish in time
     RESTART_INTERRUPTED = "restart_interrupted"  # the last boot ended without a clean end
     ACTOR_CRASHED = "actor_crashed"  # the session's actor died and was started again
+    PROVIDER_ERROR = "provider_error"  # what the agent needs could not be reached
 
 
 class Ending(StrEnum):

@@ -109,8 +109,11 @@ def _counts(draft: Draft, run: OpenRun, resumed: Resumed | None) -> bool:
     """Say whether the attempt that was interrupted counts against the work, as one that may be to blame for it.
 
     It does not when it moved the work on before an orderly drain cut it short, nor when the house fell around it
-    (an actor crashed, in an epoch before this one): its own actor, or the process, died of neither.
+    (an actor crashed, in an epoch before this one): its own actor, or the process, died of neither. Nor when what
+    it needed could not be reached: for that there is a limit of its own.
     """
+    if run.interrupted_by == InterruptReason.PROVIDER_ERROR:
+        return False
     drained = run.interrupted_by in DRAINED and run.last_progress_at > run.opened_at
     reason = resumed.reason if resumed is not None else None
     return not drained and not (reason == InterruptReason.ACTOR_CRASHED and run.epoch < draft.epoch)
@@ -142,7 +145,8 @@ def _start(
     rules: Rules,
 ) -> Running:
     segment, anchored = (old.segment, old.anchored) if old is not None else (0, False)
-    phase = Running(run, segment, draft.tail.user_seq, anchored=anchored, late_s=late_s)
+    waited_s = old.waited_s if old is not None and not new else 0.0  # Whoever writes begins a new patience.
+    phase = Running(run, segment, draft.tail.user_seq, anchored=anchored, late_s=late_s, waited_s=waited_s)
     draft.move(phase)
     draft.do(ReportRun(live=True), StartRun(run, new, note))
     draft.arm_run(rules)

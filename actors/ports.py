@@ -153,6 +153,19 @@ class ToolFailedError(Exception):
     """A tool failed in an earlier attempt at the same work. That outcome is stored; the tool is not called again."""
 
 
+class ProviderError(Exception):
+    """Raised by an agent: what it needs (its model's provider) cannot be reached just now; try the work again.
+
+    The run is put off and the same work goes on by itself later: after back-off, and not before `retry_after_s` if the
+    provider said so. A restart meanwhile changes nothing. After `provider_max_s` the person is told.
+    """
+
+    def __init__(self, why: str, retry_after_s: float | None = None) -> None:
+        """`why` is shown to the person: short, honest, without secrets."""
+        super().__init__(why)
+        self.retry_after_s = retry_after_s
+
+
 class Conclusion(Struct, frozen=True):
     """What an agent may return instead of text, to say how its model stopped.
 

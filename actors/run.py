@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from greenroom.actors.events import Answered, Cancelled, Failed, Outcome
+from greenroom.actors.events import Answered, Cancelled, Failed, Outcome, PutOff
 from greenroom.actors.lines import CRASHED_LINE
 from greenroom.actors.mending import mend
-from greenroom.actors.ports import Agent, Conclusion
+from greenroom.actors.ports import Agent, Conclusion, ProviderError
 from greenroom.actors.turn import LiveTurn
 
 logger = logging.getLogger("greenroom.run")
+
+WHY_MAX = 200
+"""Characters of a provider's error that the person is shown."""
 
 
 async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
@@ -24,6 +27,9 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
         return Cancelled()
     except GeneratorExit:  # The agent's own, or the loop is torn down around us: then nobody hears this.
         return Failed(CRASHED_LINE.format(what=GeneratorExit.__name__), turn.said)
+    except ProviderError as error:
+        logger.info("the agent could not go on in %s: %s", turn.session, error)
+        return PutOff(mend(str(error), "the provider's error")[:WHY_MAX], error.retry_after_s, turn.said)
     except BaseException as error:  # Invariant: whatever an agent raises ends its own run, with an outcome.
         logger.warning("the agent failed in %s: %r", turn.session, error, exc_info=error)
         return Failed(CRASHED_LINE.format(what=type(error).__name__), turn.said)

@@ -36,6 +36,7 @@ from greenroom.actors.events import (
     Rang,
     Reported,
     Resumed,
+    RetryRang,
     RunEnded,
     RunEvent,
     Spoke,
@@ -58,6 +59,7 @@ from greenroom.actors.keys import ASIDE, question_row_key, tool_call_row_key, to
 from greenroom.actors.lines import ASIDE_LINE, DOUBT_RESULT, endless_line, silent_line, working_line
 from greenroom.actors.model import (
     DeliveryKind,
+    Generation,
     InterruptReason,
     MessageKind,
     OpenRun,
@@ -68,6 +70,7 @@ from greenroom.actors.model import (
     ToolCall,
 )
 from greenroom.actors.opening import answer_to, open_run
+from greenroom.actors.postponing import try_again
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
 from greenroom.actors.succeeding import reset_if_due
 
@@ -120,6 +123,8 @@ def step(session: Session, event: Event, now: float, rules: Rules) -> tuple[Sess
             _cut_short(draft)
         case IdleRang():
             _offer_rest(draft)
+        case RetryRang(generation):
+            _retry(draft, generation, rules)
         case _:
             assert_never(event)
     return draft.result()
@@ -242,8 +247,22 @@ def _cut_short(draft: Draft) -> None:
 
 
 def _offer_rest(draft: Draft) -> None:
-    if isinstance(draft.phase, Idle | Interrupted) and not _may_begin(draft):
-        draft.do(Rest())
+    match draft.phase:
+        case Running() | Asking() | Interrupted(retrying=True):
+            pass
+        case Idle() | Interrupted():
+            if not _may_begin(draft):
+                draft.do(Rest())
+        case _:
+            assert_never(draft.phase)
+
+
+def _retry(draft: Draft, generation: Generation, rules: Rules) -> None:
+    """Try again what that run could not do, unless something else became of it."""
+    phase = draft.phase
+    waits = isinstance(phase, Interrupted) and phase.retrying and phase.run.generation == generation
+    if waits and draft.draining is None and not draft.quarantined:
+        try_again(draft, rules)
 
 
 # -- what comes from the run ------------------------------------------------------------------------------------------
@@ -309,7 +328,7 @@ def _keep_result(draft: Draft, phase: Running | Asking, event: ToolReturned, rul
     draft.append(tool_result_row_key(call.key, draft.generation), Role.TOOL, event.result, tool_key=call.key)
     run = replace(phase.run, attempt=1, last_progress_at=draft.now)  # A stored result is progress: budgets start anew.
     _stamp(draft, run)
-    draft.move(replace(phase, run=run))
+    draft.move(replace(phase, run=run, waited_s=0.0) if isinstance(phase, Running) else replace(phase, run=run))
     draft.do(Confirm(draft.generation, call.key))
     _hear(draft, rules)
 

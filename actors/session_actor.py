@@ -13,6 +13,7 @@ from greenroom.actors.acts import (
     Act,
     ArmAlarm,
     ArmIdle,
+    ArmRetry,
     CancelAlarms,
     CancelRun,
     Confirm,
@@ -27,7 +28,7 @@ from greenroom.actors.acts import (
     StartRun,
 )
 from greenroom.actors.alarms import Alarms
-from greenroom.actors.events import Alarm, Cancelled, Event, IdleRang, Rang, RunEnded, TreeEvent
+from greenroom.actors.events import Alarm, Cancelled, Event, IdleRang, Rang, RetryRang, RunEnded, TreeEvent
 from greenroom.actors.link import Place
 from greenroom.actors.model import Generation, SessionId, Snapshot
 from greenroom.actors.pooled import PooledActor
@@ -79,8 +80,8 @@ class AlarmsRang(Solicited):
 
 ALARMS_RANG = AlarmsRang()
 IDLE_RANG = IdleRang()
-IDLE = "idle"
-"""Names the one alarm that is not a run's."""
+IDLE, RETRY = "idle", "retry"
+"""Name the alarms that are not a run's."""
 
 
 class SessionActor(PooledActor):
@@ -194,7 +195,7 @@ class SessionActor(PooledActor):
     def _act(self, act: Act) -> None:
         around = self._house.around
         match act:
-            case ArmAlarm():
+            case ArmAlarm() | ArmIdle() | ArmRetry():
                 self._arm(act)
             case CancelAlarms():
                 self._silence()
@@ -212,15 +213,21 @@ class SessionActor(PooledActor):
                 around.report_concluded(self._state.key)
             case ReportSucceeded():
                 around.report_succeeded(self._state.key, self._successor)
-            case ArmIdle(after_s):
-                self._alarms.set(IDLE, after_s, IDLE_RANG)
             case Rest():
                 around.offer_rest(self._id, self._told)
             case _:
                 assert_never(act)
 
-    def _arm(self, act: ArmAlarm) -> None:
-        self._alarms.set(act.alarm, act.after_s, Rang(act.generation, act.alarm))
+    def _arm(self, act: ArmAlarm | ArmIdle | ArmRetry) -> None:
+        match act:
+            case ArmAlarm(generation, alarm, after_s):
+                self._alarms.set(alarm, after_s, Rang(generation, alarm))
+            case ArmIdle(after_s):
+                self._alarms.set(IDLE, after_s, IDLE_RANG)
+            case ArmRetry(generation, after_s):
+                self._alarms.set(RETRY, after_s, RetryRang(generation))
+            case _:
+                assert_never(act)
 
     def _ring(self) -> None:
         """On the timers' thread."""

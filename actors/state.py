@@ -37,6 +37,8 @@ class Interrupted(Struct, frozen=True):
     question: Question | None = None
     anchored: bool = False
     calls: tuple[ToolRecord, ...] = ()  # of the work, if one of them has no result
+    waited_s: float = 0.0  # in sum, for what the agent could not reach
+    retrying: bool = False  # a timer is armed that goes on with it
 
 
 class Running(Struct, frozen=True):
@@ -52,6 +54,7 @@ class Running(Struct, frozen=True):
     anchored: bool = False
     said: str = ""
     late_s: float = 0.0  # how long the oldest message had waited when the run began, if that is worth a word
+    waited_s: float = 0.0  # in sum, for what the agent could not reach, since the work last moved
 
 
 class Asking(Struct, frozen=True):

@@ -42,6 +42,8 @@ def recovery_note(
 
 def user_notice(reason: InterruptReason | str) -> str:
     """Tell the person in one short line that the work goes on by itself."""
+    if reason == InterruptReason.PROVIDER_ERROR:
+        return "Trying again."
     if reason == InterruptReason.ACTOR_CRASHED:
         return "Something went wrong on my side; I am going on with your request."
     return "I was restarted; I am going on with your request."
@@ -82,6 +84,8 @@ def _cause(reason: InterruptReason | str) -> str:
             return "the service ended without warning and was started again"
         case InterruptReason.ACTOR_CRASHED:
             return "the part of the service that ran you failed and was started again"
+        case InterruptReason.PROVIDER_ERROR:
+            return "what you needed could not be reached, and is tried again"
         case _:
             assert_never(known)
 

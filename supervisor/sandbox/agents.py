@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.model import Message, MessageKind, Role, ToolPolicy
-from greenroom.actors.ports import Conclusion, ToolFailedError, ToolInDoubtError, Turn
+from greenroom.actors.ports import Conclusion, ProviderError, ToolFailedError, ToolInDoubtError, Turn
 from greenroom.actors.simulation import WALL
 from greenroom.supervisor.sandbox.happening import AGENT
 
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn")
 TOOLS = ("pure", "keyed", "once", "ask")
 CUTS = ("before", "after")
-STEPS = (*TOOLS, *TOOLS, "say", "progress", "refusing", "question", "nap", "doze", "thread")
+STEPS = (*TOOLS, *TOOLS, "say", "progress", "refusing", "question", "nap", "doze", "thread", "outage")
 QUEUE_S = 1_000.0
 """How long a session that was found fresh may wait until it is resumed."""
 
 KILLS_MAX = 4
 """How often a message may end the process (`kill`): more than a session may be attempted."""
+
+OUTAGES_MAX = 5
+"""How often a message may find the model's provider down (`outage`): more than a session may be attempted."""
 
 
 class AgentGone(BaseException):
@@ -122,8 +125,17 @@ class ScriptedAgent:
             case "kill" if self._may_kill(name):
                 self._world.kill("agent: kills the process")
                 await asyncio.sleep(1)  # Nothing goes on after that.
+            case "outage":
+                self._fail_to_reach(step, name)
             case _:
                 pass
+
+    def _fail_to_reach(self, step: str, name: str) -> None:
+        """The model's provider is down, for a while; sometimes it says for how long."""
+        if self._world.outages[name] < OUTAGES_MAX and not self._world.calm:
+            self._world.outages[name] += 1
+            self._world.fault("agent: provider down")
+            raise ProviderError("the model is overloaded", retry_after_s=20.0 if step.endswith("1") else None)
 
     def _may_kill(self, name: str, most: int = KILLS_MAX) -> bool:
         """Whether this may end the process once more; counts it."""

@@ -114,6 +114,8 @@ def one_note_for_each_interruption(db: apsw.Connection, _: World) -> Iterator[st
 def attempts_are_counted(db: apsw.Connection, _: World) -> Iterator[str]:
     """The next attempt at the same work has the next number, unless the one before got somewhere.
 
+    After an outage of what it needs it has the same one.
+
     One that was drained, or around which the house fell while the process lived, need not count.
     """
     for session, generation, attempt, before in rows(
@@ -121,7 +123,7 @@ def attempts_are_counted(db: apsw.Connection, _: World) -> Iterator[str]:
         "SELECT session_id, generation, attempt, before FROM (SELECT session_id, work, generation, attempt,"
         " lag(attempt) OVER work AS before, lag(generation) OVER work AS former, lag(interrupted_by) OVER work AS mark,"
         " lag(epoch) OVER work AS life FROM runs WINDOW work AS (PARTITION BY session_id, work ORDER BY generation))"
-        " AS it WHERE before IS NOT NULL AND attempt <> before + 1"
+        " AS it WHERE before IS NOT NULL AND attempt <> before + (mark IS NOT 'provider_error')"
         " AND NOT (attempt = before AND (mark IS NOT NULL OR"
         " (SELECT ending NOT IN ('clean', 'unclean') FROM boots WHERE boots.epoch = life)))"
         " AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.session_id = it.session_id"
@@ -146,11 +148,14 @@ def a_run_has_its_cause(db: apsw.Connection, _: World) -> Iterator[str]:
     """A run is opened for what somebody said, or by a decision to go on; never for nothing."""
     for session, generation, cause in rows(
         db,
-        "SELECT session_id, generation, cause FROM runs WHERE NOT iif(cause = 'resume',"
+        "SELECT session_id, generation, cause FROM runs WHERE NOT CASE cause WHEN 'provider_retry' THEN"
+        " EXISTS (SELECT 1 FROM runs AS former WHERE former.session_id = runs.session_id"
+        " AND former.generation = runs.generation - 1 AND former.interrupted_by = 'provider_error')"
+        " WHEN 'resume' THEN"
         " EXISTS (SELECT 1 FROM decisions WHERE decisions.session_id = runs.session_id"
-        " AND decisions.epoch = runs.epoch AND decisions.generation = runs.generation - 1 AND rule = 'RESUME'),"
-        " EXISTS (SELECT 1 FROM inbox WHERE inbox.session_id = runs.session_id"
-        " AND inbox.generation = runs.generation))",
+        " AND decisions.epoch = runs.epoch AND decisions.generation = runs.generation - 1 AND rule = 'RESUME')"
+        " ELSE EXISTS (SELECT 1 FROM inbox WHERE inbox.session_id = runs.session_id"
+        " AND inbox.generation = runs.generation) END",
     ):
         yield f"run {generation} of session {session} was opened for nothing, its cause is said to be {cause}"
 

@@ -81,12 +81,15 @@ def _noted_twice(real: Callable[..., Any]) -> Any:
     return tell
 
 
-def _arms_beside(_: object) -> Any:
+def _arms_beside(real: Callable[..., None]) -> Any:
     """What is armed anew does not replace what was armed before, and is not found when it is to be cancelled."""
     number = count()
 
-    def arm(self: Any, act: ArmAlarm) -> None:
-        self._alarms.set((act.alarm, next(number)), act.after_s, Rang(act.generation, act.alarm))
+    def arm(self: Any, act: Any) -> None:
+        if isinstance(act, ArmAlarm):
+            self._alarms.set((act.alarm, next(number)), act.after_s, Rang(act.generation, act.alarm))
+        else:
+            real(self, act)
 
     return arm
 
@@ -280,6 +283,20 @@ MUTANTS = (
         (Swap(opening, "_counts", lambda _: lambda *_args, **_words: False),),
         frozenset({"attempts_are_counted"}),
         story(stories.dies_at_work),
+    ),
+    Mutant(
+        "outage blamed on the work",
+        "an attempt that found its provider down is counted as one that got nowhere",
+        (Swap(opening, "_counts", lambda _: lambda *_args, **_words: True),),
+        frozenset({"attempts_are_counted"}),
+        story(stories.finds_the_provider_down),
+    ),
+    Mutant(
+        "put off and forgotten",
+        "the timer of the next try is armed, and nobody listens to it",
+        (Swap(session, "_retry", lambda _: lambda *_: None),),
+        frozenset({"no_run_stays_open", "what_is_stored_is_answered"}),
+        story(stories.finds_the_provider_down),
     ),
     Mutant(
         "freshness stamped by restarts",

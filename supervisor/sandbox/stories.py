@@ -40,6 +40,12 @@ def dies_at_work(told: Scenario, _: int) -> None:
     is_still_checked(told)
 
 
+def finds_the_provider_down(told: Scenario, _: int) -> None:
+    """What the agent needs cannot be reached, more often than an attempt may fail."""
+    told.says("m1 outage answer")
+    told.advance(1_000)
+
+
 def dies_with_a_queue(told: Scenario, _: int) -> None:
     """A message waits for the run before it when the process is killed."""
     told.says("m1 nap answer")

@@ -152,6 +152,7 @@ class World:
     effects: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (chat, policy, step) -> how often
     keys: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)  # the idempotency keys seen for these
     granted: Counter[str] = field(default_factory=Counter)  # chat -> how often its person allowed a repetition
+    outages: Counter[str] = field(default_factory=Counter)  # message -> how often it found the provider down
     kills: Counter[str] = field(default_factory=Counter)  # message -> how often it ended the process
     done: set[tuple[str, str, str]] = field(default_factory=set)  # effects whose result was stored
     moved: dict[str, float] = field(default_factory=dict)  # chat -> when its agent last did something

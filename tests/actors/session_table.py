@@ -20,9 +20,11 @@ from greenroom.actors.events import (
     IdleRang,
     LifeShown,
     Progressed,
+    PutOff,
     Rang,
     Reported,
     Resumed,
+    RetryRang,
     RunEnded,
     Spoke,
     ToolCalled,
@@ -88,6 +90,7 @@ PHASES: dict[str, Session] = {
     "Idle": IDLE,
     "Interrupted": open_session(OPEN),
     "Interrupted, question open": open_session(replace(OPEN, question=QUESTION, segment=1)),
+    "Interrupted, put off": _after(RUNNING, RunEnded(G, PutOff("overloaded"))),
     "Running": RUNNING,
     "Running, message waits": _after(RUNNING, Arrived(replace(MESSAGE, id=InboxId(2)))),
     "Running, draining": _after(RUNNING, Drained(InterruptReason.SHUTDOWN_TIMEOUT)),
@@ -113,6 +116,8 @@ EVENTS: dict[str, Event] = {
     "RunEnded(Answered, empty)": RunEnded(G, Answered("")),
     "RunEnded(Failed)": RunEnded(G, Failed("(line)")),
     "RunEnded(Cancelled)": RunEnded(G, Cancelled()),
+    "RunEnded(PutOff)": RunEnded(G, PutOff("overloaded")),
+    "RetryRang": RetryRang(G),
     **{f"Rang({alarm.name})": Rang(G, alarm) for alarm in Alarm},
 }
 
