@@ -10,6 +10,7 @@ from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, Inbound
 from greenroom.actors.keys import answer_key, line_key, tool_result_row_key, user_message_key
 from greenroom.actors.lines import CUT_RESULT
 from greenroom.actors.model import (
+    Attachment,
     Delivery,
     DeliveryKind,
     DeliveryState,
@@ -119,6 +120,7 @@ class Draft:
         author: str | None = None,
         tool_calls: tuple[ToolCall, ...] = (),
         tool_key: str | None = None,
+        attachments: tuple[Attachment, ...] = (),
         at: float | None = None,
     ) -> Message:
         """Add a row to the transcript, under the session's current generation, said now unless `at` says when."""
@@ -135,6 +137,7 @@ class Draft:
             author=author,
             tool_calls=tool_calls,
             tool_key=tool_key,
+            attachments=attachments,
         )
         self.facts.append(MessageAppended(self.id, self.epoch, message))
         if role is Role.USER or role is Role.ASSISTANT:
@@ -144,7 +147,13 @@ class Draft:
 
     def append_user(self, inbound: StoredInbound) -> Message:
         """Make a stored inbound the user's message; it will not be handed to another run."""
-        message = self.append(user_message_key(inbound.id), Role.USER, inbound.text, author=inbound.author)
+        message = self.append(
+            user_message_key(inbound.id),
+            Role.USER,
+            inbound.text,
+            author=inbound.author,
+            attachments=inbound.attachments,
+        )
         self.write(InboundTaken(self.id, inbound.id, self.generation, message.seq))
         return message
 

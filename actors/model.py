@@ -122,6 +122,15 @@ class MessageKind(StrEnum):
     FAILED = "failed"  # system: the run ended in a reported error
 
 
+class Attachment(Struct, frozen=True):
+    """Something that came with a message, as a reference: it is never downloaded, opened or copied here."""
+
+    where: str  # a path or URL that the agent can use
+    media_type: str = "application/octet-stream"
+    size: int | None = None  # bytes, if the platform says so
+    name: str | None = None  # as its sender calls it
+
+
 class ToolPolicy(StrEnum):
     """What may happen to a tool call whose result was not stored (DESIGN section 1, row D)."""
 
@@ -159,6 +168,7 @@ class Message(Struct, frozen=True):
     author: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_key: str | None = None  # on tool rows: the call that this is the result of
+    attachments: tuple[Attachment, ...] = ()  # what came with the user's words, which may then be none
 
 
 class Inbound(Struct, frozen=True):
@@ -170,6 +180,7 @@ class Inbound(Struct, frozen=True):
     author: str | None = None
     sent_at: float | None = None  # UTC epoch seconds, as the platform says
     reply_to: str | None = None  # the platform's id of the user's message, to anchor the answer to
+    attachments: tuple[Attachment, ...] = ()  # with one, the text may be empty
 
 
 class StoredInbound(Struct, frozen=True):
@@ -180,6 +191,7 @@ class StoredInbound(Struct, frozen=True):
     author: str | None
     at: float  # UTC epoch seconds at which it became durable
     reply_to: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Receipt(Struct, frozen=True):

@@ -185,7 +185,10 @@ class Turn(Protocol):
 
     @property
     def text(self) -> str:
-        """The user's words to be answered: all messages that no answer covers, joined by newlines. May be empty."""
+        """The user's words to be answered: all messages that no answer covers, joined by newlines. May be empty.
+
+        What came with them is in `new`, as each message's `attachments`.
+        """
 
     @property
     def new(self) -> Sequence[Message]:

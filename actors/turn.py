@@ -67,7 +67,7 @@ class LiveTurn:
     @property
     def text(self) -> str:
         """The words of those messages, joined by newlines."""
-        return "\n".join(message.text for message in self._new)
+        return "\n".join(message.text for message in self._new if message.text)
 
     @property
     def attempt(self) -> int:

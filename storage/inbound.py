@@ -4,7 +4,7 @@ import apsw
 
 from greenroom.actors.facts import InboundStored
 from greenroom.actors.model import InboxId, Receipt, SessionId
-from greenroom.storage.rows import Contradiction, Crowded, one_row, read_key
+from greenroom.storage.rows import Contradiction, Crowded, one_row, read_key, write_attachments
 
 
 def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
@@ -15,8 +15,8 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
     inbound, key = fact.inbound, str(fact.inbound.key)
     session_id = _route(db, key) or _new_session(db, key, fact.at)
     row = db.execute(
-        "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, sent_at, at, epoch)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
+        "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, attachments, sent_at, at,"
+        " epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
         " ON CONFLICT (platform, account, update_id) DO NOTHING RETURNING id",
         (
             session_id,
@@ -26,6 +26,7 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
             inbound.text,
             inbound.author,
             inbound.reply_to,
+            write_attachments(inbound.attachments),
             inbound.sent_at,
             fact.at,
             fact.epoch,

@@ -42,6 +42,7 @@ from greenroom.storage.rows import (
     RUN_COLUMNS,
     Row,
     one_row,
+    read_attachments,
     read_delivery,
     read_key,
     read_run,
@@ -165,10 +166,14 @@ def _open_run(db: apsw.Connection, session_id: SessionId) -> OpenRun | None:
 
 def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound, ...]:
     rows = db.execute(
-        "SELECT id, text, author, at, reply_to FROM inbox WHERE session_id = ? AND generation IS NULL ORDER BY id",
+        "SELECT id, text, author, at, reply_to, attachments FROM inbox"
+        " WHERE session_id = ? AND generation IS NULL ORDER BY id",
         (session_id,),
     )
-    return tuple(StoredInbound(InboxId(inbox_id), text, author, at, to) for inbox_id, text, author, at, to in rows)
+    return tuple(
+        StoredInbound(InboxId(inbox_id), text, author, at, reply_to, read_attachments(attached))
+        for inbox_id, text, author, at, reply_to, attached in rows
+    )
 
 
 def _open_question(db: apsw.Connection, session_id: SessionId, work: Generation) -> Question | None:

@@ -6,8 +6,10 @@ from sys import intern
 from typing import Any
 
 import apsw
+import msgspec
 
 from greenroom.actors.model import (
+    Attachment,
     Delivery,
     DeliveryKind,
     DeliveryState,
@@ -27,7 +29,9 @@ from greenroom.actors.model import (
 
 Row = tuple[Any, ...]
 
-MESSAGE_COLUMNS = "seq, generation, key, role, text, at, kind, finish, answers_upto, author, tool_calls, tool_key"
+MESSAGE_COLUMNS = (
+    "seq, generation, key, role, text, at, kind, finish, answers_upto, author, tool_calls, tool_key, attachments"
+)
 RUN_COLUMNS = (
     "runs.generation, runs.epoch, runs.work, runs.cause, runs.attempt, runs.opened_at, runs.last_progress_at,"
     " runs.interrupted_by, runs.ending, runs.reply_to"
@@ -72,7 +76,7 @@ def read_key(text: str) -> SessionKey:
 
 def read_message(row: Row) -> Message:
     """From MESSAGE_COLUMNS."""
-    seq, generation, key, role, text, at, kind, finish, answers_upto, author, calls, tool_key = row
+    seq, generation, key, role, text, at, kind, finish, answers_upto, author, calls, tool_key, attached = row
     return Message(
         seq,
         generation,
@@ -86,6 +90,7 @@ def read_message(row: Row) -> Message:
         author,
         read_calls(calls),
         tool_key,
+        read_attachments(attached),
     )
 
 
@@ -147,3 +152,16 @@ def read_calls(text: str | None) -> tuple[ToolCall, ...]:
     if text is None:
         return ()
     return tuple(ToolCall(key, name, args, ToolPolicy(policy)) for key, name, args, policy in json.loads(text))
+
+
+_attachments = msgspec.json.Decoder(tuple[Attachment, ...])
+
+
+def write_attachments(attachments: tuple[Attachment, ...]) -> str | None:
+    """References as JSON; None for none."""
+    return msgspec.json.encode(attachments).decode() if attachments else None
+
+
+def read_attachments(text: str | None) -> tuple[Attachment, ...]:
+    """What `write_attachments` wrote."""
+    return _attachments.decode(text) if text else ()

@@ -9,12 +9,14 @@ import apsw
 from greenroom.actors.keys import ASIDE
 from greenroom.actors.model import DeliveryKind, SessionId, SessionKey
 from greenroom.actors.ports import Shown
-from greenroom.storage.rows import one_row
+from greenroom.storage.rows import one_row, read_attachments
 
 SHOWN_MAX = 1_000
 """Most messages of one look, whatever was asked for."""
 
-_OWN = "SELECT update_id, text, at, id, generation FROM inbox WHERE session_id = ? ORDER BY id DESC LIMIT ?"
+_OWN = (
+    "SELECT update_id, text, attachments, at, id, generation FROM inbox WHERE session_id = ? ORDER BY id DESC LIMIT ?"
+)
 
 # A question's text and its row are one transaction, of one moment.
 _THEIRS = """
@@ -50,8 +52,8 @@ def read_shown(db: apsw.Connection, session: SessionKey, last: int) -> tuple[Sho
         return ()
     last = max(0, min(last, SHOWN_MAX))
     own = [
-        _Own(Shown(update_id, mine=True, text=text, at=at), inbox_id, generation)
-        for update_id, text, at, inbox_id, generation in db.execute(_OWN, (session_id, last))
+        _Own(Shown(update_id, mine=True, text=text or _named(attached), at=at), inbox_id, generation)
+        for update_id, text, attached, at, inbox_id, generation in db.execute(_OWN, (session_id, last))
     ]
     theirs = [
         _Theirs(
@@ -63,6 +65,11 @@ def read_shown(db: apsw.Connection, session: SessionKey, last: int) -> tuple[Sho
         for message_ids, text, at, kind, generation, asked_after in db.execute(_THEIRS, (session_id, last))
     ]
     return tuple(_merged(own[::-1], theirs[::-1])[-last:] if last else ())
+
+
+def _named(attached: str | None) -> str:
+    """What stands for a message without words."""
+    return " ".join(f"[{each.name or each.media_type}]" for each in read_attachments(attached))
 
 
 class _Own(NamedTuple):

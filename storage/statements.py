@@ -37,7 +37,7 @@ from greenroom.actors.facts import (
 )
 from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.inbound import store_inbound
-from greenroom.storage.rows import Contradiction, one_row, write_calls
+from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
 from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
 from greenroom.storage.succession import session_succeeded
 
@@ -152,7 +152,8 @@ def _message_appended(db: apsw.Connection, fact: MessageAppended) -> None:
 
 _APPEND = (
     "INSERT INTO messages (session_id, seq, epoch, generation, key, role, kind, text, at, finish, answers_upto,"
-    " author, tool_calls, tool_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    " author, tool_calls, tool_key, attachments) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
 )
 
 
@@ -173,6 +174,7 @@ def _bind_message(fact: MessageAppended) -> tuple[Any, ...]:
         message.author,
         write_calls(message.tool_calls),
         message.tool_key,
+        write_attachments(message.attachments),
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from greenroom.actors.model import Inbound
+from greenroom.actors.model import Attachment, Inbound
 from greenroom.supervisor.policy import Policy
 
 UPDATE_ID_MAX = 255
 """Longest id of an inbound, in characters."""
+
+WHERE_MAX = 2_048
+"""Longest path or URL of an attachment, in characters."""
 
 KEPT_CONTROLS = frozenset("\n\t")
 
@@ -49,7 +52,9 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
     if not 1 <= len(inbound.update_id) <= UPDATE_ID_MAX or not inbound.update_id.isprintable():
         return TurnAway(f"the message's id must be 1 to {UPDATE_ID_MAX} printable characters")
     text = clean(inbound.text)
-    if not text.strip():
+    if (refused := judge_attachments(inbound.attachments, policy)) is not None:
+        return TurnAway(refused)
+    if not text.strip() and not inbound.attachments:
         return TurnAway("the message is empty; write some text")
     if len(text) > policy.text_max:
         return TurnAway(
@@ -65,9 +70,31 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
         )
     author = clean(inbound.author)[:UPDATE_ID_MAX] if inbound.author is not None else None
     reply_to = clean(inbound.reply_to) if inbound.reply_to is not None else None
-    if (text, author, reply_to) != (inbound.text, inbound.author, inbound.reply_to):
-        inbound = replace(inbound, text=text, author=author, reply_to=reply_to)
+    attached = tuple(_clean_attachment(each) for each in inbound.attachments)
+    if (text, author, reply_to, attached) != (inbound.text, inbound.author, inbound.reply_to, inbound.attachments):
+        inbound = replace(inbound, text=text, author=author, reply_to=reply_to, attachments=attached)
     return Admit(inbound, Bucket(filled.tokens - 1.0, now))
+
+
+def judge_attachments(attachments: tuple[Attachment, ...], policy: Policy) -> str | None:
+    """Say why these cannot come in; None if they can."""
+    if len(attachments) > policy.attachments_max:
+        limit = f"the limit is {policy.attachments_max:,} (policy.attachments_max)"
+        return f"the message has {len(attachments):,} attachments, {limit}; send fewer"
+    for each in attachments:
+        if not 1 <= len(each.where) <= WHERE_MAX or not each.where.isprintable():
+            return f"an attachment's path or URL must be 1 to {WHERE_MAX:,} printable characters"
+        if not 1 <= len(each.media_type) <= UPDATE_ID_MAX or not each.media_type.isprintable():
+            return f"an attachment's media type must be 1 to {UPDATE_ID_MAX} printable characters, such as image/png"
+        if each.size is not None and not 0 <= each.size <= policy.attachment_bytes_max:
+            limit = f"the limit is {policy.attachment_bytes_max:,} (policy.attachment_bytes_max)"
+            return f"an attachment has {each.size:,} bytes, {limit}; send a smaller one"
+    return None
+
+
+def _clean_attachment(attachment: Attachment) -> Attachment:
+    name = None if attachment.name is None else clean(attachment.name)[:UPDATE_ID_MAX]
+    return attachment if name == attachment.name else replace(attachment, name=name)
 
 
 def refill(bucket: Bucket | None, policy: Policy, now: float) -> Bucket:

@@ -60,6 +60,8 @@ class Policy(Rules):
     chat_rate_per_s: float = 2.0  # and how fast it may go on
     chat_backlog_max: int = 1000  # messages of one chat that wait; more are not acknowledged
     text_max: int = 100_000  # characters of one inbound
+    attachments_max: int = 20  # references that come with one inbound
+    attachment_bytes_max: int = 1_000_000_000  # of one of them, as its platform says; nothing is downloaded here
     session_mailbox_max: int = 10_000  # events that wait for one session's actor
     sessions_live_max: int = 1_000_000  # session actors in memory at the same time
 

@@ -160,7 +160,9 @@ def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Com
         then(receipt)
     finally:
         if not receipt.repeated:
-            stored = StoredInbound(receipt.inbox_id, inbound.text, inbound.author, at, inbound.reply_to)
+            stored = StoredInbound(
+                receipt.inbox_id, inbound.text, inbound.author, at, inbound.reply_to, inbound.attachments
+            )
             inside.wake(InboundCommitted(receipt, stored))
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors.model import Inbound, Receipt, SessionKey
+from greenroom.actors.model import Attachment, Inbound, Receipt, SessionKey
 from greenroom.actors.pool import PoolRuntime
 from greenroom.platforms.agents.function import as_agent
 from greenroom.storage.store import SqliteStore
@@ -94,13 +94,14 @@ class AsyncRoom(Room):
         author: str | None = None,
         sent_at: float | None = None,
         reply_to: str | None = None,
+        attachments: Sequence[Attachment] = (),
     ) -> Receipt:
         """Take one message of a chat (`platform:account:chat[:thread]`); returns when it is on disk.
 
         The same `id` again gives the same receipt, with `repeated` set, and nothing happens twice. Raises
         InvalidKeyError, RefusedError (never), BusyError (not now: offer it again).
         """
-        return await accepted(self._core.reception, _inbound(chat, id, text, author, sent_at, reply_to))
+        return await accepted(self._core.reception, _inbound(chat, id, text, author, sent_at, reply_to, attachments))
 
     async def answer(self, receipt: Receipt) -> str:
         """Wait for the final text that answers this message: an answer, or the honest line of a failure.
@@ -136,11 +137,12 @@ class BlockingRoom(Room):
         author: str | None = None,
         sent_at: float | None = None,
         reply_to: str | None = None,
+        attachments: Sequence[Attachment] = (),
         timeout_s: float | None = None,
     ) -> Receipt:
         """See `AsyncRoom.accept`. Raises TimeoutError when it is not on disk in time; it may still get there."""
         future: Future[Receipt | Exception] = Future()
-        self._core.reception.accept(_inbound(chat, id, text, author, sent_at, reply_to), future.set_result)
+        self._core.reception.accept(_inbound(chat, id, text, author, sent_at, reply_to, attachments), future.set_result)
         answer = future.result(timeout_s)
         if isinstance(answer, Exception):
             raise answer
@@ -313,10 +315,16 @@ class Supervisor:
 
 
 def _inbound(
-    chat: str | SessionKey, update_id: str, text: str, author: str | None, sent_at: float | None, reply_to: str | None
+    chat: str | SessionKey,
+    update_id: str,
+    text: str,
+    author: str | None,
+    sent_at: float | None,
+    reply_to: str | None,
+    attachments: Sequence[Attachment],
 ) -> Inbound:
     key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
-    return Inbound(key, update_id, text, author, sent_at, reply_to)
+    return Inbound(key, update_id, text, author, sent_at, reply_to, tuple(attachments))
 
 
 def _text_of(answer: Message | NoAnswer) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
 
-from greenroom.actors.model import Inbound, SessionKey
+from greenroom.actors.model import Attachment, Inbound, SessionKey
 from greenroom.actors.ports import Outgoing, SendRefusedError, TargetGoneError
 
 
@@ -102,10 +102,17 @@ class FakeChatServer:
 
     # The persons' side
 
-    def say(self, session: SessionKey, update_id: str, text: str, author: str | None = None) -> None:
+    def say(
+        self,
+        session: SessionKey,
+        update_id: str,
+        text: str,
+        author: str | None = None,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> None:
         """A person writes. An update id is unique in the account; twice the same is one update, delivered again."""
         with self._mutex:
-            inbound = Inbound(session, update_id, text, author, reply_to=update_id)
+            inbound = Inbound(session, update_id, text, author, reply_to=update_id, attachments=attachments)
             self._updates[session.platform, session.account, update_id] = inbound
             bells = tuple(self._bells)
         for bell in bells:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from greenroom.actors.model import Inbound, Message, Receipt, SessionKey, ToolPolicy
+    from greenroom.actors.model import Attachment, Inbound, Message, Receipt, SessionKey, ToolPolicy
     from greenroom.actors.ports import (
         Agent,
         BusyError,
@@ -37,6 +37,7 @@ _HOMES = {
     "BlockingRoom": "greenroom.supervisor.supervisor",
     "HostedChat": "greenroom.platforms.chats.hosted",
     "Policy": "greenroom.supervisor.policy",
+    "Attachment": "greenroom.actors.model",
     "Inbound": "greenroom.actors.model",
     "Message": "greenroom.actors.model",
     "Receipt": "greenroom.actors.model",
@@ -63,6 +64,7 @@ _HOMES = {
 __all__ = [
     "Agent",
     "AsyncRoom",
+    "Attachment",
     "BlockingRoom",
     "BusyError",
     "Conclusion",

@@ -58,6 +58,7 @@ CREATE TABLE inbox (
     text       TEXT NOT NULL,
     author     TEXT,
     reply_to   TEXT,
+    attachments TEXT,  -- JSON; NULL: none
     sent_at    REAL,
     at         REAL NOT NULL,
     epoch      INTEGER NOT NULL,
@@ -83,6 +84,7 @@ CREATE TABLE messages (
     author       TEXT,
     tool_calls   TEXT,
     tool_key     TEXT,
+    attachments  TEXT,
     UNIQUE (session_id, seq),
     UNIQUE (session_id, key)
 ) STRICT;

@@ -80,7 +80,7 @@ class ScriptedAgent:
             await asyncio.sleep(1)  # A run that was ended meanwhile is cancelled here.
             self._world.break_promise("no_phantom_run", f"a run of {turn.session} has nothing to answer")
         for row in unanswered:
-            name, *directives = row.text.split()
+            name, *directives = words_of(row)
             for n, directive in enumerate(directives):
                 if directive in ENDINGS:
                     return await self._end(turn, directive)
@@ -197,7 +197,7 @@ class ScriptedAgent:
     @staticmethod
     async def _answer(turn: Turn) -> str:
         """Name all that the answer covers; what was said while the agent asked is in the transcript by now."""
-        return answer_for([row.text.split()[0] for row in read_unanswered(await turn.messages())])
+        return answer_for([words_of(row)[0] for row in read_unanswered(await turn.messages())])
 
     async def _end(self, turn: Turn, directive: str) -> str | Conclusion | None:
         endings: dict[str, Callable[[], Coroutine[Any, Any, str | Conclusion | None]]] = {
@@ -241,6 +241,11 @@ def read_unanswered(rows: Sequence[Message]) -> list[Message]:
     """The user's rows that no concluding row covers, oldest first."""
     upto = max((row.answers_upto for row in rows if row.answers_upto is not None), default=0)
     return [row for row in rows if row.role is Role.USER and row.seq > upto]
+
+
+def words_of(row: Message) -> list[str]:
+    """A message's words; one without any is called as its first attachment is."""
+    return row.text.split() or [row.attachments[0].name or "unnamed"]
 
 
 def is_asking(rows: Sequence[Message]) -> bool:

@@ -14,6 +14,7 @@ import apsw
 
 from greenroom.actors.model import SessionKey
 from greenroom.platforms.fakes.chat_server import ChatMessage
+from greenroom.storage.rows import read_attachments
 from greenroom.supervisor.sandbox.world import Network, World
 
 TOKEN = re.compile(r"<(\w+)>")
@@ -231,6 +232,19 @@ def an_answer_comes_after_its_question(db: apsw.Connection, _: World) -> Iterato
         yield f"session {session}: {prompt!r} is answered by {answer!r}, which was said before"
 
 
+def what_came_with_a_message_is_kept(db: apsw.Connection, world: World) -> Iterator[str]:
+    """The references that came with a message are in its inbox row, and in the transcript's row that it became."""
+    for update_id, inboxed, said in rows(
+        db,
+        "SELECT update_id, inbox.attachments, iif(messages.id IS NULL, inbox.attachments, messages.attachments)"
+        " FROM inbox LEFT JOIN messages ON messages.session_id = inbox.session_id"
+        " AND messages.key = 'user.' || inbox.id",
+    ):
+        came = world.attached.get(update_id, ())
+        if not read_attachments(inboxed) == read_attachments(said) == came:
+            yield f"{update_id} came with {came}; stored are {inboxed} and {said}"
+
+
 AFTER_BOOT: tuple[Check, ...] = (
     nothing_acknowledged_is_lost,
     every_open_run_is_decided,
@@ -247,4 +261,5 @@ AFTER_BOOT: tuple[Check, ...] = (
     a_line_is_said_once,
     nothing_is_shown_before_it_is_stored,
     an_answer_comes_after_its_question,
+    what_came_with_a_message_is_kept,
 )

@@ -1,4 +1,4 @@
-"""Bugs of the field, planted in how conversations begin anew."""
+"""Bugs of the field, planted in how conversations begin anew, and in what comes with messages."""
 
 from __future__ import annotations
 
@@ -85,7 +85,17 @@ def _comes_back_to_a_doubt(room: Scenario, seed: int) -> None:
     room.says("m2 answer")
 
 
+def _forgets_attachments(_: Any) -> Any:
+    return lambda _attachments: None
+
+
 MUTANTS = (
+    Mutant(
+        "attachments are lost on the way",
+        "what came with a message is stored with the inbound, and not given to the agent",
+        (Swap(statements, "write_attachments", _forgets_attachments),),
+        frozenset({"what_came_with_a_message_is_kept"}),
+    ),
     Mutant(
         "a boot counts as activity",
         "the age of a conversation is counted from the start of the process, so that restarts keep it for ever",

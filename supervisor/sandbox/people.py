@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from greenroom.actors.model import Attachment
 from greenroom.supervisor.sandbox.agents import CUTS, ENDINGS, STEPS, TOOLS
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
@@ -22,6 +23,8 @@ ROUNDING_S = 1e-6
 
 CUT = 0.15
 """How many calls of tools are cut off by the end of the process."""
+ATTACH_EVERY = 3
+"""With every so-manieth message something comes."""
 
 
 @dataclass(slots=True, order=True)
@@ -75,9 +78,10 @@ class People:
                 continue
             kept = (it for k, it in enumerate(words, 1) if it == "answer" or self._parts.happens(f"m{n}.{k}"))
             text = " ".join((f"m{n}", *kept))
-            self._plan(at, chat, f"u{n}", text)
+            attached = (Attachment(f"/var/spool/{n}.png", "image/png", n, f"{n}.png"),) if n % ATTACH_EVERY == 0 else ()
+            self._plan(at, chat, f"u{n}", text, attached)
             if again_s is not None and self._parts.happens(f"m{n}.again"):
-                self._plan(at + again_s, chat, f"u{n}", text)
+                self._plan(at + again_s, chat, f"u{n}", text, attached)
         self._plans.sort()
 
     def _draw_words(self) -> list[str]:
@@ -99,13 +103,15 @@ class People:
             self._world.faults["chat: updates come in another order"] += 1
             order.shuffle(updates)
 
-    def _plan(self, at: float, chat: SessionKey, update_id: str, text: str) -> None:
+    def _plan(
+        self, at: float, chat: SessionKey, update_id: str, text: str, attachments: tuple[Attachment, ...]
+    ) -> None:
         def say() -> None:
             if update_id in self._world.said:
                 self._world.faults["chat: an update comes again"] += 1
             if self._world.runtime is None:
                 self._world.faults["chat: written while the process is down"] += 1
-            self._world.say(chat, update_id, text)
+            self._world.say(chat, update_id, text, attachments)
 
         self._plans.append(Plan(at, len(self._plans), say))
 

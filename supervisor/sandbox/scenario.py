@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import apsw
 
-from greenroom.actors.model import DeliveryClass, InterruptReason, SessionKey
+from greenroom.actors.model import Attachment, DeliveryClass, InterruptReason, SessionKey
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.storage.faulty_disk import Disk, Fault, FaultKind, Loss, Op
 from greenroom.storage.sqlite import open_reader
@@ -122,10 +122,12 @@ class Scenario:
         """The key of a chat."""
         return chat if isinstance(chat, SessionKey) else SessionKey("p1", "bot", f"chat{chat}")
 
-    def says(self, text: str, chat: int | SessionKey = 1, *, id: str | None = None) -> str:
+    def says(
+        self, text: str, chat: int | SessionKey = 1, *, id: str | None = None, attachments: Sequence[Attachment] = ()
+    ) -> str:
         """A person writes; returns the update's id. The same id again is the same message, delivered again."""
         update_id = id or f"u{len(self.world.said) + 1}"
-        self.world.say(self.chat(chat), update_id, text)
+        self.world.say(self.chat(chat), update_id, text, tuple(attachments))
         return update_id
 
     # -- the process -----------------------------------------------------------------------------------------------
@@ -350,6 +352,7 @@ def _read_copy(copy: Disk, fn: Callable[[apsw.Connection], T]) -> T:
 
 __all__ = [
     "Accident",
+    "Attachment",
     "DeliveryClass",
     "FaultKind",
     "Intent",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from greenroom.actors.model import DeliveryClass, Inbound, SessionId, SessionKey
+from greenroom.actors.model import Attachment, DeliveryClass, Inbound, SessionId, SessionKey
 from greenroom.actors.ports import Door, Outgoing, SendRefusedError, Traits
 from greenroom.actors.simulation import WALL
 from greenroom.platforms.fakes.chat_server import FakeChatServer
@@ -148,6 +148,7 @@ class World:
     began: float = 0.0  # when, in the world's own seconds, the living process began
     runtime: SimRuntime | None = None
     said: dict[str, tuple[SessionKey, str]] = field(default_factory=dict)  # update id -> chat, text; in order
+    attached: dict[str, tuple[Attachment, ...]] = field(default_factory=dict)  # what came with each update
     replied: set[tuple[str, str]] = field(default_factory=set)  # bot messages that a person answered
     effects: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (chat, policy, step) -> how often
     keys: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)  # the idempotency keys seen for these
@@ -201,12 +202,13 @@ class World:
         """The account that a chat belongs to."""
         return next(network for network in self.networks if network.name == chat.platform)
 
-    def say(self, chat: SessionKey, update_id: str, text: str) -> None:
+    def say(self, chat: SessionKey, update_id: str, text: str, attachments: tuple[Attachment, ...] = ()) -> None:
         """A person writes; the same id again is the same message, delivered again."""
         self.said.setdefault(update_id, (chat, text))
+        self.attached.setdefault(update_id, attachments)
         self.moved.pop(str(chat), None)  # Whatever begins now is new.
         self.note(PEOPLE, f"{chat.chat} {update_id}: {text}", chat.platform)
-        self.network_of(chat).server.say(chat, update_id, text)
+        self.network_of(chat).server.say(chat, update_id, text, attachments=attachments)
 
     def make_wires(self) -> list[Wire]:
         """The platform clients of a new process."""

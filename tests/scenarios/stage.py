@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from greenroom.actors.model import Role
+from greenroom.actors.model import Attachment, Role
 from greenroom.actors.ports import Agent, Conclusion, Turn
 from greenroom.supervisor.sandbox.scenario import Scenario, SessionKey
 
@@ -30,6 +30,7 @@ class Heard:
     note: str | None
     attempt: int
     rows: tuple[tuple[str, str], ...]
+    attached: tuple[Attachment, ...] = ()
 
 
 @dataclass
@@ -41,7 +42,8 @@ class Listener:
 
     async def __call__(self, turn: Turn) -> str | Conclusion | None:
         rows = tuple((row.role.value, row.text) for row in await turn.messages())
-        self.heard.append(Heard(turn.text, turn.recovery_note, turn.attempt, rows))
+        attached = tuple(each for message in turn.new for each in message.attachments)
+        self.heard.append(Heard(turn.text, turn.recovery_note, turn.attempt, rows, attached))
         return await self.agent(turn)
 
 

@@ -1,8 +1,8 @@
 """Who a resume speaks as, to whom and about what: identity, notes and anchors. S024 to S030, S055, S057."""
 
-from tests.scenarios.stage import HOUR_S, WHOLE_LIFE, interrupt, listened, said, shown, waits_for
+from tests.scenarios.stage import HOUR_S, interrupt, listened, said, shown
 
-from greenroom.supervisor.sandbox.scenario import DeliveryClass, Policy, Scenario, SessionKey
+from greenroom.supervisor.sandbox.scenario import Attachment, DeliveryClass, Policy, Scenario, SessionKey
 
 
 def test_s024_the_users_next_message_goes_to_the_same_session_and_reading_clears_nothing() -> None:
@@ -61,14 +61,28 @@ def test_s027_the_model_never_gets_a_blank_user_turn() -> None:
         assert all(text.strip() for heard in agent.heard for _, text in heard.rows)
 
 
-@waits_for(WHOLE_LIFE)
 def test_s028_an_image_without_a_caption_is_untouched() -> None:
-    """S028. Attachments as references come later; a message without words is refused until then."""
+    """S028."""
+    room, agent = listened()
+    photo = Attachment("/var/spool/photo.png", "image/png", 1_234, "photo")
+    with room:
+        room.says("", attachments=[photo])
+        room.rest()
+        assert [(heard.text, heard.note) for heard in agent.heard] == [("", None)]
+        assert agent.heard[0].attached == (photo,)
+        assert room.visible() == ["answer <photo>"]
+
+
+def test_s028_an_image_is_given_again_to_the_attempt_that_goes_on_after_a_crash() -> None:
+    """S028. A neighbour: it is of the message, and the message is on disk."""
     room, agent = listened()
     with room:
-        room.says("")
+        room.says("m1 nap answer", attachments=[Attachment("https://files.example/1", "image/png")])
+        room.advance(1)
+        room.restart()
         room.rest()
-        assert [heard.note for heard in agent.heard] == [None]
+        assert len(agent.heard) == 2
+        assert agent.heard[0].attached == agent.heard[1].attached != ()
 
 
 def test_s029_a_webhook_session_goes_on_with_its_task() -> None:

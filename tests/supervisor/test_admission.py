@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from greenroom.actors.model import Inbound, SessionKey
+from greenroom.actors.model import Attachment, Inbound, SessionKey
 from greenroom.supervisor.admission import Admit, Bucket, Postpone, TurnAway, admit, clean, refill
 from greenroom.supervisor.policy import Policy
 
@@ -65,3 +65,30 @@ def test_what_is_let_in_can_be_written_and_shows_no_control_characters(text: str
 
 def test_halves_of_a_pair_are_joined_or_replaced() -> None:
     assert clean("\ud83d\ude00 \ud83d") == "\U0001f600 \ufffd"
+
+
+PHOTO = Attachment("/var/spool/1.png", "image/png", 10, "one")
+BAD = {
+    "too many": ((PHOTO,) * 21, "21 attachments, the limit is 20"),
+    "no path": ((replace(PHOTO, where=""),), "path or URL must be 1 to 2,048"),
+    "a path too long": ((replace(PHOTO, where="x" * 2_049),), "path or URL must be 1 to 2,048"),
+    "a path over two lines": ((replace(PHOTO, where="a\nb"),), "path or URL must be 1 to 2,048 printable"),
+    "no media type": ((replace(PHOTO, media_type=""),), "media type must be"),
+    "too large": ((replace(PHOTO, size=2_000_000_000),), "2,000,000,000 bytes, the limit is 1,000,000,000"),
+    "no size at all": ((replace(PHOTO, size=-1),), "an attachment has -1 bytes"),
+}
+
+
+@pytest.mark.parametrize("attachments, words", BAD.values(), ids=BAD.keys())
+def test_an_attachment_out_of_its_limits_is_refused_with_the_limit(
+    attachments: tuple[Attachment, ...], words: str
+) -> None:
+    verdict = admit(replace(INBOUND, attachments=attachments), Policy(), None, 0.0)
+    assert isinstance(verdict, TurnAway)
+    assert words in verdict.words
+
+
+def test_with_an_attachment_no_words_are_needed_and_its_name_is_cleaned() -> None:
+    verdict = admit(replace(INBOUND, text="", attachments=(replace(PHOTO, name="a\0b"),)), Policy(), None, 0.0)
+    assert isinstance(verdict, Admit)
+    assert verdict.inbound.attachments == (replace(PHOTO, name="ab"),)
