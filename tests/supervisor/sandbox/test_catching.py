@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from greenroom.actors import entry, session_actor, turn
+from greenroom.actors import entry, session_actor, toolbox
 from greenroom.actors.model import Snapshot
 from greenroom.actors.session import open_session
 from greenroom.actors.tools import Call, InDoubt, decide_tool
@@ -44,7 +44,7 @@ def a_once_tool_is_called_again(patch: pytest.MonkeyPatch) -> None:
         decided = decide_tool(*args)
         return Call() if isinstance(decided, InDoubt) else decided
 
-    patch.setattr(turn, "decide_tool", careless)
+    patch.setattr(toolbox, "decide_tool", careless)
 
 
 def old_work_wakes(patch: pytest.MonkeyPatch) -> None:
