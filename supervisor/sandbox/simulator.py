@@ -27,7 +27,7 @@ from greenroom.supervisor.sandbox.faults import (
     draw_policy,
     platform_faults,
 )
-from greenroom.supervisor.sandbox.happening import Happening
+from greenroom.supervisor.sandbox.happening import PROCESS, Happening, Kind
 from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_THE_END, Check, Violation, check
 from greenroom.supervisor.sandbox.life import PATH, Life
 from greenroom.supervisor.sandbox.mishaps import Mishaps
@@ -103,8 +103,10 @@ class Simulation:
                 self._live_all()
             except Exception as error:  # Invariant: a seed that breaks the simulator is a finding, with its story.
                 self.violations.append(Violation("nothing_escapes", f"{type(error).__name__}: {error}"))
-        self.violations += [Violation(*mistake.split(": ", 1)) for mistake in self.world.mistakes]
         world = self.world
+        for violation in self.violations:
+            world.note(PROCESS, str(violation), kind=Kind.BROKEN)
+        self.violations += [Violation(*mistake.split(": ", 1)) for mistake in world.mistakes]
         return Report(
             seed=self.seed,
             violations=tuple(self.violations),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from greenroom.supervisor.sandbox.happening import Kind
 from greenroom.supervisor.sandbox.mutant import Mutant, planted
 from greenroom.supervisor.sandbox.mutants import named
 from greenroom.supervisor.sandbox.shrinking import KeepsItsPromises, Shrunk, shrink
@@ -43,6 +44,7 @@ def test_a_planted_bug_is_told_as_a_short_story(bug: Mutant) -> None:
         shrunk = shrink(seed)
         assert 0 < len(shrunk.report.parts) <= PARTS_MAX, shrunk.report.parts
         assert len(shrunk.report.history) <= LINES_MAX
+        assert shrunk.report.history[-1].kind is Kind.BROKEN
         assert breaks(shrunk)
         assert not any(breaks(shrunk, part) for part in shrunk.report.parts)
         again = simulate(seed, omitted=shrunk.omitted)
