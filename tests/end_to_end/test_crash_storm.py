@@ -12,9 +12,9 @@ from greenroom.supervisor.sandbox.storm import Storm
 from greenroom.supervisor.sandbox.storm_tally import Plan
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_two_hundred_messages_through_thirty_kills_are_each_answered_once(tmp_path: Path) -> None:
-    tally = await Storm(Plan(0.0, seed=20, messages_min=200, kills_min=30), tmp_path).run()
+    tally = await Storm(Plan(0.0, chats=12, seed=20, messages_min=200, kills_min=30), tmp_path).run()
     assert tally.violations == []
     assert tally.messages >= 200
     assert tally.kills >= 30
