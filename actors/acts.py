@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import Fact
-from greenroom.actors.model import Delivery, Generation, Message, OpenRun
+from greenroom.actors.model import Delivery, Generation, Lapse, Message, OpenRun
 
 
 class StartRun(Struct, frozen=True):
@@ -24,11 +24,14 @@ class CancelRun(Struct, frozen=True):
 
 
 class Confirm(Struct, frozen=True):
-    """Tell the waiting agent that what it reported under `key` is on disk; a question's answer comes with it."""
+    """Tell the waiting agent that what it reported under `key` is on disk; a question's answer comes with it.
+
+    Or the word that there is none.
+    """
 
     generation: Generation
     key: str
-    answer: str | None = None
+    answer: str | Lapse | None = None
 
 
 class OpenAnchor(Struct, frozen=True):
@@ -56,6 +59,7 @@ class ArmAlarm(Struct, frozen=True):
     generation: Generation
     alarm: Alarm
     after_s: float
+    question: str | None = None  # whose time it is
 
 
 class CancelAlarms(Struct, frozen=True):

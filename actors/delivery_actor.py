@@ -126,7 +126,9 @@ class DeliveryActor(PooledActor):
         *,
         policy: DeliveryPolicy = DeliveryPolicy.EXACTLY_ONCE,
         limits: OutboxLimits = DEFAULT_LIMITS,
+        report_dead: Callable[[Delivery], object] = lambda _: None,
     ) -> None:
+        """`report_dead` is told of each delivery that is given up, once that is on disk."""
         super().__init__()
         self._store = store
         self._clock, self._timers, self._random = self.runtime.clock, self.runtime.timers, self.runtime.random
@@ -143,6 +145,7 @@ class DeliveryActor(PooledActor):
         )
         self._early: list[Opened | Filled | LiveText] | None = []  # None: what was owed at the start is known
         self._hearsay = Hearsay()
+        self._report_dead = report_dead
         self._reread = False
         self._flushed: list[Callable[[], None]] = []
 
@@ -285,8 +288,9 @@ class DeliveryActor(PooledActor):
                     self._arm("pause", after_s, _PauseOver())
                 case Conclude(key):
                     self._hearsay.conclude(key)
-                case Bury(key):
-                    self._hearsay.bury(key)
+                case Bury(delivery):
+                    self._hearsay.bury(delivery.key)
+                    self._report_dead(delivery)
                 case _:
                     assert_never(act)
 

@@ -21,6 +21,7 @@ class Alarm(StrEnum):
     NOTICE = "notice"  # time to say that the work goes on
     SILENCE = "silence"  # no sign of life for too long
     LIMIT = "limit"  # it goes on and on
+    QUESTION = "question"  # the user was waited for long enough
 
 
 class Arrived(Struct, Solicited, frozen=True):
@@ -47,6 +48,12 @@ class Drained(Struct, Solicited, frozen=True):
 
 class CutShort(Struct, Solicited, frozen=True):
     """The drain is over: whatever runs is interrupted now."""
+
+
+class Undelivered(Struct, Solicited, frozen=True):
+    """A delivery of this session became a dead letter: its person does not see it."""
+
+    key: str
 
 
 class LifeShown(Struct, Solicited, frozen=True):
@@ -156,6 +163,7 @@ class Rang(Struct, Solicited, frozen=True):
     generation: Generation
     alarm: Alarm
     ran_s: float = inf
+    question: str | None = None  # the key of the one that is over
 
 
 class IdleRang(Struct, Solicited, frozen=True):
@@ -171,7 +179,7 @@ class RetryRang(Struct, Solicited, frozen=True):
 RunEvent = (
     LifeShown | Spoke | Reported | Progressed | ToolCalled | ToolWithheld | ToolReturned | Asked | RunEnded | Rang
 )
-TreeEvent = Arrived | Woke | Resumed | Drained | CutShort
+TreeEvent = Arrived | Woke | Resumed | Drained | CutShort | Undelivered
 """What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""
 
 Event = TreeEvent | IdleRang | RetryRang | RunEvent

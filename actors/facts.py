@@ -17,6 +17,7 @@ from greenroom.actors.model import (
     Inbound,
     InboxId,
     InterruptReason,
+    Lapse,
     Message,
     OpenRun,
     Question,
@@ -146,6 +147,15 @@ class QuestionAnswered(Struct, frozen=True):
     at: float
 
 
+class QuestionLapsed(Struct, frozen=True):
+    """A question is over without an answer: what its user says from now on answers something else, or nothing."""
+
+    session_id: SessionId
+    key: str
+    lapse: Lapse
+    at: float
+
+
 class DeliveryOpened(Struct, frozen=True):
     """Something will have to become visible. Repeated with the same key it changes nothing."""
 
@@ -246,6 +256,7 @@ Fact = (
     | DoubtTold
     | QuestionAsked
     | QuestionAnswered
+    | QuestionLapsed
     | DeliveryOpened
     | DeliveryFilled
     | DeliveryMoved

@@ -7,7 +7,7 @@ carries the generation of its first attempt, so that a later attempt finds what 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -55,6 +55,11 @@ def tool_key(session_id: SessionId, work: Generation, name: str, args_json: str,
     return f"{session_id}.{work}.tool.{_digest(f'{name}{chr(0)}{args_json}')}.{k}"
 
 
+def work_key(session_id: SessionId, work: Generation, parts: Sequence[str]) -> str:
+    """Name what an agent itself does in a piece of work, by these parts: other parts, or other work, other key."""
+    return f"{session_id}.{work}.key.{_digest(json.dumps(parts))}"
+
+
 def _digest(text: str) -> str:
     return blake2b(text.encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
 
@@ -88,6 +93,11 @@ def partial_key(generation: Generation) -> str:
 def question_row_key(question: str) -> str:
     """Name the row in which the agent asks; `question` is the question's key."""
     return f"asked.{question}"
+
+
+def lapsed_row_key(question: str) -> str:
+    """Name the row that says that a question is over without an answer; `question` is the question's key."""
+    return f"lapsed.{question}"
 
 
 def tool_call_row_key(tool: str, generation: Generation) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greenroom.actors.model import FreshCause
+from greenroom.actors.model import FreshCause, Lapse
 
 EMPTY_LINE = "(The agent ended without an answer. Your message is kept; write again to go on.)"
 INCOMPLETE_LINE = "(Incomplete: the agent's text was cut short ({finish}). Write again to go on.)"
@@ -20,6 +20,13 @@ CUT_RESULT = (
 DOUBT_RESULT = (
     "[in doubt: the same call was interrupted before; it may or may not have taken effect, and it was not repeated]"
 )
+
+TIMED_OUT_LINE = "(I asked you something and had no answer in time, so I stopped here. Write again to go on.)"
+UNDELIVERED_LINE = "(I could not reach you with a question, so I stopped here. Write again to go on.)"
+_LAPSED = {
+    Lapse.TIMED_OUT: "[the question timed out: nobody answered it in time]",
+    Lapse.UNDELIVERED: "[the question could not be delivered: nobody was asked]",
+}
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -76,6 +83,11 @@ def unreachable_line(why: str, waited_s: float) -> str:
     """Say that the agent still could not reach what it needs, after so much waiting."""
     waited = f" after waiting {span(waited_s)} in all" if waited_s > 0 else ""
     return f"(The agent could not go on{waited}: {why}. Your message is kept; write again to try anew.)"
+
+
+def lapsed_text(lapse: Lapse) -> str:
+    """Say in the transcript that a question is over without an answer."""
+    return _LAPSED[lapse]
 
 
 def cut_answer(text: str, limit: int) -> str:

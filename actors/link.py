@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.acts import StartRun
 from greenroom.actors.events import Event
-from greenroom.actors.model import Generation, SessionId, SessionKey, ToolRecord
+from greenroom.actors.model import Generation, Lapse, SessionId, SessionKey, ToolRecord
 from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Link:
         self.tell = place.tell
         self.generation: Generation = start.run.generation
         self.work: Generation = start.run.work
-        self._awaited: dict[str, asyncio.Future[str | None]] = {}
+        self._awaited: dict[str, asyncio.Future[str | Lapse | None]] = {}
         self._ledger: Ledger | None = None
         self._reading = asyncio.Lock()
 
@@ -58,13 +58,13 @@ class Link:
 
     # -- what is reported, and confirmed by the session's actor --------------------------------------------------------
 
-    def expect(self, key: str) -> asyncio.Future[str | None]:
+    def expect(self, key: str) -> asyncio.Future[str | Lapse | None]:
         """Wait for the word that what is reported under `key` is on disk; ask for it before it is reported."""
-        future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[str | Lapse | None] = asyncio.get_running_loop().create_future()
         self._awaited[key] = future
         return future
 
-    def confirm(self, key: str, answer: str | None) -> None:
+    def confirm(self, key: str, answer: str | Lapse | None) -> None:
         """What the agent reported under `key` is on disk."""
         future = self._awaited.pop(key, None)
         if future is not None and not future.done():

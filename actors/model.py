@@ -118,6 +118,7 @@ class MessageKind(StrEnum):
     TEXT = "text"
     RECOVERY_NOTE = "recovery_note"  # system: tells the agent that it was interrupted; never the user's words
     QUESTION = "question"  # assistant: asks the user, the run waits for the answer
+    LAPSED = "lapsed"  # system: a question is over without an answer
     STOPPED = "stopped"  # system: the user stopped the run
     FAILED = "failed"  # system: the run ended in a reported error
 
@@ -269,6 +270,7 @@ class Tail(Struct, frozen=True):
     user_seq: Seq = Seq(0)
     answered_upto: Seq = Seq(0)
     open_calls: frozenset[str] = frozenset()
+    asking: bool = False  # the question is open: what tools do beside it leaves the tail ASKED
 
     @property
     def unanswered(self) -> bool:
@@ -344,6 +346,13 @@ class DeliveryClass(StrEnum):
     NONE = "none"
 
 
+class Lapse(StrEnum):
+    """Why a question is over without an answer."""
+
+    TIMED_OUT = "timed_out"
+    UNDELIVERED = "undelivered"  # its delivery is a dead letter: nobody was asked
+
+
 class Question(Struct, frozen=True):
     """Something the agent asked and waits for, durable. `key` is the same in every attempt at the same work."""
 
@@ -352,6 +361,10 @@ class Question(Struct, frozen=True):
     choices: tuple[str, ...] = ()
     answer: str | None = None
     after: InboxId = InboxId(0)  # the last inbound known when it was asked; what came before answers something else
+    asked_at: float = 0.0  # UTC epoch seconds
+    timeout_s: float = 0.0  # how long the agent waits; 0: for ever
+    lapsed: Lapse | None = None
+    delivery: str = ""  # the key of the delivery that shows it
 
 
 class ToolRecord(Struct, frozen=True):
@@ -377,7 +390,7 @@ class Snapshot(Struct, frozen=True):
     suspended: bool = False
     quarantined: bool = False
     told_aside: bool = False  # since it was set aside, somebody wrote and was told that nothing will come
-    question: Question | None = None  # open, of the open run's work
+    question: Question | None = None  # the open run's work waits for its answer, or would: it may have lapsed
     segment: int = 0  # questions that the open run's work has asked; names the delivery that comes next
     anchored: bool = False  # that delivery's row exists already
     calls: tuple[ToolRecord, ...] = ()  # the tool calls of that work, if one of them has no result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from greenroom.actors.acts import ReportRun, ShowText, StartRun
+from greenroom.actors.asking import answer_to, lapse_of, note_lapse
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Resumed
 from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened
@@ -13,6 +14,7 @@ from greenroom.actors.model import (
     Ending,
     Generation,
     InterruptReason,
+    Lapse,
     Message,
     MessageKind,
     OpenRun,
@@ -26,7 +28,7 @@ from greenroom.actors.rules import Rules
 from greenroom.actors.state import Interrupted, Running
 from greenroom.actors.succeeding import tell_of_beginning
 from greenroom.actors.tools import MAY_HAVE_HAPPENED
-from greenroom.actors.wording import recovery_note, user_notice
+from greenroom.actors.wording import lapsed_note, recovery_note, user_notice
 
 DRAINED = frozenset({InterruptReason.RESTART_TIMEOUT, InterruptReason.SHUTDOWN_TIMEOUT})
 """What an orderly end of the process writes on the runs that it cuts short."""
@@ -35,15 +37,16 @@ DRAINED = frozenset({InterruptReason.RESTART_TIMEOUT, InterruptReason.SHUTDOWN_T
 def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
     """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
     old = draft.phase if isinstance(draft.phase, Interrupted) else None
-    answer = answer_to(old.question, draft.waiting) if old is not None and old.question is not None else None
+    lapse = lapse_of(old.question, draft.now) if old is not None and old.question is not None else None
+    answer = _find_answer(draft, old) if lapse is None else None
     taken = _take(draft, answer, rules)
     draft.generation = Generation(draft.generation + 1)
-    run = _next_run(draft, cause, old, taken, resumed)
+    run = _next_run(draft, cause, old, taken, resumed, answered=answer is not None)
     tail = draft.tail
     if old is not None:
         draft.write(RunClosed(draft.id, old.run.generation, Ending.INTERRUPTED, draft.now))
     slot = len(draft.facts)  # The run's row comes before the rows it fences, and carries the tail after them.
-    note = _tell_of_interruption(draft, old, tail, resumed)
+    note = _tell_of_interruption(draft, old, tail, resumed, lapse)
     new = [*(draft.append_user(inbound) for inbound in taken)]
     if old is not None and old.question is not None and answer is not None:
         draft.write(QuestionAnswered(draft.id, old.question.key, answer.text, draft.now))
@@ -56,9 +59,8 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
         draft.do(ShowText(draft.answer_key(phase), user_notice(resumed.reason)))
 
 
-def answer_to(question: Question, waiting: tuple[StoredInbound, ...]) -> StoredInbound | None:
-    """Find the message that answers a question: the first that came after it was asked."""
-    return next((inbound for inbound in waiting if inbound.id > question.after), None)
+def _find_answer(draft: Draft, old: Interrupted | None) -> StoredInbound | None:
+    return answer_to(old.question, draft.waiting) if old is not None and old.question is not None else None
 
 
 def _take(draft: Draft, answer: StoredInbound | None, rules: Rules) -> tuple[StoredInbound, ...]:
@@ -76,6 +78,8 @@ def _next_run(
     old: Interrupted | None,
     taken: tuple[StoredInbound, ...],
     resumed: Resumed | None,
+    *,
+    answered: bool,
 ) -> OpenRun:
     generation = draft.generation
     reply_to = next((inbound.reply_to for inbound in reversed(taken) if inbound.reply_to), None)
@@ -93,7 +97,7 @@ def _next_run(
         return run
     attempt = 1 if old.question is not None else old.run.attempt + _counts(draft, old.run, resumed)
     last_progress_at = draft.now if taken else old.run.last_progress_at  # A restart is no progress; the user is.
-    if old.question is not None:
+    if answered:
         cause = RunCause.ANSWERED_QUESTION
     return replace(
         run,
@@ -119,17 +123,27 @@ def _counts(draft: Draft, run: OpenRun, resumed: Resumed | None) -> bool:
     return not drained and not (reason == InterruptReason.ACTOR_CRASHED and run.epoch < draft.epoch)
 
 
-def _tell_of_interruption(draft: Draft, old: Interrupted | None, tail: Tail, resumed: Resumed | None) -> str | None:
+def _tell_of_interruption(
+    draft: Draft, old: Interrupted | None, tail: Tail, resumed: Resumed | None, lapse: Lapse | None
+) -> str | None:
     """Close calls whose results are unknown and leave exactly one note for the agent; nothing is the user's words."""
     if old is None:
         return None
     draft.close_calls(old.run.generation, at=tail.at)  # Of the attempt that called, and nothing that looks fresh.
     if old.question is not None:
-        return None
+        return None if lapse is None else _tell_of_lapse(draft, old.question, lapse)
     reason = resumed.reason if resumed is not None else old.run.interrupted_by or InterruptReason.RESTART_INTERRUPTED
     done = [record.call for record in old.calls if record.result is not None]
     unknown = [record.call for record in old.calls if record.result is None and record.call.policy in MAY_HAVE_HAPPENED]
     text = recovery_note(reason, tail=tail.kind, done=done, in_doubt=unknown)
+    draft.append(note_key(draft.generation), Role.SYSTEM, text, kind=MessageKind.RECOVERY_NOTE)
+    return text
+
+
+def _tell_of_lapse(draft: Draft, question: Question, lapse: Lapse) -> str:
+    """Let the agent know that what its user says now is no answer: the question was over before."""
+    note_lapse(draft, question, lapse)
+    text = lapsed_note(question.prompt, lapse)
     draft.append(note_key(draft.generation), Role.SYSTEM, text, kind=MessageKind.RECOVERY_NOTE)
     return text
 

@@ -166,7 +166,7 @@ def _end_call(ways: Ways, lane: Lane, outcome: Outcome, moment: Moment) -> tuple
     acts: tuple[Act, ...] = () if setback.pause_s is None else (Pause(setback.pause_s),)
     if setback.state is DeliveryState.DEAD:
         lane = Lane(tuple(e for e in lane.entries if e.delivery.key != key))
-        return _settle(ways, lane, moment, Effects(facts, (*acts, Bury(key))))
+        return _settle(ways, lane, moment, Effects(facts, (*acts, Bury(setback.entry.delivery))))
     moved = structs.replace(setback.entry, delivery=facts[0].delivery) if facts else setback.entry
     return _settle(ways, _with(lane, moved), moment, Effects(facts, acts))
 

@@ -132,9 +132,9 @@ class Conclude(Struct, frozen=True):
 
 
 class Bury(Struct, frozen=True):
-    """This delivery is dead; if somebody revives its row, it is news again."""
+    """This delivery is dead, and whoever waits for it hears so; if somebody revives its row, it is news again."""
 
-    key: str
+    delivery: Delivery
 
 
 Act = AskSlot | YieldSlot | Perform | WakeIn | Pause | Conclude | Bury

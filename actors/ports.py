@@ -140,6 +140,24 @@ class History(Protocol):
         """
 
 
+class QuestionTimedOutError(TimeoutError):
+    """Nobody answered a question in time. It is over: what the user says from now on answers something else."""
+
+    def __init__(self, prompt: str) -> None:
+        """Name the question."""
+        super().__init__(f"nobody answered in time: {prompt[:200]}")
+        self.prompt = prompt
+
+
+class QuestionUndeliveredError(Exception):
+    """A question will never be seen by the user: its delivery is a dead letter."""
+
+    def __init__(self, prompt: str) -> None:
+        """Name the question."""
+        super().__init__(f"the user cannot be asked: {prompt[:200]}")
+        self.prompt = prompt
+
+
 class ToolInDoubtError(Exception):
     """A `once` tool was called before an interruption and its outcome is unknown. It was not called again."""
 
@@ -229,8 +247,25 @@ class Turn(Protocol):
         must. Raises what the tool raised, or ToolInDoubtError.
         """
 
-    async def ask_user(self, prompt: str, choices: Sequence[str] = ()) -> str:
-        """Ask, and wait for the user's next message, as long as the user takes, across restarts."""
+    async def ask_user(self, prompt: str, choices: Sequence[str] = (), timeout_s: float | None = None) -> str:
+        """Ask, and wait for the user's next message or press of a button, across restarts.
+
+        `timeout_s` is how long; 0: as long as the user takes; None: as the host's `question_timeout_s` says. Raises
+        QuestionTimedOutError, QuestionUndeliveredError. Whoever asks in many tasks at once asks one after the other.
+        """
+
+    async def approve(self, prompt: str, timeout_s: float | None = None) -> bool:
+        """Ask for a yes. Only `yes` or `y` is one; other words count as no, and are in the transcript.
+
+        Raises as `ask_user` does: silence is neither.
+        """
+
+    def idempotency_key(self, *parts: str) -> str:
+        """Make a key of these parts for a service that recognises a repeated request by it.
+
+        The same in every attempt at this work, and of no other work, session or store. `turn.tool` hands its own to
+        `fn`; this is for what an agent does beside that.
+        """
 
     async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run synchronous code beside the loop, so that it delays no other chat."""

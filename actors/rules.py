@@ -29,6 +29,7 @@ class Rules:
     fresh_s: float = 3600.0  # interrupted work older than this does not go on; 0 or less: never too old
     idle_s: float = 300.0  # an idle session is passivated after this
     late_s: float = 300.0  # inbound that waited longer is answered with a word about it
+    question_timeout_s: float = 0.0  # how long a question waits that does not say so itself; 0: for ever
     inbox_batch_max: int = 100  # waiting messages handed to one run
     transcript_window: int = 200  # rows an agent reads unless it asks for more
     progress_every_s: float = 10.0  # how often a sign of life is written down while words stream

@@ -6,9 +6,9 @@ import asyncio
 import logging
 
 from greenroom.actors.events import Answered, Cancelled, Failed, Outcome, PutOff
-from greenroom.actors.lines import CRASHED_LINE
+from greenroom.actors.lines import CRASHED_LINE, TIMED_OUT_LINE, UNDELIVERED_LINE
 from greenroom.actors.mending import mend
-from greenroom.actors.ports import Agent, Conclusion, ProviderError
+from greenroom.actors.ports import Agent, Conclusion, ProviderError, QuestionTimedOutError, QuestionUndeliveredError
 from greenroom.actors.turn import LiveTurn
 
 logger = logging.getLogger("greenroom.run")
@@ -30,6 +30,10 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
     except ProviderError as error:
         logger.info("the agent could not go on in %s: %s", turn.session, error)
         return PutOff(mend(str(error), "the provider's error")[:WHY_MAX], error.retry_after_s, turn.said)
+    except QuestionTimedOutError:
+        return Failed(TIMED_OUT_LINE, turn.said)
+    except QuestionUndeliveredError:
+        return Failed(UNDELIVERED_LINE, turn.said)
     except BaseException as error:  # Invariant: whatever an agent raises ends its own run, with an outcome.
         logger.warning("the agent failed in %s: %r", turn.session, error, exc_info=error)
         return Failed(CRASHED_LINE.format(what=type(error).__name__), turn.said)

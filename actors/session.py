@@ -21,6 +21,15 @@ from greenroom.actors.acts import (
     Rest,
     ShowText,
 )
+from greenroom.actors.asking import (
+    answer_to,
+    give_up_waiting,
+    lapse_of,
+    lose_question,
+    put_question,
+    take_answer,
+    waits_until,
+)
 from greenroom.actors.concluding import conclude, give_up
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import (
@@ -43,25 +52,23 @@ from greenroom.actors.events import (
     ToolCalled,
     ToolReturned,
     ToolWithheld,
+    Undelivered,
     Woke,
 )
 from greenroom.actors.expiring import expire_if_stale
 from greenroom.actors.facts import (
     DoubtTold,
-    QuestionAnswered,
-    QuestionAsked,
     RunMarked,
     RunProgressed,
     ToolEnded,
     ToolStarted,
 )
-from greenroom.actors.keys import ASIDE, question_row_key, tool_call_row_key, tool_result_row_key
+from greenroom.actors.keys import ASIDE, tool_call_row_key, tool_result_row_key
 from greenroom.actors.lines import ASIDE_LINE, DOUBT_RESULT, endless_line, silent_line, working_line
 from greenroom.actors.model import (
-    DeliveryKind,
     Generation,
     InterruptReason,
-    MessageKind,
+    Lapse,
     OpenRun,
     Role,
     RunCause,
@@ -69,13 +76,16 @@ from greenroom.actors.model import (
     StoredInbound,
     ToolCall,
 )
-from greenroom.actors.opening import answer_to, open_run
+from greenroom.actors.opening import open_run
 from greenroom.actors.postponing import try_again
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
 from greenroom.actors.succeeding import reset_if_due
 
 if TYPE_CHECKING:
     from greenroom.actors.rules import Rules
+
+LOOK_AGAIN_S = 1.0
+"""How soon it is looked again whether a question is over: timers and the wall clock do not agree to the digit."""
 
 __all__ = ["Asking", "Idle", "Interrupted", "Running", "Session", "open_session", "step"]
 
@@ -121,8 +131,12 @@ def step(session: Session, event: Event, now: float, rules: Rules) -> tuple[Sess
             _drain(draft, reason)
         case CutShort():
             _cut_short(draft)
+        case Undelivered(key):
+            lose_question(draft, key, rules)
+            if isinstance(draft.phase, Interrupted):
+                _go_on(draft, rules)
         case IdleRang():
-            _offer_rest(draft)
+            _offer_rest(draft, rules)
         case RetryRang(generation):
             _retry(draft, generation, rules)
         case _:
@@ -152,7 +166,7 @@ def _step_run(
         case ToolReturned():
             _keep_result(draft, phase, event, rules)
         case Asked():
-            _ask(draft, phase, event)
+            put_question(draft, phase, event)
         case RunEnded(_, outcome):
             conclude(draft, phase, outcome, rules)
             _after_run(draft, rules)
@@ -176,7 +190,7 @@ def _go_on(draft: Draft, rules: Rules) -> None:
     """Hand what waits to a run, or to the question it answers, if this is the moment."""
     match draft.phase:
         case Asking() as phase if draft.draining is None:
-            _answer_question(draft, phase, rules)
+            take_answer(draft, phase, rules)
         case Running() | Asking():
             pass  # policy `queue`: it waits in the inbox for the next run
         case Idle() | Interrupted():
@@ -186,7 +200,7 @@ def _go_on(draft: Draft, rules: Rules) -> None:
                     open_run(draft, RunCause.INBOUND, rules)
             else:
                 _tell_aside(draft)
-                draft.do(ArmIdle(rules.idle_s))
+                draft.do(ArmIdle(_may_begin_in(draft) or rules.idle_s))
         case _:
             assert_never(draft.phase)
 
@@ -199,11 +213,20 @@ def _tell_aside(draft: Draft) -> None:
 
 
 def _may_begin(draft: Draft) -> bool:
-    """Whether what waits may start a run. While a question is open only its answer does."""
+    """Whether what waits may start a run. While a question is open only its answer does; older words wait with it."""
     if not draft.waiting or draft.quarantined or draft.draining is not None:
         return False
     question = draft.phase.question if isinstance(draft.phase, Interrupted) else None
-    return question is None or answer_to(question, draft.waiting) is not None
+    if question is None or lapse_of(question, draft.now) is not None:
+        return True
+    return answer_to(question, draft.waiting) is not None
+
+
+def _may_begin_in(draft: Draft) -> float | None:
+    """Seconds until what waits behind an open question need not wait for it any more; None: until it is answered."""
+    question = draft.phase.question if isinstance(draft.phase, Interrupted) else None
+    until = waits_until(question) if question is not None and draft.waiting and not draft.quarantined else None
+    return None if until is None else max(LOOK_AGAIN_S, until - draft.now)
 
 
 def _resume(draft: Draft, event: Resumed, rules: Rules) -> None:
@@ -246,10 +269,12 @@ def _cut_short(draft: Draft) -> None:
         draft.move(Interrupted(phase.run, phase.segment, question=question, anchored=phase.anchored))
 
 
-def _offer_rest(draft: Draft) -> None:
+def _offer_rest(draft: Draft, rules: Rules) -> None:
     match draft.phase:
         case Running() | Asking() | Interrupted(retrying=True):
             pass
+        case Idle() | Interrupted() if _may_begin_in(draft) is not None:
+            _go_on(draft, rules)
         case Idle() | Interrupted():
             if not _may_begin(draft):
                 draft.do(Rest())
@@ -333,36 +358,11 @@ def _keep_result(draft: Draft, phase: Running | Asking, event: ToolReturned, rul
     _hear(draft, rules)
 
 
-def _ask(draft: Draft, phase: Running | Asking, event: Asked) -> None:
-    """Put the question where the answer would have come: in the anchor, after what was said already."""
-    question = replace(event.question, after=draft.cursor)
-    text = _joined(event.said, _with_choices(question.prompt, question.choices))
-    draft.write(QuestionAsked(draft.id, draft.epoch, draft.generation, phase.run.work, question, draft.now))
-    draft.append(question_row_key(question.key), Role.ASSISTANT, text, kind=MessageKind.QUESTION)
-    _stamp(draft, phase.run)
-    draft.fill(phase, DeliveryKind.QUESTION, text)
-    draft.move(Asking(phase.run, question, phase.segment + 1, phase.upto))
-    draft.do(CancelAlarms(), Confirm(draft.generation, question.key), ReportRun(live=False))
-
-
-def _answer_question(draft: Draft, phase: Asking, rules: Rules) -> None:
-    """Hand the first message that came after the question to the agent that waits for it; older ones keep waiting."""
-    inbound = answer_to(phase.question, draft.waiting)
-    if inbound is None:
-        return
-    seq = draft.append_user(inbound).seq
-    draft.write(QuestionAnswered(draft.id, phase.question.key, inbound.text, draft.now))
-    draft.waiting = tuple(it for it in draft.waiting if it is not inbound)
-    run = replace(phase.run, attempt=1, last_progress_at=draft.now)
-    _stamp(draft, run)
-    draft.move(Running(run, phase.segment, seq, anchored=phase.anchored, said=phase.said))
-    draft.do(ReportRun(live=True), Confirm(draft.generation, f"{phase.question.key}.answer", answer=inbound.text))
-    draft.arm_run(rules)
-
-
 def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> None:
-    if isinstance(phase, Asking):
-        return  # The user takes as long as the user takes.
+    if isinstance(phase, Asking):  # The user takes as long as the user takes, or as the agent said.
+        if event.alarm is Alarm.QUESTION and event.question == phase.question.key:
+            give_up_waiting(draft, phase, Lapse.TIMED_OUT, rules)
+        return
     match event.alarm:
         case Alarm.PLACEHOLDER:
             draft.anchor(phase)
@@ -379,6 +379,8 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
         case Alarm.LIMIT:
             give_up(draft, phase, endless_line(rules.run_max_s), rules)
             _after_run(draft, rules)
+        case Alarm.QUESTION:
+            pass  # It was answered while this rang.
         case _:
             assert_never(event.alarm)
 
@@ -390,7 +392,3 @@ def _after_run(draft: Draft, rules: Rules) -> None:
 
 def _joined(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
-
-
-def _with_choices(prompt: str, choices: tuple[str, ...]) -> str:
-    return "\n".join((prompt, *(f"- {choice}" for choice in choices)))

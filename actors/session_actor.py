@@ -220,8 +220,8 @@ class SessionActor(PooledActor):
 
     def _arm(self, act: ArmAlarm | ArmIdle | ArmRetry) -> None:
         match act:
-            case ArmAlarm(generation, alarm, after_s):
-                self._alarms.set(alarm, after_s, Rang(generation, alarm))
+            case ArmAlarm(generation, alarm, after_s, question):
+                self._alarms.set(alarm, after_s, Rang(generation, alarm, question=question))
             case ArmIdle(after_s):
                 self._alarms.set(IDLE, after_s, IDLE_RANG)
             case ArmRetry(generation, after_s):

@@ -52,13 +52,15 @@ def is_final(message: Message) -> bool:
 
 
 def _after_assistant(tail: Tail, message: Message) -> Tail:
+    """Take a row of the agent. A call that it makes beside an open question does not end that."""
     if is_final(message):
         return _concluded(tail, message, TailKind.FINAL)
     kind = TailKind.TOOL_CALLS if message.tool_calls else TailKind.PARTIAL
-    if message.kind is MessageKind.QUESTION:
+    asking = message.kind is MessageKind.QUESTION or (tail.asking and bool(message.tool_calls))
+    if asking:
         kind = TailKind.ASKED
     calls = tail.open_calls.union([call.key for call in message.tool_calls])
-    return Tail(kind, message.at, message.seq, tail.user_seq, tail.answered_upto, calls)
+    return Tail(kind, message.at, message.seq, tail.user_seq, tail.answered_upto, calls, asking)
 
 
 def _after_tool(tail: Tail, message: Message) -> Tail:
@@ -73,7 +75,9 @@ def _after_tool(tail: Tail, message: Message) -> Tail:
 def _after_system(tail: Tail, message: Message) -> Tail:
     match message.kind:
         case MessageKind.RECOVERY_NOTE:
-            return replace(tail, kind=TailKind.RECOVERY_NOTE, seq=message.seq)
+            return replace(tail, kind=TailKind.RECOVERY_NOTE, seq=message.seq, asking=False)
+        case MessageKind.LAPSED:
+            return replace(tail, seq=message.seq, asking=False)
         case MessageKind.STOPPED:
             return _concluded(tail, message, TailKind.STOPPED)
         case MessageKind.FAILED:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, assert_never
 
 from greenroom.actors.events import ToolCalled, ToolReturned, ToolWithheld
+from greenroom.actors.inquiry import Inquiry
 from greenroom.actors.keys import canonical_args, tool_key
 from greenroom.actors.link import Link
 from greenroom.actors.mending import mend
 from greenroom.actors.model import ToolCall, ToolPolicy, ToolRecord
-from greenroom.actors.ports import ToolFailedError, ToolInDoubtError
+from greenroom.actors.ports import QuestionTimedOutError, QuestionUndeliveredError, ToolFailedError, ToolInDoubtError
 from greenroom.actors.store import Ledger
 from greenroom.actors.tools import (
     MAY_HAVE_HAPPENED,
@@ -29,21 +30,16 @@ from greenroom.actors.tools import (
 RESULT_SHOWN_MAX = 2_000
 """Characters kept of a result that is no JSON."""
 
-YES, NO = "yes", "no"
-
-Ask = Callable[[str, str, tuple[str, ...]], Awaitable[str]]
-"""Ask the user: about what (part of the question's key), in which words, with which choices."""
-
 
 class Toolbox:
     """One run's. Used on the agents' loop only, by as many tasks of the run as call tools at once."""
 
-    __slots__ = ("_ask", "_calls", "_link")
+    __slots__ = ("_calls", "_inquiry", "_link")
 
-    def __init__(self, link: Link, ask: Ask) -> None:
+    def __init__(self, link: Link, inquiry: Inquiry) -> None:
         """Begin with nothing called."""
         self._link = link
-        self._ask = ask
+        self._inquiry = inquiry
         self._calls: Counter[tuple[str, str]] = Counter()
 
     async def call(self, name: str, args: dict[str, Any], policy: ToolPolicy | str, fn: Callable[..., Any]) -> Any:
@@ -81,10 +77,12 @@ class Toolbox:
         return ToolInDoubtError(call.name, call.args, call.key)
 
     async def _may_repeat(self, call: ToolCall, attempts: int) -> bool:
-        """Ask about this interruption: a yes to an earlier one says nothing of it."""
+        """Ask about this interruption: a yes to an earlier one says nothing of it, and silence is no yes."""
         prompt = f"{call.name}({call.args}) was interrupted and may already have taken effect. Run it again?"
-        answer = await self._ask(f"{call.key}\0{attempts}", prompt, (YES, NO))
-        return answer.strip().lower() in {YES, "y"}
+        try:
+            return await self._inquiry.approve(prompt, None, about=f"{call.key}\0{attempts}")
+        except (QuestionTimedOutError, QuestionUndeliveredError):
+            return False
 
     async def _call(
         self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any], doubts: tuple[str, ...] = ()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any, TypeVar, TypeVarTuple
 
 from greenroom.actors.acts import StartRun
-from greenroom.actors.events import Asked, Progressed, Reported, Spoke
-from greenroom.actors.keys import question_key
+from greenroom.actors.events import Progressed, Reported, Spoke
+from greenroom.actors.inquiry import Inquiry
+from greenroom.actors.keys import work_key
 from greenroom.actors.link import Link, Place
 from greenroom.actors.mending import mend
-from greenroom.actors.model import Generation, Message, Question, SessionKey, ToolPolicy
-from greenroom.actors.store import Ledger, TranscriptOf, UnansweredOf
+from greenroom.actors.model import Generation, Lapse, Message, SessionKey, ToolPolicy
+from greenroom.actors.store import TranscriptOf, UnansweredOf
 from greenroom.actors.toolbox import Toolbox
 from greenroom.actors.unanswered import leave_out_replies
 
@@ -35,6 +36,7 @@ class LiveTurn:
         self._place = place
         self._link = Link(place, start)
         self._tools: Toolbox | None = None
+        self._asks: Inquiry | None = None
         self._start = start
         self._generation = start.run.generation
         self._new: Sequence[Message] = start.new
@@ -43,8 +45,6 @@ class LiveTurn:
         self._speaking: asyncio.TimerHandle | None = None
         self._shown = False
         self._stamped_at = place.runtime.clock.monotonic()
-        self._questions: Counter[str] = Counter()
-        self._asking = False
         self._has_floor = False
         self.began_at: float | None = None  # monotonic; None: it still waits for the loop, or for the run before
         self.stopping = False
@@ -116,42 +116,26 @@ class LiveTurn:
         no `idempotency_key`: called again without one it would take effect twice.
         """
         if self._tools is None:
-            self._tools = Toolbox(self._link, self._ask)
+            self._tools = Toolbox(self._link, self._inquiry)
         return await self._tools.call(name, args, policy, fn)
 
-    async def ask_user(self, prompt: str, choices: Sequence[str] = ()) -> str:
+    async def ask_user(self, prompt: str, choices: Sequence[str] = (), timeout_s: float | None = None) -> str:
         """Ask, and wait for the user's next message. After a restart the stored answer is returned at once.
 
-        Raises RuntimeError while another question of this run is open: nobody could tell whose answer came.
+        Questions of one run are asked one after the other: nobody could tell whose answer came.
         """
         prompt = mend(prompt, "turn.ask_user")
         choices = tuple(mend(choice, "turn.ask_user: a choice") for choice in choices)
-        return await self._ask("\0".join((prompt, *choices)), prompt, choices)
+        return await self._inquiry.put(prompt, choices, _read_timeout(timeout_s))
 
-    async def _ask(self, about: str, prompt: str, choices: tuple[str, ...]) -> str:
-        if self._asking:
-            msg = f"turn.ask_user: another question is open; ask one after the other, not {prompt[:40]!r} beside it"
-            raise RuntimeError(msg)
-        self._asking = True
-        try:
-            return await self._ask_alone(about, prompt, choices)
-        finally:
-            self._asking = False
+    async def approve(self, prompt: str, timeout_s: float | None = None) -> bool:
+        """Ask for a yes; any other answer is a no."""
+        return await self._inquiry.approve(mend(prompt, "turn.approve"), _read_timeout(timeout_s))
 
-    async def _ask_alone(self, about: str, prompt: str, choices: tuple[str, ...]) -> str:
-        key = question_key(self._place.session_id, self._start.run.work, about, self._questions[about])
-        self._questions[about] += 1
-        said = self.said
-        self._be_quiet()
-        self._said_length = 0
-        self._said.clear()  # What was said before the question is delivered with it.
-        ledger = await self._link.load_ledger() if self._link.is_again else Ledger()
-        asked = next((question for question in ledger.questions if question.key == key), None)
-        if asked is not None and asked.answer is not None:
-            return asked.answer
-        answer = self._link.expect(f"{key}.answer")
-        self._place.tell(Asked(self._generation, Question(key, prompt, choices), said))
-        return await answer or ""
+    def idempotency_key(self, *parts: str) -> str:
+        """Name something of this work to the world outside, in every attempt alike."""
+        own = work_key(self._place.session_id, self._start.run.work, [mend(part, "a part of a key") for part in parts])
+        return f"{self._place.house.store.uid}-{own}"
 
     async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run synchronous code beside the loop, so that it delays no other chat."""
@@ -174,11 +158,25 @@ class LiveTurn:
 
     # -- called by the session's actor, on the loop --------------------------------------------------------------------
 
-    def confirm(self, key: str, answer: str | None) -> None:
+    def confirm(self, key: str, answer: str | Lapse | None) -> None:
         """What the agent reported under `key` is on disk."""
         self._link.confirm(key, answer)
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _inquiry(self) -> Inquiry:
+        """Made when it is needed: most runs ask nothing."""
+        if self._asks is None:
+            self._asks = Inquiry(self._link, self._take_said)
+        return self._asks
+
+    def _take_said(self) -> str:
+        said = self.said
+        self._be_quiet()
+        self._said_length = 0
+        self._said.clear()
+        return said
 
     def _speak(self) -> None:
         """Show what was said so far, and not again for a moment: a model streams faster than people read."""
@@ -207,3 +205,16 @@ class LiveTurn:
         if now - self._stamped_at >= self._place.house.rules.progress_every_s:
             self._stamped_at = now
             self._place.tell(Progressed(self._generation))
+
+
+def _read_timeout(timeout_s: float | None) -> float | None:
+    """Refuse what is no time: a question that waits for ever by mistake is never answered by its time-out."""
+    if timeout_s is None:
+        return None
+    if isinstance(timeout_s, bool) or not isfinite(timeout_s):
+        msg = f"timeout_s: must be a number of seconds, 0 for no time-out, got {timeout_s!r:.80}"
+        raise TypeError(msg)
+    if timeout_s < 0:
+        msg = f"timeout_s: must be 0 (no time-out) or more, got {timeout_s!r}"
+        raise ValueError(msg)
+    return float(timeout_s)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import assert_never
 
-from greenroom.actors.model import InterruptReason, TailKind, ToolCall
+from greenroom.actors.model import InterruptReason, Lapse, TailKind, ToolCall
 from greenroom.actors.times import read_time
 
 CALLS_MAX = 20
@@ -38,6 +38,22 @@ def recovery_note(
         "Go on with the work and conclude it. Do not greet, do not ask what to do next.",
     ]
     return " ".join(part for part in parts if part)
+
+
+def lapsed_note(prompt: str, lapse: Lapse) -> str:
+    """Tell the agent that its question is over, and that the words it is given are no answer to it."""
+    asked = f'"{_shortened(prompt)}"'
+    match lapse:
+        case Lapse.TIMED_OUT:
+            what = f"Your question {asked} timed out: nobody answered it in time. What the user says now came later"
+        case Lapse.UNDELIVERED:
+            what = f"Your question {asked} could not be delivered: the user never saw it. What the user says now came"
+        case _:
+            assert_never(lapse)
+    return (
+        f"[automatic note, not from the user] {what} or was written without regard to it; "
+        "it may answer the question all the same. Go on with the work and conclude it."
+    )
 
 
 def user_notice(reason: InterruptReason | str) -> str:

@@ -1,6 +1,5 @@
 """Questions and their answers, on any connection: the reader's in production, the writer's in simulation."""
 
-import json
 from typing import assert_never
 
 import apsw
@@ -13,10 +12,10 @@ from greenroom.actors.model import (
     Generation,
     InboxId,
     OpenRun,
-    Question,
     SessionId,
     Snapshot,
     StoredInbound,
+    TailKind,
     ToolCall,
     ToolPolicy,
     ToolRecord,
@@ -37,6 +36,7 @@ from greenroom.actors.store import (
     UnfinishedOf,
 )
 from greenroom.storage.boots import read_epoch
+from greenroom.storage.questions import count_questions, read_open_question, read_questions
 from greenroom.storage.rows import (
     DELIVERY_COLUMNS,
     RUN_COLUMNS,
@@ -112,8 +112,9 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         return None
     key, generation, suspended_at, quarantined_at, epoch, cursor, because = row
     run = _open_run(db, session_id)
-    segment = 0 if run is None else _count_questions(db, session_id, run.work)
+    segment = 0 if run is None else count_questions(db, session_id, run.work)
     tail = read_tail_of(db, session_id)
+    asks = tail.kind is TailKind.ASKED
     if run is not None:
         compare_with_kept(db, session_id, tail)
     return Snapshot(
@@ -128,7 +129,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         suspended=suspended_at is not None,
         quarantined=quarantined_at is not None,
         told_aside=quarantined_at is not None and _is_stored(db, line_key(session_id, Generation(generation), ASIDE)),
-        question=None if run is None else _open_question(db, session_id, run.work),
+        question=read_open_question(db, session_id, run.work) if run is not None and asks else None,
         segment=segment,
         anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),
         calls=_tools(db, session_id, run.work) if run is not None and tail.open_calls else (),
@@ -140,12 +141,8 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
 
 def read_ledger(db: apsw.Connection, session_id: SessionId, work: Generation) -> Ledger:
     """Tool calls and questions of a piece of work, in the order of their first start, and what other work left."""
-    questions = db.execute(
-        "SELECT key, prompt, choices, answer, after_inbox FROM questions WHERE session_id = ? AND work = ? ORDER BY id",
-        (session_id, work),
-    )
-    told = tuple(_question(row) for row in questions)
-    return Ledger(_tools(db, session_id, work), told, _doubts(db, session_id, work))
+    questions = read_questions(db, session_id, work)
+    return Ledger(_tools(db, session_id, work), questions, _doubts(db, session_id, work))
 
 
 def read_owed(db: apsw.Connection, platform: str, account: str) -> tuple[Delivery, ...]:
@@ -176,21 +173,6 @@ def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound,
     )
 
 
-def _open_question(db: apsw.Connection, session_id: SessionId, work: Generation) -> Question | None:
-    row = one_row(
-        db,
-        "SELECT key, prompt, choices, answer, after_inbox FROM questions"
-        " WHERE session_id = ? AND work = ? AND answer IS NULL ORDER BY id DESC LIMIT 1",
-        (session_id, work),
-    )
-    return None if row is None else _question(row)
-
-
-def _count_questions(db: apsw.Connection, session_id: SessionId, work: Generation) -> int:
-    row = one_row(db, "SELECT count(*) FROM questions WHERE session_id = ? AND work = ?", (session_id, work))
-    return 0 if row is None else int(row[0])
-
-
 def _tools(db: apsw.Connection, session_id: SessionId, work: Generation) -> tuple[ToolRecord, ...]:
     rows = db.execute(f"{_TOOL} WHERE session_id = ? AND work = ? ORDER BY id", (session_id, work))
     return tuple(_tool(row) for row in rows)
@@ -212,8 +194,3 @@ def _tool(row: Row) -> ToolRecord:
 
 def _is_stored(db: apsw.Connection, delivery: str) -> bool:
     return one_row(db, "SELECT 1 FROM deliveries WHERE key = ?", (delivery,)) is not None
-
-
-def _question(row: tuple[str, str, str, str | None, int]) -> Question:
-    key, prompt, choices, answer, after = row
-    return Question(key, prompt, tuple(json.loads(choices)), answer, InboxId(after))

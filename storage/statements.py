@@ -23,6 +23,7 @@ from greenroom.actors.facts import (
     MessageAppended,
     QuestionAnswered,
     QuestionAsked,
+    QuestionLapsed,
     RestartsCounted,
     RunClosed,
     RunMarked,
@@ -37,6 +38,7 @@ from greenroom.actors.facts import (
 )
 from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.inbound import store_inbound
+from greenroom.storage.questions import question_answered, question_asked, question_lapsed
 from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
 from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
 from greenroom.storage.succession import session_succeeded
@@ -226,40 +228,6 @@ def _doubt_told(db: apsw.Connection, fact: DoubtTold) -> None:
         _must_agree(one_row(db, sql, (fact.session_id, fact.key)), (1,), f"tool call {fact.key!r} was never started")
 
 
-def _question_asked(db: apsw.Connection, fact: QuestionAsked) -> None:
-    question = fact.question
-    db.execute(
-        "INSERT INTO questions (session_id, work, epoch, generation, key, prompt, choices, after_inbox, asked_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, key) DO NOTHING",
-        (
-            fact.session_id,
-            fact.work,
-            fact.epoch,
-            fact.generation,
-            question.key,
-            question.prompt,
-            json.dumps(question.choices, ensure_ascii=False),
-            question.after,
-            fact.at,
-        ),
-    )
-    if not db.changes():
-        sql = "SELECT prompt FROM questions WHERE session_id = ? AND key = ?"
-        row = one_row(db, sql, (fact.session_id, question.key))
-        _must_agree(row, (question.prompt,), f"question {question.key!r} was asked in other words")
-
-
-def _question_answered(db: apsw.Connection, fact: QuestionAnswered) -> None:
-    db.execute(
-        "UPDATE questions SET answer = ?, answered_at = ? WHERE session_id = ? AND key = ? AND answer IS NULL",
-        (fact.answer, fact.at, fact.session_id, fact.key),
-    )
-    if not db.changes():
-        sql = "SELECT answer FROM questions WHERE session_id = ? AND key = ?"
-        row = one_row(db, sql, (fact.session_id, fact.key))
-        _must_agree(row, (fact.answer,), f"question {fact.key!r} was answered otherwise, or never asked")
-
-
 def _delivery_opened(db: apsw.Connection, fact: DeliveryOpened) -> None:
     delivery = fact.delivery
     db.execute(
@@ -366,8 +334,9 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     ToolStarted: _tool_started,
     ToolEnded: _tool_ended,
     DoubtTold: _doubt_told,
-    QuestionAsked: _question_asked,
-    QuestionAnswered: _question_answered,
+    QuestionAsked: question_asked,
+    QuestionAnswered: question_answered,
+    QuestionLapsed: question_lapsed,
     DeliveryOpened: _delivery_opened,
     DeliveryFilled: _delivery_filled,
     DeliveryMoved: _delivery_moved,

@@ -17,7 +17,7 @@ from greenroom.actors.runtime import MailboxFull
 from greenroom.supervisor.platform_actor import PlatformActor
 
 if TYPE_CHECKING:
-    from greenroom.actors.model import SessionKey
+    from greenroom.actors.model import Delivery, SessionKey
     from greenroom.actors.ports import Door, Platform
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
@@ -54,10 +54,11 @@ class Attachment:
 class Attachments:
     """All platforms, by account. Called from any thread."""
 
-    def __init__(self, runtime: Runtime, policy: Policy) -> None:
-        """Begin with none."""
+    def __init__(self, runtime: Runtime, policy: Policy, report_dead: Callable[[Delivery], None]) -> None:
+        """Begin with none. `report_dead` is told of what a platform will never take."""
         self._runtime = runtime
         self._policy = policy
+        self._report_dead = report_dead
         self._lock = threading.Lock()
         self._all: dict[Account, Attachment] = {}
         self._store: Store | None = None
@@ -155,6 +156,10 @@ class Attachments:
             return
         attachment.flushing = attachment.flushed = False  # What the one before was asked, it will not tell.
         attachment.outbox = self._runtime.start(
-            DeliveryActor, self._store, attachment.platform, mailbox_max=self._policy.sessions_live_max
+            DeliveryActor,
+            self._store,
+            attachment.platform,
+            report_dead=self._report_dead,
+            mailbox_max=self._policy.sessions_live_max,
         )
         attachment.tell(PlatformUp() if attachment.connected else PlatformDown())

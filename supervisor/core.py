@@ -31,6 +31,7 @@ from greenroom.supervisor.tree_actor import TreeActor
 from greenroom.supervisor.tree_words import (
     ActorFailed,
     Begin,
+    DeliveryDied,
     DrainOrdered,
     PlatformConnected,
     PlatformDisconnected,
@@ -43,7 +44,7 @@ from greenroom.supervisor.tree_words import (
 
 if TYPE_CHECKING:
     from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
-    from greenroom.actors.model import Epoch
+    from greenroom.actors.model import Delivery, Epoch
     from greenroom.actors.ports import Agent, Platform
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
@@ -126,7 +127,7 @@ class Core:
         self._ending = False
         self._draining: Intent | None = None  # The order outlives the tree that heard it.
         self.reception = Reception(runtime.clock, policy)
-        self.attachments = Attachments(runtime, policy)
+        self.attachments = Attachments(runtime, policy, self.report_dead)
         self._answers = Answers(runtime.timers)
         runtime.on_failure(self._hear_failure)
 
@@ -258,6 +259,10 @@ class Core:
     def offer_rest(self, session_id: SessionId, told: int) -> None:
         """Pass on that a session may be passivated."""
         self._tell(RestOffered(session_id, told))
+
+    def report_dead(self, delivery: Delivery) -> None:
+        """Pass on that a delivery became a dead letter."""
+        self._tell(DeliveryDied(delivery.session_id, delivery.key))
 
     async def pulse(self) -> None:
         """Return when the tree has answered; never, while it is being built anew: the caller has a time-out."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from pykka import ActorDeadError
 
-from greenroom.actors.events import Arrived, CutShort, Drained, Resumed, TreeEvent, Woke
+from greenroom.actors.events import Arrived, CutShort, Drained, Resumed, TreeEvent, Undelivered, Woke
 from greenroom.actors.facts import RestartsCounted
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
@@ -27,6 +27,7 @@ from greenroom.supervisor.tree_words import (
     ActorFailed,
     Begin,
     DecisionsWritten,
+    DeliveryDied,
     Doomed,
     DrainLooked,
     DrainOrdered,
@@ -99,6 +100,8 @@ class TreeActor(PooledActor):
                 self._wake_arrived()
             case RestOffered(session_id, told):
                 self._rest(session_id, told)
+            case DeliveryDied(session_id, key):
+                self._tell_living(session_id, Undelivered(key))
             case Begin():
                 self._read_open(None)
             case OpenRead():
@@ -377,9 +380,13 @@ class TreeActor(PooledActor):
 
     def _tell_all(self, session_ids: frozenset[SessionId], event: TreeEvent) -> None:
         for session_id in session_ids:
-            ward = self._wards.get(session_id)
-            if ward is not None:
-                self._tell(session_id, ward.key, event)
+            self._tell_living(session_id, event)
+
+    def _tell_living(self, session_id: SessionId, event: TreeEvent) -> None:
+        """One that does not live reads from the store what it missed."""
+        ward = self._wards.get(session_id)
+        if ward is not None:
+            self._tell(session_id, ward.key, event)
 
 
 def _ignore(_: object) -> None:

@@ -73,6 +73,13 @@ class RestOffered(Struct, Solicited, frozen=True):
     told: int
 
 
+class DeliveryDied(Struct, Solicited, frozen=True):
+    """A delivery is a dead letter now: its session may wait for an answer to it."""
+
+    session_id: SessionId
+    key: str
+
+
 class ActorFailed(Struct, Solicited, frozen=True):
     """The runtime reports a failure."""
 

@@ -76,7 +76,7 @@ CREATE TABLE messages (
     generation   INTEGER NOT NULL,
     key          TEXT NOT NULL,
     role         TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'tool')),
-    kind         TEXT NOT NULL CHECK (kind IN ('text', 'recovery_note', 'question', 'stopped', 'failed')),
+    kind         TEXT NOT NULL CHECK (kind IN ('text', 'recovery_note', 'question', 'lapsed', 'stopped', 'failed')),
     text         TEXT NOT NULL,
     at           REAL NOT NULL,
     finish       TEXT,
@@ -149,8 +149,12 @@ CREATE TABLE questions (
     choices     TEXT NOT NULL,
     after_inbox INTEGER NOT NULL,
     asked_at    REAL NOT NULL,
+    timeout_s   REAL NOT NULL,
+    delivery    TEXT NOT NULL,
     answer      TEXT,
     answered_at REAL,
+    lapsed      TEXT CHECK (lapsed IN ('timed_out', 'undelivered')),
+    lapsed_at   REAL,
     UNIQUE (session_id, key)
 ) STRICT;
 CREATE INDEX questions_of_work ON questions (session_id, work);

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from greenroom.actors import opening, session, session_actor, toolbox, turn
+from greenroom.actors import asking, inquiry, opening, session, session_actor, toolbox
 from greenroom.actors.acts import ArmAlarm, CancelAlarms
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Rang, RunEnded, RunEvent
@@ -210,7 +210,7 @@ MUTANTS = (
     Mutant(
         "notice while a question waits",
         "the notifier does not know that the run waits for its person",
-        (Swap(session, "_ask", _without_acts(CancelAlarms)), Swap(session, "_ring", _rings_while_asking)),
+        (Swap(session, "put_question", _without_acts(CancelAlarms)), Swap(session, "_ring", _rings_while_asking)),
         frozenset({"a_notice_needs_a_worker"}),
         story(stories.leaves_a_question, policy=NOTICED),
     ),
@@ -245,7 +245,7 @@ MUTANTS = (
     Mutant(
         "question asked again after a restart",
         "each attempt asks under a key of its own",
-        (Swap(turn, "question_key", _of_this_attempt),),
+        (Swap(inquiry, "question_key", _of_this_attempt),),
         frozenset({"a_question_is_asked_once"}),
         story(stories.answered_and_restarted),
     ),
@@ -308,7 +308,7 @@ MUTANTS = (
     Mutant(
         "question answered by an older message",
         "whatever waits counts as the answer, also what was said before the question",
-        (Swap(session, "answer_to", _first_that_waits), Swap(opening, "answer_to", _first_that_waits)),
+        (*(Swap(each, "answer_to", _first_that_waits) for each in (asking, session, opening)),),
         frozenset({"an_answer_comes_after_its_question"}),
         story(stories.waits_while_asked),
     ),

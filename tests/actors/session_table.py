@@ -30,6 +30,7 @@ from greenroom.actors.events import (
     ToolCalled,
     ToolReturned,
     ToolWithheld,
+    Undelivered,
     Woke,
 )
 from greenroom.actors.model import (
@@ -37,6 +38,7 @@ from greenroom.actors.model import (
     Generation,
     InboxId,
     InterruptReason,
+    Lapse,
     OpenRun,
     Question,
     RunCause,
@@ -65,14 +67,15 @@ Read a row from left to right as the promise it keeps: `Running` and `RunEnded(A
 delivery and the end of the run together, so that an answer can be neither sent and lost nor stored and unsent; only then
 is the delivery handed to the outbox. What waits when a run ends starts the next one in the same transaction
 (`Running, message waits`). `Interrupted` is what a dead process leaves behind: a run that is open on disk and works
-nowhere. With a question open it is the user's turn, and only the answer starts a run.
+nowhere. With a question open it is the user's turn, and only the answer starts a run; one that has lapsed (timed out, or never
+delivered) starts none either, but the user's next message is a message like any other then.
 """
 
 S, G = SessionId(1), Generation(1)
 NOW = 1_000.0
 MESSAGE = StoredInbound(InboxId(9), "hello", None, NOW)
 CALL = ToolCall("key", "clock", "{}", ToolPolicy.PURE)
-QUESTION = Question("question", "Which?")
+QUESTION = Question("question", "Which?", timeout_s=600.0, asked_at=NOW, delivery="1.1.answer")
 RUN = OpenRun(G, Epoch(1), G, RunCause.INBOUND, 1, NOW, NOW)
 EMPTY = Snapshot(S, SessionKey("web", "bot", "ann"), Epoch(1), Generation(0), Tail())
 OPEN = replace(EMPTY, generation=G, run=RUN, tail=Tail(TailKind.USER, NOW, Seq(1), Seq(1)))
@@ -90,6 +93,9 @@ PHASES: dict[str, Session] = {
     "Idle": IDLE,
     "Interrupted": open_session(OPEN),
     "Interrupted, question open": open_session(replace(OPEN, question=QUESTION, segment=1)),
+    "Interrupted, question lapsed": open_session(
+        replace(OPEN, question=replace(QUESTION, lapsed=Lapse.TIMED_OUT), segment=1)
+    ),
     "Interrupted, put off": _after(RUNNING, RunEnded(G, PutOff("overloaded"))),
     "Running": RUNNING,
     "Running, message waits": _after(RUNNING, Arrived(replace(MESSAGE, id=InboxId(2)))),
@@ -103,6 +109,7 @@ EVENTS: dict[str, Event] = {
     "Drained": Drained(InterruptReason.SHUTDOWN_TIMEOUT),
     "CutShort": CutShort(),
     "IdleRang": IdleRang(),
+    "Undelivered": Undelivered(QUESTION.delivery),
     "LifeShown": LifeShown(G),
     "Spoke": Spoke(G, "words"),
     "Reported": Reported(G, "remark"),
@@ -118,7 +125,7 @@ EVENTS: dict[str, Event] = {
     "RunEnded(Cancelled)": RunEnded(G, Cancelled()),
     "RunEnded(PutOff)": RunEnded(G, PutOff("overloaded")),
     "RetryRang": RetryRang(G),
-    **{f"Rang({alarm.name})": Rang(G, alarm) for alarm in Alarm},
+    **{f"Rang({alarm.name})": Rang(G, alarm, question=QUESTION.key) for alarm in Alarm},
 }
 
 

@@ -65,6 +65,7 @@ ROWS: dict[str, Callable[[int, Sequence[Message]], Message]] = {
     "calls, finish stop": lambda seq, _: calls(seq, "stop"),
     "result": result,
     "question": lambda seq, _: row(Role.ASSISTANT, seq, kind=MessageKind.QUESTION),
+    "lapsed": lambda seq, _: row(Role.SYSTEM, seq, kind=MessageKind.LAPSED),
     "recovery note": lambda seq, _: row(Role.SYSTEM, seq, kind=MessageKind.RECOVERY_NOTE),
     "stopped": lambda seq, _: row(Role.SYSTEM, seq, kind=MessageKind.STOPPED),
     "failed": lambda seq, _: row(Role.SYSTEM, seq, kind=MessageKind.FAILED),
@@ -81,16 +82,17 @@ BY_LAST_ROW = {
     "partial: no finish": TailKind.PARTIAL,
     "partial: blank": TailKind.PARTIAL,
     "partial: cut by length": TailKind.PARTIAL,
-    "calls": TailKind.TOOL_CALLS,
-    "calls, finish stop": TailKind.TOOL_CALLS,
     "question": TailKind.ASKED,
     "recovery note": TailKind.RECOVERY_NOTE,
 }
+CALLS = ("calls", "calls, finish stop")
+UNHEARD = ("system text", "lapsed")
+"""Rows that say nothing of how a transcript ends."""
 
 
 def specified(names: Sequence[str], rows: Sequence[Message]) -> set[TailKind]:
     """Every kind that the design's words make true of a transcript; there must be exactly one."""
-    spoken = [at for at, name in enumerate(names) if name != "system text"]
+    spoken = [at for at, name in enumerate(names) if name not in UNHEARD]
     if not spoken:
         return {TailKind.EMPTY}
     last = spoken[-1]
@@ -99,7 +101,15 @@ def specified(names: Sequence[str], rows: Sequence[Message]) -> set[TailKind]:
         kinds.add(TailKind.USER if uncovered(names, rows) else CONCLUDING[names[last]])
     if names[last] == "result":
         kinds.add(after_result(names, rows, spoken))
+    if names[last] in CALLS:
+        kinds.add(after_call(names[:last]))
     return kinds
+
+
+def after_call(before: Sequence[str]) -> TailKind:
+    """A call beside an open question does not end that; one after it lapsed, or after other words, does."""
+    others = [name for name in before if name not in {"system text", "result", *CALLS}]
+    return TailKind.ASKED if others and others[-1] == "question" else TailKind.TOOL_CALLS
 
 
 def uncovered(names: Sequence[str], rows: Sequence[Message]) -> bool:
@@ -114,8 +124,10 @@ def uncovered(names: Sequence[str], rows: Sequence[Message]) -> bool:
 
 
 def after_result(names: Sequence[str], rows: Sequence[Message], spoken: Sequence[int]) -> TailKind:
-    before = [names[at] for at in spoken if names[at] != "result" or at < first_of_last_block(names, spoken)]
-    if before and before[-1] == "question":
+    before = [at for at in spoken if names[at] != "result" or at < first_of_last_block(names, spoken)]
+    if before and names[before[-1]] == "question":
+        return TailKind.ASKED
+    if before and names[before[-1]] in CALLS and after_call(names[: before[-1]]) is TailKind.ASKED:
         return TailKind.ASKED
     since = max((at for at, name in enumerate(names) if name in CONCLUDING), default=-1)
     called = [(at, call.key) for at, it in enumerate(rows) for call in it.tool_calls if at > since]

@@ -33,18 +33,18 @@ def test_a_question_waits_across_a_restart_and_its_answer_comes_at_once_in_the_n
 
 def test_one_question_at_a_time() -> None:
     async def agent(turn: Turn) -> str:
-        first = asyncio.ensure_future(turn.ask_user("Which?"))
-        await asyncio.sleep(0)
-        with pytest.raises(RuntimeError, match="another question is open"):
-            await turn.ask_user("And?")
-        return await first
+        return " ".join(await asyncio.gather(turn.ask_user("Which?"), turn.ask_user("And?")))
 
     with Scenario(agent) as room:
         room.says("go")
         room.rest()
+        assert room.visible() == ["Which?"]
         room.says("red")
         room.rest()
-        assert room.visible()[-1] == "red"
+        assert room.visible()[1:] == ["And?"]
+        room.says("big")
+        room.rest()
+        assert room.visible()[-1] == "red big"
 
 
 def test_streamed_words_reach_the_chat_in_few_steps_and_end_as_the_answer() -> None:

@@ -110,14 +110,15 @@ def test_an_unknown_session_has_no_snapshot(db: apsw.Connection) -> None:
 
 def test_a_snapshot_holds_all_that_is_open(db: apsw.Connection) -> None:
     said = message(1, Role.USER)
-    question = Question("1.1.question.0", "which?", ("a", "b"))
+    asked = message(2, Role.ASSISTANT, kind=MessageKind.QUESTION)
+    question = Question("1.1.question.0", "which?", ("a", "b"), asked_at=3.0, timeout_s=60.0)
     write(db, inbound(1), inbound(2, at=5.0), opened(), InboundTaken(S, InboxId(1), G, Seq(1)))
-    write(db, MessageAppended(S, E, said), QuestionAsked(S, E, G, G, question, 3.0))
+    write(db, MessageAppended(S, E, said), QuestionAsked(S, E, G, G, question, 3.0), MessageAppended(S, E, asked))
     write(db, DeliveryOpened(E, G, delivery(answer_key(S, G, 1))), SessionSuspended(S, 4.0))
     snapshot = read_snapshot(db, S)
     assert snapshot is not None
     assert (snapshot.id, snapshot.key, snapshot.epoch, snapshot.generation) == (S, KEY, E, G)
-    assert snapshot.tail == classify_tail([said])
+    assert snapshot.tail == classify_tail([said, asked])
     assert snapshot.run == opened().run
     assert snapshot.waiting == (StoredInbound(InboxId(2), "text 2", None, 5.0),)
     assert snapshot.inbox_cursor == 2
@@ -158,7 +159,7 @@ def test_a_transcript_is_read_from_its_end_oldest_row_first(db: apsw.Connection)
 
 def test_a_ledger_is_of_one_piece_of_work_in_the_order_of_its_calls(db: apsw.Connection) -> None:
     first, second = (ToolCall(f"c{n}", "clock", "{}", ToolPolicy.ONCE) for n in (1, 2))
-    question = Question("q", "which?", ("a",))
+    question = Question("q", "which?", ("a",), asked_at=3.0)
     write(db, inbound(1), opened(), ToolStarted(S, E, G, G, second, 3.0), ToolStarted(S, E, G, G, first, 4.0))
     write(db, ToolEnded(S, G, "c1", "null", failed=True, at=5.0), QuestionAsked(S, E, G, G, question, 3.0))
     write(db, opened(generation=2), ToolStarted(S, E, Generation(2), Generation(2), replace(first, key="c3"), 9.0))

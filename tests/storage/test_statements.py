@@ -18,6 +18,7 @@ from greenroom.actors.facts import (
     MessageAppended,
     QuestionAnswered,
     QuestionAsked,
+    QuestionLapsed,
     RestartsCounted,
     RunClosed,
     RunMarked,
@@ -41,6 +42,7 @@ from greenroom.actors.model import (
     Inbound,
     InboxId,
     InterruptReason,
+    Lapse,
     Message,
     OpenRun,
     Question,
@@ -70,6 +72,7 @@ TAIL = Tail(TailKind.USER, 2.0, Seq(1), Seq(1), Seq(0))
 SAID = Message(Seq(1), G, "user.1", Role.USER, "hello", 2.0)
 CALL = ToolCall("1.1.tool.x.0", "clock", "{}", ToolPolicy.ONCE)
 QUESTION = Question("1.1.question.0", "which?", ("a", "b"))
+LOST = Question("q2", "and?", timeout_s=0.1, delivery="d2")
 DELIVERY = Delivery("1.1.answer", S, KEY, DeliveryKind.ANSWER, None, DeliveryState.OPEN, created_at=3.0)
 
 # A life in which every fact occurs once, in an order in which they can.
@@ -86,6 +89,8 @@ LIFE: tuple[Fact, ...] = (
     ToolEnded(S, G, CALL.key, '"12:00"', failed=False, at=6.0),
     QuestionAsked(S, E, G, W, QUESTION, 7.0),
     QuestionAnswered(S, QUESTION.key, "a", 8.0),
+    QuestionAsked(S, E, G, W, LOST, 8.1),
+    QuestionLapsed(S, LOST.key, Lapse.TIMED_OUT, 8.2),
     RunMarked(S, G, InterruptReason.SHUTDOWN_TIMEOUT),
     DeliveryFilled(DELIVERY.key, "it is noon", 10.0),
     DeliveryMoved(replace(DELIVERY, state=DeliveryState.DELIVERED, message_ids=("m1",), attempts=1), 11.0),
@@ -110,10 +115,10 @@ def db() -> Iterator[apsw.Connection]:
     connection.close()
 
 
-def live_until(db: apsw.Connection, last: type[Fact]) -> None:
+def live_until(db: apsw.Connection, last: type[Fact] | Fact) -> None:
     for fact in LIFE:
         write_fact(db, fact)
-        if type(fact) is last:
+        if last in (type(fact), fact):
             return
 
 
@@ -139,7 +144,7 @@ def test_every_fact_has_its_statement_and_its_place_in_the_life() -> None:
     "fact", [fact for fact in LIFE if type(fact) not in ONCE_MORE_COUNTS], ids=lambda f: type(f).__name__
 )
 def test_a_fact_written_again_changes_nothing(db: apsw.Connection, fact: Fact) -> None:
-    live_until(db, type(fact))
+    live_until(db, fact)
     before = rows(db)
     write_fact(db, fact)
     assert rows(db) == before
@@ -149,11 +154,9 @@ def test_a_whole_life_leaves_exactly_these_rows(db: apsw.Connection) -> None:
     for fact in LIFE:
         write_fact(db, fact)
     counts = {table: len(found) for table, found in rows(db).items()}
-    one_each = ("boots", "ownership", "sessions", "routes", "inbox", "messages", "runs", "tool_calls", "questions")
-    assert counts == dict.fromkeys((*one_each, "deliveries", "decisions", "refusals", "meta"), 1) | {
-        "dead_letters": 0,
-        "sessions": 2,
-    }
+    one_each = ("boots", "ownership", "routes", "inbox", "messages", "runs", "tool_calls", "meta")
+    rest = {"dead_letters": 0, "sessions": 2, "questions": 2}
+    assert counts == dict.fromkeys((*one_each, "deliveries", "decisions", "refusals"), 1) | rest
     assert one(db, "SELECT generation FROM sessions LIMIT 1") == 1
 
 
@@ -192,6 +195,10 @@ CONTRADICTIONS: dict[str, Fact] = {
     "the doubt about a call never started": DoubtTold(S, "nothing", 6.0),
     "a question in other words": QuestionAsked(S, E, G, W, replace(QUESTION, prompt="who?"), 7.0),
     "another answer to a question": QuestionAnswered(S, QUESTION.key, "b", 8.0),
+    "an answer after the time-out": QuestionAnswered(S, LOST.key, "a", 9.0),
+    "the time-out of an answered question": QuestionLapsed(S, QUESTION.key, Lapse.TIMED_OUT, 9.0),
+    "another end of a question": QuestionLapsed(S, LOST.key, Lapse.UNDELIVERED, 9.0),
+    "the end of a question never asked": QuestionLapsed(S, "nothing", Lapse.TIMED_OUT, 9.0),
     "the answer to a question never asked": QuestionAnswered(S, "nothing", "a", 8.0),
     "a delivery's key for something else": DeliveryOpened(E, G, replace(DELIVERY, kind=DeliveryKind.LINE)),
     "another text in a delivery": DeliveryFilled(DELIVERY.key, "other", 10.0),

@@ -1,0 +1,107 @@
+"""Questions to the user: how one is put, what answers it, and how it is over without an answer. Pure.
+
+Until it is answered or has lapsed, it is the user's turn: nothing of the work goes on by itself. In a process that
+waits, an alarm says when its time is over (monotonic); after a restart the wall clock does, and then only when the user
+writes: a question is never a reason to wake a session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from greenroom.actors.acts import ArmAlarm, CancelAlarms, Confirm, ReportRun
+from greenroom.actors.events import Alarm, Asked
+from greenroom.actors.facts import QuestionAnswered, QuestionAsked, QuestionLapsed, RunProgressed
+from greenroom.actors.keys import lapsed_row_key, question_row_key
+from greenroom.actors.lines import lapsed_text
+from greenroom.actors.model import DeliveryKind, Lapse, MessageKind, Question, Role, StoredInbound
+from greenroom.actors.state import Asking, Interrupted, Running
+
+if TYPE_CHECKING:
+    from greenroom.actors.draft import Draft
+    from greenroom.actors.rules import Rules
+
+
+def put_question(draft: Draft, phase: Running | Asking, event: Asked) -> None:
+    """Put it where the answer would have come: in the anchor, after what was said already."""
+    question = replace(event.question, after=draft.cursor, asked_at=draft.now, delivery=draft.answer_key(phase))
+    text = "\n\n".join(part for part in (event.said, with_choices(question)) if part)
+    draft.write(QuestionAsked(draft.id, draft.epoch, draft.generation, phase.run.work, question, draft.now))
+    draft.append(question_row_key(question.key), Role.ASSISTANT, text, kind=MessageKind.QUESTION)
+    draft.write(RunProgressed(draft.id, phase.run.generation, draft.now, draft.tail, phase.run.attempt))
+    draft.fill(phase, DeliveryKind.QUESTION, text)
+    draft.move(Asking(phase.run, question, phase.segment + 1, phase.upto))
+    draft.do(CancelAlarms(), Confirm(draft.generation, question.key), ReportRun(live=False))
+    if question.timeout_s > 0:
+        draft.do(ArmAlarm(draft.generation, Alarm.QUESTION, question.timeout_s, question.key))
+
+
+def with_choices(question: Question) -> str:
+    """Write a question for where there are no buttons."""
+    return "\n".join((question.prompt, *(f"- {choice}" for choice in question.choices)))
+
+
+def answer_to(question: Question, waiting: tuple[StoredInbound, ...]) -> StoredInbound | None:
+    """Find the message that answers a question: the first that came after it was asked."""
+    return next((inbound for inbound in waiting if inbound.id > question.after), None)
+
+
+def take_answer(draft: Draft, phase: Asking, rules: Rules) -> None:
+    """Hand the first message that came after the question to the agent that waits for it; older ones keep waiting."""
+    inbound = answer_to(phase.question, draft.waiting)
+    if inbound is None:
+        return
+    seq = draft.append_user(inbound).seq
+    draft.write(QuestionAnswered(draft.id, phase.question.key, inbound.text, draft.now))
+    draft.waiting = tuple(it for it in draft.waiting if it is not inbound)
+    run = replace(phase.run, attempt=1, last_progress_at=draft.now)
+    draft.write(RunProgressed(draft.id, run.generation, draft.now, draft.tail, run.attempt))
+    draft.move(Running(run, phase.segment, seq, anchored=phase.anchored, said=phase.said))
+    draft.do(CancelAlarms(), ReportRun(live=True), Confirm(draft.generation, _answer_key(phase.question), inbound.text))
+    draft.arm_run(rules)
+
+
+def give_up_waiting(draft: Draft, phase: Asking, lapse: Lapse, rules: Rules) -> None:
+    """Let the agent go on without an answer. What its user says from now on is a message like any other."""
+    note_lapse(draft, phase.question, lapse)
+    draft.write(RunProgressed(draft.id, phase.run.generation, draft.now, draft.tail, phase.run.attempt))
+    draft.move(Running(phase.run, phase.segment, phase.upto, anchored=phase.anchored, said=phase.said))
+    draft.do(CancelAlarms(), ReportRun(live=True), Confirm(draft.generation, _answer_key(phase.question), lapse))
+    draft.arm_run(rules)
+
+
+def note_lapse(draft: Draft, question: Question, lapse: Lapse) -> None:
+    """Let it be on disk, and in the transcript, that nobody answered."""
+    draft.write(QuestionLapsed(draft.id, question.key, lapse, draft.now))
+    draft.append(lapsed_row_key(question.key), Role.SYSTEM, lapsed_text(lapse), kind=MessageKind.LAPSED)
+
+
+def lose_question(draft: Draft, key: str, rules: Rules) -> None:
+    """Hear that a delivery will never be seen. If it is the question that is open, nobody was asked."""
+    match draft.phase:
+        case Asking(question=question) as phase if question.delivery == key:
+            give_up_waiting(draft, phase, Lapse.UNDELIVERED, rules)
+        case Interrupted(question=Question(lapsed=None) as question) as stale if question.delivery == key:
+            draft.move(replace(stale, question=replace(question, lapsed=Lapse.UNDELIVERED)))
+        case _:
+            pass
+
+
+def lapse_of(question: Question, now: float) -> Lapse | None:
+    """Say why a question that nobody waits for in this process is over, if it is.
+
+    A wall clock that was set back makes it wait longer, never shorter.
+    """
+    overdue = 0 < question.timeout_s <= now - question.asked_at
+    return question.lapsed or (Lapse.TIMED_OUT if overdue else None)
+
+
+def waits_until(question: Question) -> float | None:
+    """When an open question is over, in UTC epoch seconds; None: never."""
+    return question.asked_at + question.timeout_s if question.timeout_s > 0 and question.lapsed is None else None
+
+
+def _answer_key(question: Question) -> str:
+    return f"{question.key}.answer"
