@@ -62,17 +62,22 @@ def a_new_conversation_was_due(db: apsw.Connection, world: World) -> Iterator[st
     for session, because, said_at, active_at in rows(db, _BEGAN):
         if because != world.policy.reset:
             yield f"session {session} began for {because}, the policy is {world.policy.reset}"
-        elif said_at is None or not _is_due(world, active_at, said_at):
+        elif not _jumped(world) and (said_at is None or not _is_due(world, active_at, said_at)):
             yield f"session {session} began ({because}) {said_at - active_at:.0f} s after the last words"
 
 
 def a_conversation_ends_when_it_is_due(db: apsw.Connection, world: World) -> Iterator[str]:
     """New work goes on in an old conversation only if the policy says that it is not over."""
-    if world.policy is None or any(kind.startswith(("clock", "host")) for kind in world.faults):
-        return  # What a wall clock said that was set meanwhile is no age.
+    if world.policy is None or _jumped(world):
+        return
     for session, generation, said_at, active_at in rows(db, _WENT_ON):
         if said_at is not None and active_at is not None and _is_due(world, active_at, said_at):
             yield f"run {generation} of session {session} began {said_at - active_at:.0f} s after the last sign of life"
+
+
+def _jumped(world: World) -> bool:
+    """What a wall clock said that was set meanwhile is no age."""
+    return any(kind.startswith(("clock", "host")) for kind in world.faults)
 
 
 def a_new_conversation_is_told_once(db: apsw.Connection, _: World) -> Iterator[str]:
