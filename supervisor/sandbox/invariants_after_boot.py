@@ -193,7 +193,7 @@ def resumes_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
         return  # The run of a session that died stays open and keeps no place.
     live = rows(
         db,
-        "SELECT count(*) FROM runs WHERE open = 1 AND cause = 'resume' AND tail_kind <> 'ASKED'"
+        "SELECT count(*) FROM runs WHERE open = 1 AND cause = 'resume' AND tail_kind <> 'ASKED' AND interrupted_by IS NULL"
         " AND epoch = (SELECT epoch FROM ownership)",
     )[0][0]
     if live > world.policy.resume_concurrency:
