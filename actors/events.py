@@ -34,6 +34,10 @@ class Woke(Struct, Solicited, frozen=True):
     """The session was loaded, to handle what waits."""
 
 
+class Released(Struct, Solicited, frozen=True):
+    """An operator gave the session back that was set aside; what counted against it is forgotten."""
+
+
 class Resumed(Struct, Solicited, frozen=True):
     """The supervisor decided that interrupted work goes on."""
 
@@ -179,7 +183,7 @@ class RetryRang(Struct, Solicited, frozen=True):
 RunEvent = (
     LifeShown | Spoke | Reported | Progressed | ToolCalled | ToolWithheld | ToolReturned | Asked | RunEnded | Rang
 )
-TreeEvent = Arrived | Woke | Resumed | Drained | CutShort | Undelivered
+TreeEvent = Arrived | Woke | Released | Resumed | Drained | CutShort | Undelivered
 """What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""
 
 Event = TreeEvent | IdleRang | RetryRang | RunEvent

@@ -43,6 +43,7 @@ from greenroom.actors.events import (
     LifeShown,
     Progressed,
     Rang,
+    Released,
     Reported,
     Resumed,
     RetryRang,
@@ -78,6 +79,7 @@ from greenroom.actors.model import (
 )
 from greenroom.actors.opening import open_run
 from greenroom.actors.postponing import try_again
+from greenroom.actors.releasing import release
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
 from greenroom.actors.succeeding import reset_if_due
 
@@ -112,7 +114,9 @@ def open_session(snapshot: Snapshot) -> Session:
     )
 
 
-def step(session: Session, event: Event, now: float, rules: Rules) -> tuple[Session, Effects]:
+def step(  # noqa: C901 - one line an event
+    session: Session, event: Event, now: float, rules: Rules
+) -> tuple[Session, Effects]:
     """Move the session by one event. `now` is wall time in UTC epoch seconds."""
     if isinstance(event, RunEvent):
         phase = session.phase
@@ -125,6 +129,8 @@ def step(session: Session, event: Event, now: float, rules: Rules) -> tuple[Sess
             _arrive(draft, inbound, rules)
         case Woke():
             _go_on(draft, rules)
+        case Released():
+            release(draft)
         case Resumed():
             _resume(draft, event, rules)
         case Drained(reason):

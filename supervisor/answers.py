@@ -88,6 +88,10 @@ class Answers:
         self._aside.add(session_id)
         self.look(key, store)
 
+    def take_back(self, session_id: SessionId) -> None:
+        """A session was released: what waits in it may be answered after all."""
+        self._aside.discard(session_id)
+
     def look_again(self, store: Store) -> None:
         """The store was reopened: look for everybody."""
         with self._lock:

@@ -14,8 +14,9 @@ from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors.model import Attachment, Inbound, Receipt, SessionKey
+from greenroom.actors.model import Attachment, Inbound, Receipt, SessionId, SessionKey
 from greenroom.actors.pool import PoolRuntime
+from greenroom.actors.ports import BusyError
 from greenroom.platforms.agents.function import as_agent
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
@@ -119,6 +120,14 @@ class AsyncRoom(Room):
         finally:
             self._core.forget_waiter(waiters[0])
 
+    async def release(self, session_id: SessionId) -> None:
+        """Give a session back that was set aside (quarantined or suspended): its work is decided again, as at a start.
+
+        Returns when that is on disk. Raises BusyError (not now).
+        """
+        if (error := await called_back(partial(self._core.release, session_id))) is not None:
+            raise error
+
     async def failure(self) -> str:
         """Wait until the supervisor cannot go on, and say why. Most never return from this."""
         why: str = await called_back(lambda then: self._failed.add_done_callback(lambda failed: then(failed.result())))
@@ -158,6 +167,13 @@ class BlockingRoom(Room):
         finally:
             self._core.forget_waiter(waiter)
 
+    def release(self, session_id: SessionId, *, timeout_s: float | None = None) -> None:
+        """See `AsyncRoom.release`. Raises TimeoutError when it is not on disk in time; it may still get there."""
+        future: Future[BusyError | None] = Future()
+        self._core.release(session_id, future.set_result)
+        if (error := future.result(timeout_s)) is not None:
+            raise error
+
 
 class Supervisor:
     """Keeps the sessions of one database alive while its `with` block runs.
@@ -192,6 +208,7 @@ class Supervisor:
         self._address: str | None = None
         self.store: SqliteStore | None = None
         self.intent = Intent.SHUTDOWN
+        """Why the block will be left: with `Intent.RESTART` what does not finish says that it was restarted."""
 
     # -- the two ways in and out -----------------------------------------------------------------------------------
 

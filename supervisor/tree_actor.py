@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from pykka import ActorDeadError
 
-from greenroom.actors.events import Arrived, CutShort, Drained, Resumed, TreeEvent, Undelivered, Woke
+from greenroom.actors.events import Arrived, CutShort, Drained, Released, Resumed, TreeEvent, Undelivered, Woke
 from greenroom.actors.facts import RestartsCounted
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
@@ -24,6 +24,10 @@ from greenroom.supervisor.recovery import Account, Circumstances, Decided, Recov
 from greenroom.supervisor.restarts import FRESH, Budget, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import Quarantine, Wait
 from greenroom.supervisor.tree_words import (
+    DECISIONS_PER_WRITE,
+    DOOM_S,
+    DRAIN_LOOK_S,
+    READ_AGAIN_S,
     ActorFailed,
     Begin,
     DecisionsWritten,
@@ -40,6 +44,7 @@ from greenroom.supervisor.tree_words import (
     RestOffered,
     RunReported,
     SessionFollowed,
+    SessionFreed,
     TreeHooks,
     Ward,
 )
@@ -51,18 +56,6 @@ if TYPE_CHECKING:
     from greenroom.supervisor.policy import Policy
 
 logger = logging.getLogger("greenroom.tree")
-
-DECISIONS_PER_WRITE = 512
-"""Decisions of a boot that share one transaction."""
-
-DRAIN_LOOK_S = 0.2
-"""How often a drain looks what still runs and what is still owed."""
-
-READ_AGAIN_S = 1.0
-"""How long a question waits that the store could not answer. Nothing is decided unread."""
-
-DOOM_S = 5.0
-"""How long a closed store may take to be opened again by the roof, which then builds a new tree."""
 
 
 class TreeActor(PooledActor):
@@ -98,6 +91,8 @@ class TreeActor(PooledActor):
             case SessionFollowed(key, successor):
                 self._arrived[successor] = key
                 self._wake_arrived()
+            case SessionFreed(session_id):
+                self._free(session_id)
             case RestOffered(session_id, told):
                 self._rest(session_id, told)
             case DeliveryDied(session_id, key):
@@ -174,6 +169,14 @@ class TreeActor(PooledActor):
         if ward is not None and ward.told == told:
             self._forget(session_id)
             ward.ref.stop(block=False)
+
+    def _free(self, session_id: SessionId) -> None:
+        """What is open in it is decided as at a start, unless it runs: a suspended session serves its user."""
+        self._budgets.pop(session_id, None)
+        self._tell_living(session_id, Released())
+        if session_id not in self._live and not self._ending:
+            self._deciding.add(session_id)
+            self._read_open(session_id)
 
     def _forget(self, session_id: SessionId) -> None:
         self._live.discard(session_id)

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from greenroom.actors.session_actor import SessionActor
 
 
+DECISIONS_PER_WRITE = 512
+"""Decisions of a boot that share one transaction."""
+
+DRAIN_LOOK_S = 0.2
+"""How often a drain looks what still runs and what is still owed."""
+
+READ_AGAIN_S = 1.0
+"""How long a question waits that the store could not answer. Nothing is decided unread."""
+
+DOOM_S = 5.0
+"""How long a closed store may take to be opened again by the roof, which then builds a new tree."""
+
+
 class Begin(Struct, Solicited, frozen=True):
     """Look at what is open, and decide."""
 
@@ -64,6 +77,12 @@ class SessionFollowed(Struct, Solicited, frozen=True):
 
     key: SessionKey
     successor: SessionId
+
+
+class SessionFreed(Struct, Solicited, frozen=True):
+    """An operator gave a session back that was set aside."""
+
+    session_id: SessionId
 
 
 class RestOffered(Struct, Solicited, frozen=True):

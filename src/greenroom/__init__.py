@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Turn,
     )
     from greenroom.platforms.chats.hosted import HostedChat
+    from greenroom.supervisor.drain import Intent
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.supervisor import AsyncRoom, BlockingRoom, Supervisor
 
@@ -36,6 +37,7 @@ _HOMES = {
     "AsyncRoom": "greenroom.supervisor.supervisor",
     "BlockingRoom": "greenroom.supervisor.supervisor",
     "HostedChat": "greenroom.platforms.chats.hosted",
+    "Intent": "greenroom.supervisor.drain",
     "Policy": "greenroom.supervisor.policy",
     "Attachment": "greenroom.actors.model",
     "Inbound": "greenroom.actors.model",
@@ -71,6 +73,7 @@ __all__ = [
     "Door",
     "HostedChat",
     "Inbound",
+    "Intent",
     "Message",
     "NotSentError",
     "Outgoing",

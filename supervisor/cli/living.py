@@ -20,7 +20,8 @@ def up(config: ConfigOption = None, db: DatabaseOption = None) -> None:
     """Serve until told to stop: the web chat, the agent, and what the last life left unfinished.
 
     SIGTERM or ctrl-C drains: running work gets policy.drain_s to finish. A second one ends at once, and that is
-    safe. SIGHUP reads the configuration again. SIGUSR1 prints what every thread and session is doing.
+    safe. SIGUSR2 drains for a restart (systemd: RestartKillSignal=SIGUSR2).
+    SIGHUP reads the configuration again. SIGUSR1 prints what every thread and session is doing.
     """
     from greenroom.supervisor.daemon.config import load_config  # noqa: PLC0415 - pydantic takes its time
     from greenroom.supervisor.daemon.daemon import serve  # noqa: PLC0415
@@ -44,6 +45,10 @@ def chat(
 
 def stop(
     now: Annotated[bool, typer.Option("--now", help="Do not let running work finish. Nothing is lost.")] = False,
+    for_restart: Annotated[
+        bool,
+        typer.Option("--for-restart", help="It is started again at once: what is cut short is told so."),
+    ] = False,
     timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Give up waiting after.")] = STOP_TIMEOUT_S,
     config: ConfigOption = None,
     db: DatabaseOption = None,
@@ -52,4 +57,4 @@ def stop(
     """End the greenroom that runs on this database: running work may finish, what is owed is sent."""
     from greenroom.supervisor.cli.stopping import stop_holder  # noqa: PLC0415
 
-    stop_holder(choose_database(config, db), now=now, timeout_s=timeout, as_json=json)
+    stop_holder(choose_database(config, db), now=now, for_restart=for_restart, timeout_s=timeout, as_json=json)

@@ -6,21 +6,26 @@ import time
 from pathlib import Path
 
 from greenroom.storage.lock import Holder, read_holder
+from greenroom.supervisor.cli.ordering import give_order
 from greenroom.supervisor.cli.outcome import NOT_RUNNING, CommandFailed
 from greenroom.supervisor.cli.paper import clean, print_json, say_duration
 from greenroom.supervisor.daemon.waiting import describe_waiting
+from greenroom.supervisor.drain import Intent
 
 LOOK_S = 0.1
 SAY_EVERY_S = 3.0
 
 
-def stop_holder(path: Path, *, now: bool, timeout_s: float, as_json: bool) -> None:
+def stop_holder(path: Path, *, now: bool, for_restart: bool, timeout_s: float, as_json: bool) -> None:
     """End whoever holds the database. Raises CommandFailed when nobody does, or it does not end in time."""
     holder = read_holder(path)
     if holder is None:
         raise CommandFailed(f"nothing runs on {path}", NOT_RUNNING)
     began = time.monotonic()
-    _signal(holder, signal.SIGTERM)
+    if for_restart:
+        give_order(path, order="stop", intent=Intent.RESTART.value)
+    else:
+        _signal(holder, signal.SIGTERM)
     if now:
         _signal(holder, signal.SIGINT)  # Another number: two equal signals may arrive as one.
     if not as_json:

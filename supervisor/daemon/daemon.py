@@ -13,22 +13,26 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from greenroom.actors.ports import Platform
+from greenroom.actors.model import SessionId
+from greenroom.actors.ports import BusyError, Platform
 from greenroom.actors.store import OwnerNow
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
 from greenroom.supervisor.daemon.boot_report import describe_recovery, is_settled
 from greenroom.supervisor.daemon.composing import load_agent, load_platforms, make_web
 from greenroom.supervisor.daemon.config import Config
+from greenroom.supervisor.daemon.control import taking_orders
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
 from greenroom.supervisor.daemon.logs import set_up_logs
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
 from greenroom.supervisor.daemon.waiting import describe_waiting
+from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.history import StoreHistory
 from greenroom.supervisor.recovery import Decided
 from greenroom.supervisor.supervisor import AsyncRoom, Supervisor
@@ -98,7 +102,9 @@ class _Life:
         try:
             with self._orders.taken(on_reload=self._reload, on_dump=self._dump):
                 async with self._supervisor as room:
-                    code = await self._serve(room, address, backlog)
+                    async with taking_orders(self._config.database, partial(self._obey, room)):
+                        code = await self._serve(room, address, backlog)
+                    self._supervisor.intent = self._orders.intent
                     began = time.monotonic()
                     hurrying = asyncio.create_task(self._hurry_if_told())
                     telling = asyncio.create_task(self._tell_waiting())
@@ -140,6 +146,25 @@ class _Life:
         failure.cancel()
         say(f"stopping: running work gets {self._config.policy.drain_s:g} s to finish; again to end at once")
         return DONE
+
+    async def _obey(self, room: AsyncRoom, order: dict[str, Any]) -> dict[str, Any]:
+        """Carry out what another process of our owner wants."""
+        match order:
+            case {"order": "release", "session": int(session)}:
+                return await self._release(room, SessionId(session))
+            case {"order": "stop", "intent": str(intent)} if intent in set(Intent):
+                self._orders.end(Intent(intent))
+                return {"stopping": True}
+            case _:
+                return {"problem": f"this greenroom ({VERSION}) does not know such an order"}
+
+    async def _release(self, room: AsyncRoom, session: SessionId) -> dict[str, Any]:
+        try:
+            await room.release(session)
+        except BusyError as error:
+            return {"problem": f"not released: {error}"}
+        logger.warning("session %s was released by an operator", session)
+        return {"released": True}
 
     async def _report(self, backlog: Backlog) -> list[str]:
         """Say what was recovered, once it is decided: platforms that connect at once are waited for."""

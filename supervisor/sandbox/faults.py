@@ -53,6 +53,7 @@ class Accident(StrEnum):
     SLEEP = "host: asleep for an hour"
     MESSAGE_REMOVED = "chat: somebody removes a message"
     BLOCKED = "chat: the person blocks the bot"
+    RELEASE = "operator: releases what is set aside"
     ZOMBIE = "zombie: an older owner writes"
     TAKE_OVER = "zombie: another process takes over"
 

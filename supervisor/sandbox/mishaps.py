@@ -79,6 +79,8 @@ class Mishaps:
                 runtime.freeze(HOUR_S)
             case Accident.MESSAGE_REMOVED | Accident.BLOCKED:
                 self._harass(accident, dice)
+            case Accident.RELEASE:
+                self._release(life)
             case Accident.ZOMBIE:
                 self._wake_zombie(life)
             case Accident.TAKE_OVER:
@@ -104,6 +106,12 @@ class Mishaps:
                 network.server.block(chat)
         elif shown := network.server.visible(chat):
             network.server.delete(dice.choice(shown).id)
+
+    def _release(self, life: Life) -> None:
+        """An operator gives back whatever was set aside."""
+        found = life.look(lambda db: rows(db, "SELECT id FROM sessions WHERE quarantined_at IS NOT NULL"))
+        for (session_id,) in found or ():
+            life.core.release(SessionId(session_id), lambda _: None)
 
     def _wake_zombie(self, life: Life) -> None:
         """An older owner offers a row through the living store: the fence refuses it, whatever it believes."""

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from greenroom.actors import opening, session, succeeding
 from greenroom.actors.facts import SessionSucceeded
-from greenroom.actors.model import FreshCause
+from greenroom.actors.model import FreshCause, SessionId
 from greenroom.storage import reading, statements
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import apsw
 
     from greenroom.actors.draft import Draft
-    from greenroom.actors.model import Receipt, SessionId, Snapshot
+    from greenroom.actors.model import Receipt, Snapshot
     from greenroom.supervisor.sandbox.scenario import Scenario
 
 HOUR_S = 3_600.0
@@ -89,7 +89,27 @@ def _forgets_attachments(_: Any) -> Any:
     return lambda _attachments: None
 
 
+def _is_released(room: Scenario, _seed: int) -> None:
+    """A session is set aside, its person writes on, and an operator gives it back."""
+    room.says("m1 hang")
+    room.advance(1)
+    room.crash()
+    room.given("UPDATE runs SET attempt = 9")
+    life = room.boot()
+    room.advance(5)
+    room.says("m2 answer")
+    room.advance(5)
+    life.core.release(SessionId(1), lambda _: None)
+
+
 MUTANTS = (
+    Mutant(
+        "a release is only written",
+        "an operator releases a session while the process lives, and its actor goes on as before",
+        (Swap(session, "release", _says_nothing),),
+        frozenset({"what_is_stored_is_answered", "no_run_stays_open"}),
+        story(_is_released, policy=Policy(attempts_max=9, unclean_boots_max=99)),
+    ),
     Mutant(
         "attachments are lost on the way",
         "what came with a message is stored with the inbound, and not given to the agent",

@@ -22,6 +22,7 @@ from greenroom.actors.events import (
     Progressed,
     PutOff,
     Rang,
+    Released,
     Reported,
     Resumed,
     RetryRang,
@@ -105,6 +106,7 @@ PHASES: dict[str, Session] = {
 EVENTS: dict[str, Event] = {
     "Arrived": Arrived(MESSAGE),
     "Woke": Woke(),
+    "Released": Released(),
     "Resumed": Resumed(InterruptReason.RESTART_INTERRUPTED),
     "Drained": Drained(InterruptReason.SHUTDOWN_TIMEOUT),
     "CutShort": CutShort(),

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from greenroom.actors.model import SessionId
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
@@ -62,3 +63,34 @@ def test_a_suspended_session_never_wakes_by_itself_and_its_users_message_is_serv
         room.rest()
         assert [row.suspended_at for row in room.rows("SELECT suspended_at FROM sessions")] == [1.0]
         assert room.broken() == []
+
+
+def test_a_session_that_is_released_while_its_process_lives_goes_on_at_once() -> None:
+    agent = Agent()
+    with Scenario(agent, policy=FAR) as room:
+        room.says("one")
+        room.until(lambda: agent.runs)
+        room.crash()
+        room.given("UPDATE runs SET attempt = 3")
+        life = room.boot()
+        room.says("two")
+        room.rest()
+        assert room.visible()[-1].startswith("(This conversation is set aside.")
+        heard: list[object] = []
+        life.core.release(SessionId(1), heard.append)
+        room.rest()
+        assert heard == [None]
+        assert room.decisions() == ["ATTEMPTS_EXHAUSTED", "RESUME"]
+        assert room.visible()[-1] == "re one\ntwo"
+        assert [row.attempt for row in room.runs()] == [0, 1]
+
+
+def test_what_runs_in_a_suspended_session_is_let_be_when_it_is_released() -> None:
+    agent = Agent()
+    with Scenario(agent, policy=FAR) as room:
+        room.says("one")
+        room.until(lambda: agent.runs)
+        assert room.life is not None
+        room.life.core.release(SessionId(1), lambda _: None)
+        room.advance(1)
+        assert (room.decisions(), agent.runs, room.runs()[-1].open) == ([], 1, 1)

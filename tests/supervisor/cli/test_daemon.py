@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.supervisor.cli.shell import GREENROOM, Shell
+from tests.supervisor.cli.shell import CONFIG, GREENROOM, Shell
 
 
 def test_a_killed_daemon_goes_on_and_says_what_it_recovered_and_why(shell: Shell) -> None:
@@ -55,6 +55,22 @@ def test_stop_waits_for_the_end_and_with_now_it_does_not_wait_for_runs(shell: Sh
     stopped = shell.json("stop")
     assert (stopped["stopped"], stopped["pid"]) == (True, idle.process.pid)
     assert idle.wait() == 0
+
+
+@pytest.mark.parametrize("how", ["signal", "order"])
+def test_what_is_cut_short_for_a_restart_says_so(shell: Shell, how: str) -> None:
+    (shell.home / "greenroom.toml").write_text(CONFIG + "[policy]\ndrain_s = 0\n")
+    daemon = shell.up()
+    daemon.say("oslo", "hold on")
+    daemon.see("oslo", "holding")
+    if how == "signal":
+        assert daemon.end(signal.SIGUSR2) == 0
+    else:
+        shell.run("stop", "--for-restart")
+        assert daemon.wait() == 0
+    again = shell.up()
+    assert "ended in order (restart)" in again.said
+    assert "1 resumed (restart_timeout)" in again.said
 
 
 def test_a_drain_that_is_not_waited_for_long_enough_is_told(shell: Shell) -> None:
