@@ -168,8 +168,8 @@ def _lands_in_the_run(real: Callable[..., Any]) -> Any:
 
 
 def _stamped_by_restarts(real: Callable[..., OpenRun]) -> Any:
-    def next_run(draft: Draft, *args: Any) -> OpenRun:
-        return replace(real(draft, *args), last_progress_at=draft.now)
+    def next_run(draft: Draft, *args: Any, **words: Any) -> OpenRun:
+        return replace(real(draft, *args, **words), last_progress_at=draft.now)
 
     return next_run
 
