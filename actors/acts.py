@@ -23,15 +23,16 @@ class CancelRun(Struct, frozen=True):
     generation: Generation
 
 
-class Confirm(Struct, frozen=True):
-    """Tell the waiting agent that what it reported under `key` is on disk; a question's answer comes with it.
+Word = str | Lapse | tuple[Message, ...] | None
+"""What an agent that waits is told: a question's answer, that there is none, or what its user said to steer it."""
 
-    Or the word that there is none.
-    """
+
+class Confirm(Struct, frozen=True):
+    """Tell the waiting agent that what it reported under `key` is on disk, and what it waits for."""
 
     generation: Generation
     key: str
-    answer: str | Lapse | None = None
+    answer: Word = None
 
 
 class OpenAnchor(Struct, frozen=True):

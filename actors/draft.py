@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor
 from greenroom.actors.events import Alarm
-from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundTaken, MessageAppended
+from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundTaken, MessageAppended, RunProgressed
 from greenroom.actors.keys import answer_key, line_key, tool_result_row_key, user_message_key
 from greenroom.actors.lines import CUT_RESULT
 from greenroom.actors.model import (
@@ -17,6 +17,7 @@ from greenroom.actors.model import (
     Generation,
     Message,
     MessageKind,
+    OpenRun,
     Role,
     Seq,
     StoredInbound,
@@ -209,6 +210,16 @@ class Draft:
         delivery = Delivery(key, self.id, self.key, kind, text, pending, reply_to=reply_to, created_at=self.now)
         self.write(DeliveryOpened(self.epoch, self.generation, delivery))
         self.do(Deliver(delivery))
+
+    def stamp(self, run: OpenRun) -> None:
+        """Write down that the agent gave a sign of life, and how the transcript ends now."""
+        self.active_at = self.now
+        self.write(RunProgressed(self.id, run.generation, self.now, self.tail, run.attempt))
+
+    def hear(self, rules: Rules) -> None:
+        """A sign of life: the silence is counted anew."""
+        if rules.silent_max_s > 0:
+            self.do(ArmAlarm(self.generation, Alarm.SILENCE, rules.silent_max_s))
 
     def arm_run(self, rules: Rules) -> None:
         """Set the timers of the run that works now."""

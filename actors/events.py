@@ -86,6 +86,13 @@ class Progressed(Struct, Solicited, frozen=True):
     generation: Generation
 
 
+class Listened(Struct, Solicited, frozen=True):
+    """The agent asks for what its user said meanwhile to steer it, and waits for the word under `key`."""
+
+    generation: Generation
+    key: str
+
+
 class ToolCalled(Struct, Solicited, frozen=True):
     """The agent is about to call a tool, and waits until that is on disk.
 
@@ -181,7 +188,17 @@ class RetryRang(Struct, Solicited, frozen=True):
 
 
 RunEvent = (
-    LifeShown | Spoke | Reported | Progressed | ToolCalled | ToolWithheld | ToolReturned | Asked | RunEnded | Rang
+    LifeShown
+    | Spoke
+    | Reported
+    | Progressed
+    | Listened
+    | ToolCalled
+    | ToolWithheld
+    | ToolReturned
+    | Asked
+    | RunEnded
+    | Rang
 )
 TreeEvent = Arrived | Woke | Released | Resumed | Drained | CutShort | Undelivered
 """What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""

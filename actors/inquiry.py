@@ -65,7 +65,7 @@ class Inquiry:
         answer = await word
         if isinstance(answer, Lapse):
             raise _lapsed(question, answer)
-        return answer or ""
+        return answer if isinstance(answer, str) else ""
 
 
 def _lapsed(question: Question, lapse: Lapse) -> Exception:

@@ -21,6 +21,8 @@ DOUBT_RESULT = (
     "[in doubt: the same call was interrupted before; it may or may not have taken effect, and it was not repeated]"
 )
 
+STEERED_LINE = "(Passed on to the work that is running.)"
+UNSTEERED_LINE = "(The work before could not take this in; I answer it now.)"
 TIMED_OUT_LINE = "(I asked you something and had no answer in time, so I stopped here. Write again to go on.)"
 UNDELIVERED_LINE = "(I could not reach you with a question, so I stopped here. Write again to go on.)"
 _LAPSED = {

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from greenroom.actors.acts import StartRun
-from greenroom.actors.events import Event
-from greenroom.actors.model import Generation, Lapse, SessionId, SessionKey, ToolRecord
+from greenroom.actors.acts import StartRun, Word
+from greenroom.actors.events import Event, Listened
+from greenroom.actors.model import Generation, Message, SessionId, SessionKey, ToolRecord
 from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Place(Struct, frozen=True):
 class Link:
     """One run's. Used on the agents' loop only."""
 
-    __slots__ = ("_awaited", "_ledger", "_reading", "generation", "place", "tell", "work")
+    __slots__ = ("_awaited", "_ledger", "_listened", "_reading", "generation", "place", "tell", "work")
 
     def __init__(self, place: Place, start: StartRun) -> None:
         """Begin with nothing awaited and nothing read."""
@@ -47,8 +47,9 @@ class Link:
         self.tell = place.tell
         self.generation: Generation = start.run.generation
         self.work: Generation = start.run.work
-        self._awaited: dict[str, asyncio.Future[str | Lapse | None]] = {}
+        self._awaited: dict[str, asyncio.Future[Word]] = {}
         self._ledger: Ledger | None = None
+        self._listened = 0
         self._reading = asyncio.Lock()
 
     @property
@@ -58,17 +59,26 @@ class Link:
 
     # -- what is reported, and confirmed by the session's actor --------------------------------------------------------
 
-    def expect(self, key: str) -> asyncio.Future[str | Lapse | None]:
+    def expect(self, key: str) -> asyncio.Future[Word]:
         """Wait for the word that what is reported under `key` is on disk; ask for it before it is reported."""
-        future: asyncio.Future[str | Lapse | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
         self._awaited[key] = future
         return future
 
-    def confirm(self, key: str, answer: str | Lapse | None) -> None:
+    def confirm(self, key: str, answer: Word) -> None:
         """What the agent reported under `key` is on disk."""
         future = self._awaited.pop(key, None)
         if future is not None and not future.done():
             future.set_result(answer)
+
+    async def take_steering(self) -> tuple[Message, ...]:
+        """Ask for what the user said meanwhile to steer this run; it is on disk when it comes."""
+        self._listened += 1
+        key = f"steering.{self._listened}"
+        word = self.expect(key)
+        self.tell(Listened(self.generation, key))
+        messages = await word
+        return messages if isinstance(messages, tuple) else ()
 
     # -- what is read --------------------------------------------------------------------------------------------------
 

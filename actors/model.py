@@ -229,6 +229,7 @@ class InterruptReason(StrEnum):
     RESTART_INTERRUPTED = "restart_interrupted"  # the last boot ended without a clean end
     ACTOR_CRASHED = "actor_crashed"  # the session's actor died and was started again
     PROVIDER_ERROR = "provider_error"  # what the agent needs could not be reached
+    USER_WROTE = "user_wrote"  # its user said more, and the host's policy is to begin again with both
 
 
 class Ending(StrEnum):

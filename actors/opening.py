@@ -34,6 +34,10 @@ DRAINED = frozenset({InterruptReason.RESTART_TIMEOUT, InterruptReason.SHUTDOWN_T
 """What an orderly end of the process writes on the runs that it cuts short."""
 
 
+BLAMELESS = frozenset({InterruptReason.PROVIDER_ERROR, InterruptReason.USER_WROTE})
+"""Why an attempt may have ended that says nothing of the work itself."""
+
+
 def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
     """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
     old = draft.phase if isinstance(draft.phase, Interrupted) else None
@@ -44,7 +48,7 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     run = _next_run(draft, cause, old, taken, resumed, answered=answer is not None)
     tail = draft.tail
     if old is not None:
-        draft.write(RunClosed(draft.id, old.run.generation, Ending.INTERRUPTED, draft.now))
+        draft.write(RunClosed(draft.id, old.run.generation, _ending(old.run), draft.now))
     slot = len(draft.facts)  # The run's row comes before the rows it fences, and carries the tail after them.
     note = _tell_of_interruption(draft, old, tail, resumed, lapse)
     new = [*(draft.append_user(inbound) for inbound in taken)]
@@ -57,6 +61,10 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     if resumed is not None and old is not None:  # The person sees that the work goes on, and why it had stopped.
         draft.anchor(phase)
         draft.do(ShowText(draft.answer_key(phase), user_notice(resumed.reason)))
+
+
+def _ending(run: OpenRun) -> Ending:
+    return Ending.SUPERSEDED if run.interrupted_by == InterruptReason.USER_WROTE else Ending.INTERRUPTED
 
 
 def _find_answer(draft: Draft, old: Interrupted | None) -> StoredInbound | None:
@@ -114,9 +122,9 @@ def _counts(draft: Draft, run: OpenRun, resumed: Resumed | None) -> bool:
 
     It does not when it moved the work on before an orderly drain cut it short, nor when the house fell around it
     (an actor crashed, in an epoch before this one): its own actor, or the process, died of neither. Nor when what
-    it needed could not be reached: for that there is a limit of its own.
+    it needed could not be reached: for that there is a limit of its own. Nor when its own user ended it by writing.
     """
-    if run.interrupted_by == InterruptReason.PROVIDER_ERROR:
+    if run.interrupted_by in BLAMELESS:
         return False
     drained = run.interrupted_by in DRAINED and run.last_progress_at > run.opened_at
     reason = resumed.reason if resumed is not None else None

@@ -233,6 +233,13 @@ class Turn(Protocol):
     async def progress(self, text: str) -> None:
         """Say what is going on; shown while the run lasts, not part of the answer."""
 
+    async def steered(self) -> Sequence[Message]:
+        """Take what the user said since, to steer this run: under the host's policy `steer`, or if it was said so.
+
+        Returns at once, oldest first, often nothing. What was taken is on disk, and this run's answer covers it; what
+        is not taken before the run ends is answered by the next one. To be called between two steps of the work.
+        """
+
     async def tool(
         self,
         name: str,

@@ -14,6 +14,14 @@ class Reset(StrEnum):
     DAILY = "daily"  # when a new day has begun, at `reset_hour` in `reset_zone`
 
 
+class Busy(StrEnum):
+    """What becomes of a user's message that comes while a run works."""
+
+    QUEUE = "queue"  # it waits; all that waits is answered together by the next run
+    INTERRUPT = "interrupt"  # the run is ended, and the next run of the same work handles both
+    STEER = "steer"  # the agent is handed it when it asks for such messages; if it does not, it waits
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a session needs to know of its host's policy. Times in seconds; 0 switches a limit off where noted."""
@@ -30,6 +38,7 @@ class Rules:
     idle_s: float = 300.0  # an idle session is passivated after this
     late_s: float = 300.0  # inbound that waited longer is answered with a word about it
     question_timeout_s: float = 0.0  # how long a question waits that does not say so itself; 0: for ever
+    busy: Busy | str = Busy.QUEUE
     inbox_batch_max: int = 100  # waiting messages handed to one run
     transcript_window: int = 200  # rows an agent reads unless it asks for more
     progress_every_s: float = 10.0  # how often a sign of life is written down while words stream

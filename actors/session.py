@@ -15,7 +15,6 @@ from greenroom.actors.acts import (
     ArmIdle,
     CancelAlarms,
     CancelRun,
-    Confirm,
     Effects,
     ReportRun,
     Rest,
@@ -41,6 +40,7 @@ from greenroom.actors.events import (
     Event,
     IdleRang,
     LifeShown,
+    Listened,
     Progressed,
     Rang,
     Released,
@@ -58,30 +58,25 @@ from greenroom.actors.events import (
 )
 from greenroom.actors.expiring import expire_if_stale
 from greenroom.actors.facts import (
-    DoubtTold,
     RunMarked,
-    RunProgressed,
-    ToolEnded,
-    ToolStarted,
 )
-from greenroom.actors.keys import ASIDE, tool_call_row_key, tool_result_row_key
-from greenroom.actors.lines import ASIDE_LINE, DOUBT_RESULT, endless_line, silent_line, working_line
+from greenroom.actors.keys import ASIDE
+from greenroom.actors.lines import ASIDE_LINE, endless_line, silent_line, working_line
 from greenroom.actors.model import (
     Generation,
     InterruptReason,
     Lapse,
-    OpenRun,
-    Role,
     RunCause,
     Snapshot,
     StoredInbound,
-    ToolCall,
 )
 from greenroom.actors.opening import open_run
 from greenroom.actors.postponing import try_again
 from greenroom.actors.releasing import release
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
+from greenroom.actors.steering import hand_over, meet_run, tell_of_queue
 from greenroom.actors.succeeding import reset_if_due
+from greenroom.actors.tooling import call_tool, keep_result, withhold_tool
 
 if TYPE_CHECKING:
     from greenroom.actors.rules import Rules
@@ -157,20 +152,22 @@ def _step_run(
     match event:
         case LifeShown():
             draft.anchor(phase)
-            _hear(draft, rules)
+            draft.hear(rules)
         case Spoke(_, text):
             _show(draft, phase, text, rules)
         case Reported(_, text):
             _show_aside(draft, phase, f"({text})", rules)
         case Progressed():
-            _stamp(draft, phase.run)
-            _hear(draft, rules)
+            draft.stamp(phase.run)
+            draft.hear(rules)
+        case Listened():
+            hand_over(draft, phase, event, rules)
         case ToolCalled():
-            _call_tool(draft, phase, event, rules)
+            call_tool(draft, phase, event, rules)
         case ToolWithheld():
-            _withhold_tool(draft, phase, event, rules)
+            withhold_tool(draft, phase, event, rules)
         case ToolReturned():
-            _keep_result(draft, phase, event, rules)
+            keep_result(draft, phase, event, rules)
         case Asked():
             put_question(draft, phase, event)
         case RunEnded(_, outcome):
@@ -197,8 +194,10 @@ def _go_on(draft: Draft, rules: Rules) -> None:
     match draft.phase:
         case Asking() as phase if draft.draining is None:
             take_answer(draft, phase, rules)
-        case Running() | Asking():
-            pass  # policy `queue`: it waits in the inbox for the next run
+        case Running() as phase:
+            meet_run(draft, phase, rules)
+        case Asking():
+            pass  # It waits in the inbox for the next run.
         case Idle() | Interrupted():
             if _may_begin(draft):
                 expire_if_stale(draft, rules)
@@ -255,7 +254,7 @@ def _drain(draft: Draft, reason: InterruptReason) -> None:
     match draft.phase:
         case Running() as phase:
             if phase.said:  # Words that stream are progress, which is not written for each of them.
-                _stamp(draft, phase.run)
+                draft.stamp(phase.run)
             draft.write(RunMarked(draft.id, draft.generation, reason))
             draft.do(CancelAlarms())
         case Asking():
@@ -303,65 +302,14 @@ def _show(draft: Draft, phase: Running | Asking, text: str, rules: Rules) -> Non
     phase = draft.anchor(phase)
     draft.move(replace(phase, said=text))
     draft.do(ShowText(draft.answer_key(phase), text))
-    _hear(draft, rules)
+    draft.hear(rules)
 
 
 def _show_aside(draft: Draft, phase: Running | Asking, aside: str, rules: Rules) -> None:
     """Show a remark under what was said; it is no part of that."""
     phase = draft.anchor(phase)
     draft.do(ShowText(draft.answer_key(phase), _joined(phase.said, aside)))
-    _hear(draft, rules)
-
-
-def _hear(draft: Draft, rules: Rules) -> None:
-    """A sign of life: the silence is counted anew."""
-    if rules.silent_max_s > 0:
-        draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s))
-
-
-def _stamp(draft: Draft, run: OpenRun) -> None:
-    draft.active_at = draft.now
-    draft.write(RunProgressed(draft.id, run.generation, draft.now, draft.tail, run.attempt))
-
-
-def _call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled, rules: Rules) -> None:
-    call = event.call
-    _append_call(draft, call)
-    draft.write(*(DoubtTold(draft.id, key, draft.now) for key in event.doubts))
-    draft.write(ToolStarted(draft.id, draft.epoch, draft.generation, phase.run.work, call, draft.now))
-    _stamp(draft, phase.run)
-    draft.anchor(phase)
-    draft.do(Confirm(draft.generation, call.key))
-    _hear(draft, rules)
-
-
-def _withhold_tool(draft: Draft, phase: Running | Asking, event: ToolWithheld, rules: Rules) -> None:
-    """Let the doubt be in the transcript, and with this call, which later attempts at this work meet instead."""
-    call = event.call
-    _append_call(draft, call)
-    draft.append(tool_result_row_key(call.key, draft.generation), Role.TOOL, DOUBT_RESULT, tool_key=call.key)
-    if call.key not in event.doubts:
-        draft.write(ToolStarted(draft.id, draft.epoch, draft.generation, phase.run.work, call, draft.now))
-    draft.write(*(DoubtTold(draft.id, key, draft.now) for key in {call.key: None, **dict.fromkeys(event.doubts)}))
-    _stamp(draft, phase.run)
-    draft.do(Confirm(draft.generation, call.key))
-    _hear(draft, rules)
-
-
-def _append_call(draft: Draft, call: ToolCall) -> None:
-    row_key = tool_call_row_key(call.key, draft.generation)
-    draft.append(row_key, Role.ASSISTANT, "", tool_calls=(call,), finish="tool_calls")
-
-
-def _keep_result(draft: Draft, phase: Running | Asking, event: ToolReturned, rules: Rules) -> None:
-    call = event.call
-    draft.write(ToolEnded(draft.id, draft.generation, call.key, event.result, event.failed, draft.now))
-    draft.append(tool_result_row_key(call.key, draft.generation), Role.TOOL, event.result, tool_key=call.key)
-    run = replace(phase.run, attempt=1, last_progress_at=draft.now)  # A stored result is progress: budgets start anew.
-    _stamp(draft, run)
-    draft.move(replace(phase, run=run, waited_s=0.0) if isinstance(phase, Running) else replace(phase, run=run))
-    draft.do(Confirm(draft.generation, call.key))
-    _hear(draft, rules)
+    draft.hear(rules)
 
 
 def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> None:
@@ -393,6 +341,8 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
 
 def _after_run(draft: Draft, rules: Rules) -> None:
     """What waited during the run is handed to the next one, in the same transaction."""
+    if isinstance(draft.phase, Idle):
+        tell_of_queue(draft, rules)
     _go_on(draft, rules)
 
 

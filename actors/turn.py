@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, TypeVar, TypeVarTuple
 
-from greenroom.actors.acts import StartRun
+from greenroom.actors.acts import StartRun, Word
 from greenroom.actors.events import Progressed, Reported, Spoke
 from greenroom.actors.inquiry import Inquiry
 from greenroom.actors.keys import work_key
 from greenroom.actors.link import Link, Place
 from greenroom.actors.mending import mend
-from greenroom.actors.model import Generation, Lapse, Message, SessionKey, ToolPolicy
+from greenroom.actors.model import Generation, Message, SessionKey, ToolPolicy
 from greenroom.actors.store import TranscriptOf, UnansweredOf
 from greenroom.actors.toolbox import Toolbox
 from greenroom.actors.unanswered import leave_out_replies
@@ -108,6 +108,12 @@ class LiveTurn:
         self._stamp()
         self._place.tell(Reported(self._generation, remark))
 
+    async def steered(self) -> Sequence[Message]:
+        """Take what the user said meanwhile to steer this run; from here on it is this run's to answer."""
+        messages = await self._link.take_steering()
+        self._new = (*self._new, *messages)
+        return messages
+
     async def tool(self, name: str, args: dict[str, Any], *, policy: ToolPolicy | str, fn: Callable[..., Any]) -> Any:
         """Call a tool as its policy allows.
 
@@ -158,7 +164,7 @@ class LiveTurn:
 
     # -- called by the session's actor, on the loop --------------------------------------------------------------------
 
-    def confirm(self, key: str, answer: str | Lapse | None) -> None:
+    def confirm(self, key: str, answer: Word) -> None:
         """What the agent reported under `key` is on disk."""
         self._link.confirm(key, answer)
 

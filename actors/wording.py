@@ -102,6 +102,8 @@ def _cause(reason: InterruptReason | str) -> str:
             return "the part of the service that ran you failed and was started again"
         case InterruptReason.PROVIDER_ERROR:
             return "what you needed could not be reached, and is tried again"
+        case InterruptReason.USER_WROTE:
+            return "the user wrote again while you worked, and that comes with the request now"
         case _:
             assert_never(known)
 

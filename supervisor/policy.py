@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from greenroom.actors.model import InterruptReason, SessionKey
-from greenroom.actors.rules import Reset, Rules
+from greenroom.actors.rules import Busy, Reset, Rules
 
 AllowRule = Callable[[SessionKey], bool]
 
@@ -71,6 +71,7 @@ class Policy(Rules):
             if isinstance(knob.default, int | float):
                 _check_number(knob.name, getattr(self, knob.name), knob.default)
         object.__setattr__(self, "reset", _read_choice("reset", self.reset, Reset))
+        object.__setattr__(self, "busy", _read_choice("busy", self.busy, Busy))
         _check_zone(self.reset_zone)
         object.__setattr__(self, "auto_resume", _read_reasons(self.auto_resume))
         object.__setattr__(self, "allow", _read_allow(self.allow))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn")
 TOOLS = ("pure", "keyed", "once", "ask")
 CUTS = ("before", "after")
-STEPS = (*TOOLS, *TOOLS, "say", "progress", "refusing", "question", "nap", "doze", "thread", "outage")
+STEPS = (*TOOLS, *TOOLS, "say", "progress", "refusing", "question", "nap", "doze", "thread", "outage", "listen")
 QUEUE_S = 1_000.0
 """How long a session that was found fresh may wait until it is resumed."""
 
@@ -125,10 +125,20 @@ class ScriptedAgent:
             case "kill" if self._may_kill(name):
                 self._world.kill("agent: kills the process")
                 await asyncio.sleep(1)  # Nothing goes on after that.
+            case "listen":
+                await self._listen(turn)
             case "outage":
                 self._fail_to_reach(step, name)
             case _:
                 pass
+
+    async def _listen(self, turn: Turn) -> None:
+        """Look whether the person steers; what they say is followed, but for its end: this run has one of its own."""
+        for row in await turn.steered():
+            name, *directives = words_of(row)
+            for n, directive in enumerate(directives):
+                if directive not in ENDINGS and directive != "listen":
+                    await self._do(turn, f"{name}.{n}", directive)
 
     def _fail_to_reach(self, step: str, name: str) -> None:
         """The model's provider is down, for a while; sometimes it says for how long."""

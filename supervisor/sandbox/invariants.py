@@ -25,6 +25,7 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
     rows,
     visible,
 )
+from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
 from greenroom.supervisor.sandbox.world import Network, World
 
@@ -315,6 +316,7 @@ AS_IT_HAPPENS = {
 AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,
     *FRESH_AFTER_BOOT,
+    *BUSY_AFTER_BOOT,
     the_file_is_whole,
     what_was_said_is_stored_once,
     what_is_stored_is_answered,
@@ -333,4 +335,5 @@ AT_THE_END: tuple[Check, ...] = (
     a_keyed_tool_has_one_key,
     no_run_stays_open,
     *FRESH_AT_THE_END,
+    *BUSY_AT_THE_END,
 )

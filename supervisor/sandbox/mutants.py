@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from greenroom.supervisor.sandbox import mutants_fresh, mutants_outbox, mutants_roof, mutants_session, mutants_storage
+from greenroom.supervisor.sandbox import (
+    mutants_busy,
+    mutants_fresh,
+    mutants_outbox,
+    mutants_roof,
+    mutants_session,
+    mutants_storage,
+)
 from greenroom.supervisor.sandbox.mutant import SEEDS_MAX, Hunted, Mutant, hunt
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -13,6 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_outbox.MUTANTS,
     *mutants_roof.MUTANTS,
     *mutants_fresh.MUTANTS,
+    *mutants_busy.MUTANTS,
 )
 
 
