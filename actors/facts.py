@@ -232,6 +232,13 @@ class SessionSucceeded(Struct, frozen=True):
     at: float
 
 
+class RowsForgotten(Struct, frozen=True):
+    """Rows of bookkeeping grew old, and nothing needs them any more. `storage/forgetting.py` says which may go."""
+
+    table: str
+    ids: tuple[int, ...]
+
+
 class InboundRefused(Struct, frozen=True):
     """Chats that are not allowed wrote, `count` times. Only a counter by platform and account: no words, no transcript.
 
@@ -266,5 +273,6 @@ Fact = (
     | SessionReleased
     | SessionSuspended
     | SessionSucceeded
+    | RowsForgotten
     | InboundRefused
 )

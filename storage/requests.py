@@ -28,6 +28,10 @@ class Retry(Struct, Solicited, frozen=True):
     """The wait after a trouble is over."""
 
 
+class Tidy(Struct, Solicited, frozen=True):
+    """Forget a few old rows, if nobody waits for the disk."""
+
+
 class Finish(Struct, Solicited, frozen=True):
     """Write what waits, end the boot so, and refuse the rest. Asked; the answer is whether it ended clean."""
 

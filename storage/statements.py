@@ -25,6 +25,7 @@ from greenroom.actors.facts import (
     QuestionAsked,
     QuestionLapsed,
     RestartsCounted,
+    RowsForgotten,
     RunClosed,
     RunMarked,
     RunOpened,
@@ -37,6 +38,7 @@ from greenroom.actors.facts import (
     ToolStarted,
 )
 from greenroom.actors.model import DeliveryState, Receipt
+from greenroom.storage.forgetting import rows_forgotten
 from greenroom.storage.inbound import store_inbound
 from greenroom.storage.questions import question_answered, question_asked, question_lapsed
 from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
@@ -346,6 +348,7 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     SessionReleased: session_released,
     SessionSuspended: session_suspended,
     SessionSucceeded: session_succeeded,
+    RowsForgotten: rows_forgotten,
     InboundRefused: _inbound_refused,
 }
 """Total over `Fact`; a test says so."""

@@ -15,10 +15,11 @@ from pykka import ActorDeadError
 from greenroom.actors.pooled import Letter, PooledActor
 from greenroom.actors.store import ReadFailed, RefusalKind, Refused
 from greenroom.storage.boots import BootEnding
+from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.group import Fenced
 from greenroom.storage.patience import Crash, RefuseAll, TryAgain, decide_after_trouble
 from greenroom.storage.reading import read_answer
-from greenroom.storage.requests import Finish, Read, Retry, Write
+from greenroom.storage.requests import Finish, Read, Retry, Tidy, Write
 from greenroom.storage.trouble import Trouble, TroubleKind
 from greenroom.storage.writer import Troubled, Writer
 
@@ -42,10 +43,12 @@ class Callbacks:
 class StorageActor(PooledActor):
     dedicated_thread = True
 
-    def __init__(self, writer: Writer, callbacks: Callbacks) -> None:
+    def __init__(self, writer: Writer, callbacks: Callbacks, forgetting: Forgetting) -> None:
         super().__init__()
         self._writer = writer
         self._callbacks = callbacks
+        self._forgetting = forgetting
+        self._tidying = False
         self._waiting: deque[Write] = deque()
         self._group: list[Write] = []  # Offered to the disk and not answered; offered again exactly as it is.
         self._refusal: Refused | None = None  # The answer to everything from now on.
@@ -87,10 +90,12 @@ class StorageActor(PooledActor):
                     self._lose_ownership(error)
                     answer = ReadFailed(str(error))
                 _call(then, answer)
+            case Tidy():
+                self._tidy()
             case Finish(reason, ending):
                 letter.answer(self._finish(reason, ending))
             case other:
-                raise TypeError(f"the storage actor takes Write, Read, Retry and Finish, not {other!r}")
+                raise TypeError(f"the storage actor takes Write, Read, Retry, Tidy and Finish, not {other!r}")
 
     def _write_all(self) -> None:
         while self._group or self._waiting:
@@ -122,6 +127,27 @@ class StorageActor(PooledActor):
             self._writer.after_group()
         except (Troubled, Fenced) as error:
             logger.warning("checkpoint put off: %s", error)  # The next commit meets the same disk, and judges it.
+        self._tidy_if_due()
+
+    def _tidy(self) -> None:
+        """One look, and at most one small transaction; then whoever came meanwhile is first."""
+        self._tidying = False
+        if self._group or self._waiting or self._refusal is not None:
+            return  # Their end asks for it again.
+        now, monotonic = self.runtime.clock.now(), self.runtime.clock.monotonic()
+        try:
+            found = self._writer.read(lambda db: self._forgetting.look(db, now=now, monotonic=monotonic))
+        except (Troubled, Fenced) as error:
+            logger.warning("forgetting put off: %s", error)  # The next commit meets the same disk, and judges it.
+            return
+        if found is not None:
+            self._waiting.append(Write((found,), _nobody))
+            self._write_all()
+
+    def _tidy_if_due(self) -> None:
+        if not self._tidying and self._forgetting.is_due(self.runtime.clock.monotonic()):
+            self._tidying = True
+            self._tell_self(Tidy())
 
     def _after_trouble(self, trouble: Trouble) -> None:
         clock = self.runtime.clock.monotonic()
@@ -150,10 +176,13 @@ class StorageActor(PooledActor):
             _call(self._callbacks.on_trouble, trouble)
 
     def _wake(self) -> None:
+        self._tell_self(Retry())
+
+    def _tell_self(self, message: Retry | Tidy) -> None:
         try:
-            self.actor_ref.tell(Retry())
+            self.actor_ref.tell(message)
         except ActorDeadError:
-            return  # It ended while the timer rang.
+            return  # It ended meanwhile.
 
     def _lose_ownership(self, error: Fenced) -> None:
         self._refuse_from_now_on(Refused(RefusalKind.STALE_WRITER, str(error)))
@@ -207,3 +236,7 @@ def _call(then: Callable[..., None], *answer: Any) -> None:
         then(*answer)
     except Exception:  # Invariant: one listener's error leaves none of its neighbours without an answer.
         logger.exception("a listener of the store failed")
+
+
+def _nobody(_: object) -> None:
+    """Nobody waits for this."""

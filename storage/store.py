@@ -16,10 +16,12 @@ from greenroom.actors.answer import Answer
 from greenroom.actors.facts import Fact, InboundStored
 from greenroom.actors.model import Epoch, Inbound
 from greenroom.actors.ref import Ref
+from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.actors.runtime import MailboxFull, Runtime
 from greenroom.actors.store import Committed, OwnerNow, Query, ReadAnswer, ReadFailed, Refused
 from greenroom.storage.boots import Boot, BootEnding, Ownership, read_boots, take_ownership
 from greenroom.storage.checkpointer import Checkpointer
+from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.lock import WriterLock
 from greenroom.storage.migrate import migrate
 from greenroom.storage.reading_actor import ReadingActor
@@ -138,12 +140,14 @@ class SqliteStore:
         version: str,
         fell: Epoch | None = None,
         backlog_max: int | None = None,
+        retention: Retention = KEEP_ALL,
         on_trouble: Callable[[Trouble | None], None] = lambda _trouble: None,
         on_fenced: Callable[[], None] = lambda: None,
     ) -> "SqliteStore":
         """Lock, check, migrate and own the database; it is made if there is none. Blocks while it does.
 
         `fell` is the epoch of the store that this process had open before, and lost without dying itself.
+        `retention` says how long bookkeeping is kept.
         `backlog_max` limits what waits of one session; beyond it `accept` is refused as CROWDED.
         `on_trouble` is called on a storage thread when the disk begins to refuse, when it refuses for another reason,
         and with None when it is over. `on_fenced` is called once, when another process has become the owner: end.
@@ -163,7 +167,9 @@ class SqliteStore:
             writer = Writer(place, owned, db, beside=aides.checkpointer)
             aides.simulated = writer if place.vfs is not None else None
             wake = aides.indexer.wake if aides.indexer is not None else _nobody
-            actor = runtime.start(StorageActor, writer, Callbacks(listeners.trouble, listeners.fenced, wake))
+            actor = runtime.start(
+                StorageActor, writer, Callbacks(listeners.trouble, listeners.fenced, wake), Forgetting(retention)
+            )
         except BaseException:  # Invariant: what could not be opened is not held.
             aides.stop()
             if lock is not None:

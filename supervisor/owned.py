@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.storage.boots import BootEnding
 from greenroom.storage.store import SqliteStore
 from greenroom.supervisor.resume import FormerBoot
@@ -53,6 +54,7 @@ def open_owned(
     version: str,
     fell: Epoch | None = None,
     backlog_max: int | None = None,
+    retention: Retention = KEEP_ALL,
     on_trouble: Callable[[Trouble | None], None] = lambda _: None,
     on_fenced: Callable[[], None] = lambda: None,
 ) -> OwnedSqlite:
@@ -63,6 +65,7 @@ def open_owned(
         version=version,
         fell=fell,
         backlog_max=backlog_max,
+        retention=retention,
         on_trouble=on_trouble,
         on_fenced=on_fenced,
     )

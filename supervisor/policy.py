@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from greenroom.actors.model import InterruptReason, SessionKey
+from greenroom.actors.retention import DAY_S, Retention
 from greenroom.actors.rules import Busy, Reset, Rules
 
 AllowRule = Callable[[SessionKey], bool]
@@ -62,6 +63,10 @@ class Policy(Rules):
     text_max: int = 100_000  # characters of one inbound
     attachments_max: int = 20  # references that come with one inbound
     attachment_bytes_max: int = 1_000_000_000  # of one of them, as its platform says; nothing is downloaded here
+    keep_decisions_days: float = 90.0  # 0: for ever, as with the others; transcripts are kept for ever
+    keep_boots_days: float = 90.0
+    keep_inbox_days: float = 90.0  # so long is an update that comes again known, and shown by chats without a server
+    keep_deliveries_days: float = 90.0
     session_mailbox_max: int = 10_000  # events that wait for one session's actor
     sessions_live_max: int = 1_000_000  # session actors in memory at the same time
 
@@ -82,6 +87,11 @@ class Policy(Rules):
     def rules(self) -> Rules:
         """Read off what a single session needs to know."""
         return Rules(**{knob.name: getattr(self, knob.name) for knob in fields(Rules)})
+
+    def retention(self) -> Retention:
+        """Read off how long bookkeeping is kept."""
+        days = (self.keep_decisions_days, self.keep_boots_days, self.keep_inbox_days, self.keep_deliveries_days)
+        return Retention(*(each * DAY_S for each in days))
 
     def allows(self, key: SessionKey) -> bool:
         """Say whether a chat may write, and be written to without having asked. Total."""

@@ -271,6 +271,7 @@ class Supervisor:
             version=VERSION,
             fell=fell,
             backlog_max=self._policy.chat_backlog_max,
+            retention=self._policy.retention(),
             on_trouble=self._hear_trouble,
             on_fenced=self._lose_ownership,
         )

@@ -85,7 +85,7 @@ class Life:
         world.disk.on_cut, world.disk.on_fault = self._power_fails, world.hear_disk
         world.disk.sleep = self.runtime.freeze  # On one thread, whoever waits for the disk lets all others wait.
         hooks = CoreHooks(began=self._began, drained=self._drained, fatal=self._fatal)
-        self._backlog_max = policy.chat_backlog_max
+        self._backlog_max, self._retention = policy.chat_backlog_max, policy.retention()
         self.core = HeardCore(self.runtime, self._open_store, agent, policy, hooks)
         self.core.notices = Notices(world, policy.notice_every_s)
         self.runtime.on_failure(self._hear_failure)
@@ -110,6 +110,7 @@ class Life:
             version="sandbox",
             fell=fell,
             backlog_max=self._backlog_max,
+            retention=self._retention,
             on_trouble=self._hear_trouble,
             on_fenced=self._lose_ownership,
         )

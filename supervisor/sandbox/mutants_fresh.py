@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 from greenroom.actors import opening, session, succeeding
 from greenroom.actors.facts import SessionSucceeded
 from greenroom.actors.model import FreshCause, SessionId
-from greenroom.storage import reading, statements
+from greenroom.storage import forgetting, reading, statements
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
@@ -102,7 +103,47 @@ def _is_released(room: Scenario, _seed: int) -> None:
     life.core.release(SessionId(1), lambda _: None)
 
 
+def _forgets_what_is_young(real: Any) -> Any:
+    return lambda self, db, kind, _before: real(self, db, kind, 1e12)
+
+
+def _forgets_what_is_open(real: Any) -> Any:
+    return tuple(dataclasses.replace(kind, may_go="1") for kind in real)
+
+
+def _is_asked_and_takes_its_time(room: Scenario, _seed: int) -> None:
+    """The agent asks; the process is started anew; another chat goes on for longer than decisions are kept."""
+    room.says("m1 question answer")
+    room.advance(5)
+    room.crash()
+    room.boot()
+    for n in range(2, 6):
+        room.advance(HOUR_S)
+        room.says(f"m{n} answer", 2)
+        room.advance(5)
+
+
 MUTANTS = (
+    Mutant(
+        "what is young is forgotten",
+        "old rows are forgotten whatever their age, and an update that comes again is taken for a new one",
+        (Swap(forgetting.Forgetting, "_look_at", _forgets_what_is_young),),
+        frozenset(
+            {
+                "nothing_acknowledged_is_lost",
+                "what_was_said_is_stored_once",
+                "what_is_visible_has_its_row",
+                "what_is_stored_is_answered",
+            }
+        ),
+    ),
+    Mutant(
+        "what is needed is forgotten",
+        "old rows are forgotten although something is open that asks for them",
+        (Swap(forgetting, "_KINDS", _forgets_what_is_open),),
+        frozenset({"every_open_run_is_decided"}),
+        story(_is_asked_and_takes_its_time, policy=Policy(keep_decisions_days=0.01)),
+    ),
     Mutant(
         "a release is only written",
         "an operator releases a session while the process lives, and its actor goes on as before",

@@ -89,7 +89,7 @@ class NotedStore:
                     return inbound.key.platform
                 case f.DeliveryOpened(delivery=delivery) | f.DeliveryMoved(delivery):
                     return str(delivery.session)
-                case f.DeliveryFilled() | f.InboundRefused():
+                case f.DeliveryFilled() | f.InboundRefused() | f.RowsForgotten():
                     continue
                 case _ if fact.session_id in self._world.sessions:
                     return str(self._world.sessions[fact.session_id])
@@ -125,7 +125,7 @@ def say(fact: Fact) -> str:
             return words
 
 
-def rows_of(fact: Fact) -> Iterator[str]:  # noqa: C901 - one case for each table
+def rows_of(fact: Fact) -> Iterator[str]:  # noqa: C901, PLR0912 - one case for each table
     """The rows that a fact makes or changes: the table, and what names the row in it."""
     match fact:
         case f.InboundStored(inbound):
@@ -158,5 +158,7 @@ def rows_of(fact: Fact) -> Iterator[str]:  # noqa: C901 - one case for each tabl
             yield f"decisions {session_id}.{generation}"
         case f.InboundRefused():
             yield "refusals"
+        case f.RowsForgotten(table):
+            yield table
         case _:
             yield f"sessions {fact.session_id}"

@@ -22,6 +22,7 @@ from greenroom.actors.model import (
     Tail,
 )
 from greenroom.actors.pool import PoolRuntime
+from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.actors.store import ReadAnswer
 from greenroom.storage.lock import Held
 from greenroom.storage.sqlite import CannotOpen
@@ -57,7 +58,7 @@ class Waiter:
 class House:
     """One process's life with a store, in this process."""
 
-    def __init__(self, path: Path, backlog_max: int | None = None) -> None:
+    def __init__(self, path: Path, backlog_max: int | None = None, retention: Retention = KEEP_ALL) -> None:
         self.path = path
         self.runtime = PoolRuntime(threads=1)
         self.troubles, self.fenced, self.failures = Waiter(), Waiter(), Waiter()
@@ -68,6 +69,7 @@ class House:
                 self.runtime,
                 version="1.2",
                 backlog_max=backlog_max,
+                retention=retention,
                 on_trouble=self.troubles,
                 on_fenced=lambda: self.fenced("fenced"),
             )

@@ -20,6 +20,7 @@ from greenroom.actors.facts import (
     QuestionAsked,
     QuestionLapsed,
     RestartsCounted,
+    RowsForgotten,
     RunClosed,
     RunMarked,
     RunOpened,
@@ -101,6 +102,7 @@ LIFE: tuple[Fact, ...] = (
     RestartsCounted(S, "{}"),
     SessionReleased(S, 15.0),
     SessionSucceeded(S, FreshCause.IDLE, 16.0),
+    RowsForgotten("decisions", (9,)),
 )
 ONCE_MORE_COUNTS = (InboundRefused,)  # A counter has no key: only the stamp of its group protects it.
 

@@ -1,0 +1,19 @@
+"""How long bookkeeping is kept. Transcripts are kept for ever."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+DAY_S = 86_400.0
+
+
+class Retention(Struct, frozen=True):
+    """Ages in seconds after which rows are forgotten; 0: never."""
+
+    decisions_s: float = 0.0  # resume decisions of sessions in which nothing is open
+    boots_s: float = 0.0  # lives of the process, unless a run of theirs is open
+    inbox_s: float = 0.0  # inbound that was handed to a run: so long is an update that comes again known
+    deliveries_s: float = 0.0  # what was delivered, in sessions in which nothing is open
+
+
+KEEP_ALL = Retention()

@@ -1,0 +1,98 @@
+"""Forgetting old bookkeeping: a few rows at a time, oldest first, by the one writer, when nobody waits for it.
+
+Rows lie in the order of their making, so that a look costs what it forgets, not what is stored: it begins at the oldest
+row and ends at the first that is young enough. What must stay though it is old is few, and passed over.
+"""
+
+from dataclasses import dataclass
+
+import apsw
+
+from greenroom.actors.facts import RowsForgotten
+from greenroom.actors.retention import Retention
+from greenroom.storage.rows import Row
+
+ROWS_MAX = 200
+"""Rows of one look; one transaction forgets no more."""
+
+EVERY_S = 600.0
+"""Seconds between two rounds through all tables."""
+
+_NOTHING_OPEN = "NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = {}.session_id AND open = 1)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Rows of one table: where their age stands, and which of them may go."""
+
+    table: str
+    id: str
+    at: str
+    may_go: str
+
+
+_KINDS = (
+    _Kind("decisions", "id", "at", _NOTHING_OPEN.format("decisions")),
+    # A run that is open asks which boots ended how since its own; the boot that lives has no end.
+    _Kind(
+        "boots",
+        "epoch",
+        "coalesce(ended_at, started_at)",
+        "epoch < (SELECT min(epoch) FROM (SELECT epoch FROM ownership UNION ALL"
+        " SELECT epoch FROM runs INDEXED BY runs_open WHERE open = 1))",
+    ),
+    _Kind("inbox", "id", "at", "generation IS NOT NULL AND " + _NOTHING_OPEN.format("inbox")),
+    _Kind(
+        "deliveries",
+        "id",
+        "coalesce(delivered_at, created_at)",
+        "state = 'delivered' AND " + _NOTHING_OPEN.format("deliveries"),
+    ),
+)
+_IDS = {kind.table: kind.id for kind in _KINDS}
+
+
+class Forgetting:
+    """Where a round stands. Used by the storage actor alone; reads, and lets it write."""
+
+    def __init__(self, retention: Retention) -> None:
+        """The first round is due at once."""
+        self._ages = (retention.decisions_s, retention.boots_s, retention.inbox_s, retention.deliveries_s)
+        self._due_at = float("-inf") if any(self._ages) else float("inf")
+        self._kind = 0
+        self._after = 0
+
+    def is_due(self, monotonic: float) -> bool:
+        """Whether a round is to begin, or to go on."""
+        return monotonic >= self._due_at
+
+    def look(self, db: apsw.Connection, *, now: float, monotonic: float) -> RowsForgotten | None:
+        """Find what is to be forgotten next; None: nothing more in this round. Raises apsw.Error."""
+        while self._kind < len(_KINDS):
+            age_s = self._ages[self._kind]
+            found = self._look_at(db, _KINDS[self._kind], now - age_s) if age_s > 0 else None
+            if found is None:
+                self._kind, self._after = self._kind + 1, 0
+            elif found.ids:
+                return found
+        self._kind, self._due_at = 0, monotonic + EVERY_S
+        return None
+
+    def _look_at(self, db: apsw.Connection, kind: _Kind, before: float) -> RowsForgotten | None:
+        """The next rows of a table that are older; None when all are seen."""
+        found = db.execute(
+            f"SELECT {kind.id}, {kind.may_go} FROM (SELECT * FROM {kind.table} WHERE {kind.id} > ?"  # noqa: S608 - constants
+            f" ORDER BY {kind.id} LIMIT {ROWS_MAX}) AS {kind.table} WHERE {kind.at} < ? ORDER BY {kind.id}",
+            (self._after, before),
+        )
+        rows: list[Row] = found.fetchall()
+        if not rows:
+            return None
+        self._after = rows[-1][0]
+        return RowsForgotten(kind.table, tuple(id_ for id_, may_go in rows if may_go))
+
+
+def rows_forgotten(db: apsw.Connection, fact: RowsForgotten) -> None:
+    """Delete these rows. Those that are gone already are no matter."""
+    key = _IDS[fact.table]
+    db.executemany(f"DELETE FROM {fact.table} WHERE {key} = ?", [(id_,) for id_ in fact.ids])  # noqa: S608 - constants
