@@ -148,11 +148,13 @@ def attempts_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
         yield f"run {generation} of session {session} is attempt {attempt}"
 
 
-def a_run_has_its_cause(db: apsw.Connection, _: World) -> Iterator[str]:
+def a_run_has_its_cause(db: apsw.Connection, world: World) -> Iterator[str]:
     """A run is opened for what somebody said, or by a decision to go on; never for nothing."""
+    forgotten = world.policy is not None and world.policy.keep_decisions_days > 0  # then those of open runs are kept
     for session, generation, cause in rows(
         db,
-        "SELECT session_id, generation, cause FROM runs WHERE NOT CASE cause WHEN 'provider_retry' THEN"
+        "SELECT session_id, generation, cause FROM runs WHERE (open = 1 OR NOT ?) AND NOT"
+        " CASE cause WHEN 'provider_retry' THEN"
         " EXISTS (SELECT 1 FROM runs AS former WHERE former.session_id = runs.session_id"
         " AND former.generation = runs.generation - 1 AND former.interrupted_by = 'provider_error')"
         " WHEN 'resume' THEN"
@@ -160,6 +162,7 @@ def a_run_has_its_cause(db: apsw.Connection, _: World) -> Iterator[str]:
         " AND decisions.epoch = runs.epoch AND decisions.generation = runs.generation - 1 AND rule = 'RESUME')"
         " ELSE EXISTS (SELECT 1 FROM inbox WHERE inbox.session_id = runs.session_id"
         " AND inbox.generation = runs.generation) END",
+        forgotten,
     ):
         yield f"run {generation} of session {session} was opened for nothing, its cause is said to be {cause}"
 
@@ -194,8 +197,8 @@ def resumes_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
         return  # The run of a session that died stays open and keeps no place.
     live = rows(
         db,
-        "SELECT count(*) FROM runs WHERE open = 1 AND cause = 'resume' AND tail_kind <> 'ASKED' AND interrupted_by IS NULL"
-        " AND epoch = (SELECT epoch FROM ownership)",
+        "SELECT count(*) FROM runs WHERE open = 1 AND cause = 'resume' AND tail_kind <> 'ASKED'"
+        " AND interrupted_by IS NULL AND epoch = (SELECT epoch FROM ownership)",
     )[0][0]
     if live > world.policy.resume_concurrency:
         yield f"{live} resumed runs live at once, {world.policy.resume_concurrency} may"
