@@ -76,6 +76,7 @@ class Mishaps:
             case Accident.CLOCK_FORWARD:
                 runtime.jump_wall(DAY_S)
             case Accident.SLEEP:
+                self._world.resting.clear()  # The timers of a run may ring before its agent has begun.
                 runtime.freeze(HOUR_S)
             case Accident.MESSAGE_REMOVED | Accident.BLOCKED:
                 self._harass(accident, dice)
