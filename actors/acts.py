@@ -10,11 +10,15 @@ from greenroom.actors.model import Delivery, Generation, Lapse, Message, OpenRun
 
 
 class StartRun(Struct, frozen=True):
-    """Call the agent. `new` are the user messages to be answered; `note` tells it of an interruption."""
+    """Call the agent. `new` are the user messages to be answered; `note` tells it of an interruption.
+
+    `news` are the rows that tell of background processes.
+    """
 
     run: OpenRun
     new: tuple[Message, ...]
     note: str | None
+    news: tuple[Message, ...] = ()
 
 
 class CancelRun(Struct, frozen=True):

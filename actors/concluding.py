@@ -12,6 +12,7 @@ from greenroom.actors.keys import conclusion_key, partial_key
 from greenroom.actors.lines import (
     EMPTY_LINE,
     INCOMPLETE_LINE,
+    NO_NEWS_LINE,
     STOPPED_SHORT_LINE,
     cut_answer,
     late_line,
@@ -35,7 +36,7 @@ def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rul
         case Answered() | Cancelled() if draft.draining is not None:
             _interrupt(draft, phase)  # Empty after a drain began: a soft interrupt is no answer.
         case Answered():
-            _fail(draft, phase, "", EMPTY_LINE, rules)
+            _fail(draft, phase, "", EMPTY_LINE if draft.tail.unanswered else NO_NEWS_LINE, rules)
         case PutOff() if draft.draining is not None:
             _interrupt(draft, phase)
         case PutOff():

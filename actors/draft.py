@@ -37,6 +37,7 @@ class Draft:
     __slots__ = (
         "active_at",
         "acts",
+        "awaited",
         "because",
         "cursor",
         "draining",
@@ -67,6 +68,7 @@ class Draft:
         self.waiting = session.waiting
         self.quarantined = session.quarantined
         self.draining = session.draining
+        self.awaited = session.awaited
         self.told_aside = session.told_aside
         self.active_at = session.active_at
         self.in_doubt = session.in_doubt
@@ -89,6 +91,7 @@ class Draft:
             self.waiting,
             self.quarantined,
             self.draining,
+            self.awaited,
             self.told_aside,
             self.active_at,
             self.in_doubt,

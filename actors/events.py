@@ -10,7 +10,8 @@ from math import inf
 
 from msgspec import Struct
 
-from greenroom.actors.model import Generation, InterruptReason, Question, StoredInbound, ToolCall
+from greenroom.actors.model import Epoch, Generation, InterruptReason, Question, StoredInbound, ToolCall
+from greenroom.actors.process import Match, Order, ProcessEnding, ProcessId
 from greenroom.actors.runtime import Solicited
 
 
@@ -187,6 +188,42 @@ class RetryRang(Struct, Solicited, frozen=True):
     generation: Generation
 
 
+class SpawnPlanned(Struct, Solicited, frozen=True):
+    """The agent is about to start a background process, and waits until that is on disk."""
+
+    generation: Generation
+    order: Order
+
+
+class ProcessHeard(Struct, Solicited, frozen=True):
+    """The agent waited for a process, read it or ended it: it wants to be told nothing more of it."""
+
+    generation: Generation
+    id: ProcessId
+
+
+class Matched(Struct, Solicited, frozen=True):
+    """A process that this run started said what it is watched for."""
+
+    generation: Generation
+    epoch: Epoch
+    id: ProcessId
+    match: Match
+
+
+class ProcessOver(Struct, Solicited, frozen=True):
+    """A background process is over, and that is on disk. Whose run started it does not matter."""
+
+    id: ProcessId
+    ending: ProcessEnding
+
+
+class WatchDropped(Struct, Solicited, frozen=True):
+    """A process matched its patterns so often that they are watched no more."""
+
+    id: ProcessId
+
+
 RunEvent = (
     LifeShown
     | Spoke
@@ -197,10 +234,14 @@ RunEvent = (
     | ToolWithheld
     | ToolReturned
     | Asked
+    | SpawnPlanned
+    | ProcessHeard
+    | Matched
     | RunEnded
     | Rang
 )
-TreeEvent = Arrived | Woke | Released | Resumed | Drained | CutShort | Undelivered
+ProcessEvent = ProcessOver | WatchDropped
+TreeEvent = Arrived | Woke | Released | Resumed | Drained | CutShort | Undelivered | ProcessEvent
 """What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""
 
 Event = TreeEvent | IdleRang | RetryRang | RunEvent

@@ -27,6 +27,7 @@ from greenroom.actors.model import (
     Tail,
     ToolCall,
 )
+from greenroom.actors.process_facts import ProcessFact
 
 
 class InboundStored(Struct, frozen=True):
@@ -275,4 +276,5 @@ Fact = (
     | SessionSucceeded
     | RowsForgotten
     | InboundRefused
+    | ProcessFact
 )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
 from greenroom.actors.floor import Floor
+from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.ports import Agent
 from greenroom.actors.rules import Rules
@@ -41,3 +42,4 @@ class House:
     rules: Rules
     around: Surroundings
     floor: Floor = field(default_factory=Floor)
+    keeper: Keeper | None = None  # of background processes; without one there are none

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from greenroom.actors.model import Generation, InboxId, SessionId
+from greenroom.actors.process import ProcessId
 
 DIGEST_BYTES = 12
 """Enough that two different calls of one piece of work never share a key by chance."""
@@ -78,6 +79,11 @@ def inbox_id_of(user_message: str) -> InboxId:
     """Read `user_message_key` backwards; 0 for a row that no inbound became, such as an imported one."""
     digits = user_message.removeprefix("user.")
     return InboxId(int(digits) if digits.isdecimal() else 0)
+
+
+def process_key(process_id: ProcessId, generation: Generation | None = None) -> str:
+    """Name the row that tells how a process ended; with a generation, the one that tells that run what it said."""
+    return f"process.{process_id}" if generation is None else f"match.{process_id}.{generation}"
 
 
 def note_key(generation: Generation) -> str:

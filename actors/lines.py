@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from greenroom.actors.model import FreshCause, Lapse
+from greenroom.actors.process import ProcessEnding, show_command
 
 EMPTY_LINE = "(The agent ended without an answer. Your message is kept; write again to go on.)"
 INCOMPLETE_LINE = "(Incomplete: the agent's text was cut short ({finish}). Write again to go on.)"
@@ -25,10 +26,14 @@ STEERED_LINE = "(Passed on to the work that is running.)"
 UNSTEERED_LINE = "(The work before could not take this in; I answer it now.)"
 TIMED_OUT_LINE = "(I asked you something and had no answer in time, so I stopped here. Write again to go on.)"
 UNDELIVERED_LINE = "(I could not reach you with a question, so I stopped here. Write again to go on.)"
+NO_NEWS_LINE = "(The agent had nothing to say about what a background process told it.)"
 _LAPSED = {
     Lapse.TIMED_OUT: "[the question timed out: nobody answered it in time]",
     Lapse.UNDELIVERED: "[the question could not be delivered: nobody was asked]",
 }
+
+COMMAND_MAX = 200
+"""Characters of a command in a line or a note."""
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -90,6 +95,33 @@ def unreachable_line(why: str, waited_s: float) -> str:
 def lapsed_text(lapse: Lapse) -> str:
     """Say in the transcript that a question is over without an answer."""
     return _LAPSED[lapse]
+
+
+def process_line(command: tuple[str, ...], ending: ProcessEnding) -> str:
+    """Say, while a run goes on, that a process is over that it started.
+
+    >>> from greenroom.actors.process import ProcessState
+    >>> process_line(("make",), ProcessEnding(ProcessState.ENDED, 2))
+    '(Finished in the background: make, exit code 2)'
+    """
+    return f"(Finished in the background: {shorten(show_command(command), COMMAND_MAX)}, {how_it_ended(ending)})"
+
+
+def how_it_ended(ending: ProcessEnding) -> str:
+    """Say how a process ended, in a few words."""
+    if ending.exit_code is None:
+        return "lost when the service ended"
+    return f"exit code {ending.exit_code}" if ending.exit_code >= 0 else f"ended by signal {-ending.exit_code}"
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a text for a note or a line."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def joined(*parts: str) -> str:
+    """Join paragraphs; empty ones are left out."""
+    return "\n\n".join(part for part in parts if part)
 
 
 def cut_answer(text: str, limit: int) -> str:

@@ -24,6 +24,7 @@ from greenroom.actors.model import (
     StoredInbound,
     Tail,
 )
+from greenroom.actors.processes import anchor_of_news, forget_matches, tell_news
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import Interrupted, Running
 from greenroom.actors.succeeding import tell_of_beginning
@@ -51,13 +52,17 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
         draft.write(RunClosed(draft.id, old.run.generation, _ending(old.run), draft.now))
     slot = len(draft.facts)  # The run's row comes before the rows it fences, and carries the tail after them.
     note = _tell_of_interruption(draft, old, tail, resumed, lapse)
+    news = tell_news(draft) if cause is RunCause.PROCESS else ()
+    forget_matches(draft)
     new = [*(draft.append_user(inbound) for inbound in taken)]
     if old is not None and old.question is not None and answer is not None:
         draft.write(QuestionAnswered(draft.id, old.question.key, answer.text, draft.now))
     draft.facts.insert(slot, RunOpened(draft.id, run, draft.tail))
     if draft.because is not None:
         tell_of_beginning(draft, rules, reply_to=run.reply_to)
-    phase = _start(draft, run, old, new=tuple(new), note=note, late_s=_lateness(draft.now, taken, rules), rules=rules)
+    phase = _start(
+        draft, run, old, new=tuple(new), news=news, note=note, late_s=_lateness(draft.now, taken, rules), rules=rules
+    )
     if resumed is not None and old is not None:  # The person sees that the work goes on, and why it had stopped.
         draft.anchor(phase)
         draft.do(ShowText(draft.answer_key(phase), user_notice(resumed.reason)))
@@ -91,6 +96,8 @@ def _next_run(
 ) -> OpenRun:
     generation = draft.generation
     reply_to = next((inbound.reply_to for inbound in reversed(taken) if inbound.reply_to), None)
+    if not taken and old is None:
+        reply_to = anchor_of_news(draft)
     run = OpenRun(
         generation=generation,
         epoch=draft.epoch,
@@ -162,6 +169,7 @@ def _start(
     old: Interrupted | None,
     *,
     new: tuple[Message, ...],
+    news: tuple[Message, ...],
     note: str | None,
     late_s: float,
     rules: Rules,
@@ -170,7 +178,7 @@ def _start(
     waited_s = old.waited_s if old is not None and not new else 0.0  # Whoever writes begins a new patience.
     phase = Running(run, segment, draft.tail.user_seq, anchored=anchored, late_s=late_s, waited_s=waited_s)
     draft.move(phase)
-    draft.do(ReportRun(live=True), StartRun(run, new, note))
+    draft.do(ReportRun(live=True), StartRun(run, new, note, news))
     draft.arm_run(rules)
     return phase
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, TypeVarTuple, runtime_checkable
 
 from msgspec import Struct
 
 from greenroom.actors.model import DeliveryClass, Inbound, Message, Receipt, SessionKey, ToolPolicy
+from greenroom.actors.process import ProcessId, ProcessRecord
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -194,6 +195,34 @@ class Conclusion(Struct, frozen=True):
     finish: str | None
 
 
+class Process(Protocol):
+    """A background process.
+
+    An agent that waits for its end, reads its log or ends it has taken care of it: nothing more is told of it, now or
+    later. The same is true of one that polls and is shown that it is over.
+    """
+
+    @property
+    def id(self) -> ProcessId:
+        """By which it is found again in later runs; see `Turn.process`."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What was started, in words."""
+
+    async def wait(self, timeout_s: float | None = None) -> ProcessRecord:
+        """Wait for its end, or for so long; the record says which."""
+
+    async def poll(self) -> ProcessRecord:
+        """Look how it stands, and at the end of its output. While it goes on, its end will still be told."""
+
+    async def log(self, last: int | None = None) -> str:
+        """Read its output, the last so many characters. Of much output the beginning and the end are kept."""
+
+    async def kill(self) -> ProcessRecord:
+        """End it and all that it started in its group: it is asked, and then made to. Harmless when it is over."""
+
+
 class Turn(Protocol):
     """One run as its agent sees it. Belongs to the run's coroutine."""
 
@@ -223,6 +252,10 @@ class Turn(Protocol):
     @property
     def stopping(self) -> bool:
         """Whether this run is being stopped: return soon."""
+
+    @property
+    def news(self) -> Sequence[Message]:
+        """What background processes have to tell, oldest first: rows of kind `process`, in the transcript, too."""
 
     async def messages(self, last: int | None = None) -> Sequence[Message]:
         """Read the last rows of the transcript, oldest first; the host's window unless `last` says otherwise."""
@@ -273,6 +306,28 @@ class Turn(Protocol):
         The same in every attempt at this work, and of no other work, session or store. `turn.tool` hands its own to
         `fn`; this is for what an agent does beside that.
         """
+
+    async def spawn(
+        self,
+        command: str | Sequence[str],
+        *,
+        notify_on_complete: bool = False,
+        watch_patterns: Sequence[str] = (),
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Process:
+        """Start a process that goes on beside this run and after it, until it ends, or greenroom does.
+
+        A text is given to the shell. With `notify_on_complete` its end starts a new run, once, unless the agent looked
+        after it before (see `Process`). A line with one of `watch_patterns`, said while this run goes on, starts one
+        after it. Either is told in `news`, never as the user's words.
+        """
+
+    async def processes(self) -> Sequence[Process]:
+        """The background processes of this session, whichever run started them, oldest first."""
+
+    async def process(self, process_id: str) -> Process:
+        """One of them. Raises LookupError."""
 
     async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run synchronous code beside the loop, so that it delays no other chat."""

@@ -47,4 +47,9 @@ class Rules:
     reset_after_s: float = 86_400.0  # of silence, for `idle`
     reset_hour: int = 4  # 0 to 23, for `daily`
     reset_zone: str = ""  # such as Europe/Oslo; empty: as the host's clock is set
+    processes_max: int = 16  # background processes of one session at the same time
+    process_output_max: int = 64_000  # characters kept of one's output: of its beginning, and more of its end
+    process_end_s: float = 5.0  # between asking a process to end and ending it
+    watch_window_s: float = 2.0  # matches within so long are told as one
+    watch_strikes_max: int = 3  # so many windows with several matches, one after the other, end the watch
     tool_result_max: int = 1_000_000  # characters of one stored tool result

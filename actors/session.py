@@ -41,6 +41,9 @@ from greenroom.actors.events import (
     IdleRang,
     LifeShown,
     Listened,
+    Matched,
+    ProcessHeard,
+    ProcessOver,
     Progressed,
     Rang,
     Released,
@@ -49,11 +52,13 @@ from greenroom.actors.events import (
     RetryRang,
     RunEnded,
     RunEvent,
+    SpawnPlanned,
     Spoke,
     ToolCalled,
     ToolReturned,
     ToolWithheld,
     Undelivered,
+    WatchDropped,
     Woke,
 )
 from greenroom.actors.expiring import expire_if_stale
@@ -61,7 +66,7 @@ from greenroom.actors.facts import (
     RunMarked,
 )
 from greenroom.actors.keys import ASIDE
-from greenroom.actors.lines import ASIDE_LINE, endless_line, silent_line, working_line
+from greenroom.actors.lines import ASIDE_LINE, endless_line, joined, silent_line, working_line
 from greenroom.actors.model import (
     Generation,
     InterruptReason,
@@ -72,6 +77,7 @@ from greenroom.actors.model import (
 )
 from greenroom.actors.opening import open_run
 from greenroom.actors.postponing import try_again
+from greenroom.actors.processes import consume_process, drop_watch, has_news, hear_end, hear_match, plan_process
 from greenroom.actors.releasing import release
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
 from greenroom.actors.steering import hand_over, meet_run, tell_of_queue
@@ -102,6 +108,7 @@ def open_session(snapshot: Snapshot) -> Session:
         waiting=snapshot.waiting,
         cursor=snapshot.inbox_cursor,
         quarantined=snapshot.quarantined,
+        awaited=snapshot.awaited,
         told_aside=snapshot.told_aside,
         active_at=snapshot.active_at,
         in_doubt=snapshot.in_doubt,
@@ -109,7 +116,7 @@ def open_session(snapshot: Snapshot) -> Session:
     )
 
 
-def step(  # noqa: C901 - one line an event
+def step(  # noqa: C901, PLR0912 - one line an event
     session: Session, event: Event, now: float, rules: Rules
 ) -> tuple[Session, Effects]:
     """Move the session by one event. `now` is wall time in UTC epoch seconds."""
@@ -140,12 +147,17 @@ def step(  # noqa: C901 - one line an event
             _offer_rest(draft, rules)
         case RetryRang(generation):
             _retry(draft, generation, rules)
+        case ProcessOver():
+            hear_end(draft, event)
+            _go_on(draft, rules)
+        case WatchDropped():
+            drop_watch(draft, event)
         case _:
             assert_never(event)
     return draft.result()
 
 
-def _step_run(
+def _step_run(  # noqa: C901, PLR0912 - one line an event
     session: Session, phase: Running | Asking, event: RunEvent, now: float, rules: Rules
 ) -> tuple[Session, Effects]:
     draft = Draft(session, now)
@@ -170,6 +182,14 @@ def _step_run(
             keep_result(draft, phase, event, rules)
         case Asked():
             put_question(draft, phase, event)
+        case SpawnPlanned():
+            plan_process(draft, phase, event)
+            draft.hear(rules)
+        case ProcessHeard():
+            consume_process(draft, event)
+            draft.hear(rules)
+        case Matched():
+            hear_match(draft, event)
         case RunEnded(_, outcome):
             conclude(draft, phase, outcome, rules)
             _after_run(draft, rules)
@@ -202,7 +222,7 @@ def _go_on(draft: Draft, rules: Rules) -> None:
             if _may_begin(draft):
                 expire_if_stale(draft, rules)
                 if not reset_if_due(draft, rules):
-                    open_run(draft, RunCause.INBOUND, rules)
+                    open_run(draft, RunCause.INBOUND if draft.waiting else RunCause.PROCESS, rules)
             else:
                 _tell_aside(draft)
                 draft.do(ArmIdle(_may_begin_in(draft) or rules.idle_s))
@@ -218,9 +238,14 @@ def _tell_aside(draft: Draft) -> None:
 
 
 def _may_begin(draft: Draft) -> bool:
-    """Whether what waits may start a run. While a question is open only its answer does; older words wait with it."""
-    if not draft.waiting or draft.quarantined or draft.draining is not None:
+    """Whether what waits may start a run. While a question is open only its answer does; older words wait with it.
+
+    News of background processes start new work, and none that was interrupted: whether that goes on is decided above.
+    """
+    if draft.quarantined or draft.draining is not None:
         return False
+    if not draft.waiting:
+        return isinstance(draft.phase, Idle) and has_news(draft) and not draft.succeeded
     question = draft.phase.question if isinstance(draft.phase, Interrupted) else None
     if question is None or lapse_of(question, draft.now) is not None:
         return True
@@ -308,7 +333,7 @@ def _show(draft: Draft, phase: Running | Asking, text: str, rules: Rules) -> Non
 def _show_aside(draft: Draft, phase: Running | Asking, aside: str, rules: Rules) -> None:
     """Show a remark under what was said; it is no part of that."""
     phase = draft.anchor(phase)
-    draft.do(ShowText(draft.answer_key(phase), _joined(phase.said, aside)))
+    draft.do(ShowText(draft.answer_key(phase), joined(phase.said, aside)))
     draft.hear(rules)
 
 
@@ -317,13 +342,15 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
         if event.alarm is Alarm.QUESTION and event.question == phase.question.key:
             give_up_waiting(draft, phase, Lapse.TIMED_OUT, rules)
         return
+    if event.alarm is Alarm.NOTICE and draft.draining is not None:
+        return  # It rang before the order came that silences it.
     match event.alarm:
         case Alarm.PLACEHOLDER:
             draft.anchor(phase)
         case Alarm.NOTICE:
             anchored = draft.anchor(phase)
             line = working_line(draft.now - phase.run.opened_at)
-            draft.do(ShowText(draft.answer_key(anchored), _joined(phase.said, line)))
+            draft.do(ShowText(draft.answer_key(anchored), joined(phase.said, line)))
             draft.do(ArmAlarm(draft.generation, Alarm.NOTICE, rules.notice_every_s))
         case Alarm.SILENCE if event.ran_s < rules.silent_max_s:  # It could not be heard yet: it waited to begin.
             draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s - event.ran_s))
@@ -344,7 +371,3 @@ def _after_run(draft: Draft, rules: Rules) -> None:
     if isinstance(draft.phase, Idle):
         tell_of_queue(draft, rules)
     _go_on(draft, rules)
-
-
-def _joined(*parts: str) -> str:
-    return "\n\n".join(part for part in parts if part)

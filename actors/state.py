@@ -19,6 +19,7 @@ from greenroom.actors.model import (
     Tail,
     ToolRecord,
 )
+from greenroom.actors.process import Awaited
 
 
 class Idle(Struct, frozen=True):
@@ -84,6 +85,7 @@ class Session(Struct, frozen=True):
     waiting: tuple[StoredInbound, ...] = ()
     quarantined: bool = False
     draining: InterruptReason | None = None
+    awaited: tuple[Awaited, ...] = ()  # background processes that may have something to tell
     told_aside: bool = False  # a quarantined session's user wrote, and knows that nothing will come
     active_at: float | None = None  # the last sign of life of user or agent
     in_doubt: bool = False  # what became of a call may not be known

@@ -25,6 +25,7 @@ from greenroom.actors.model import (
     ToolRecord,
 )
 from greenroom.actors.ports import Shown
+from greenroom.actors.process import Leftover, ProcessRecord
 
 
 class Committed(Struct, frozen=True):
@@ -75,7 +76,8 @@ class TranscriptOf(Struct, frozen=True):
 class UnansweredOf(Struct, frozen=True):
     """Ask for the user's messages that no concluding row covers, oldest first. Answer: tuple[Message, ...].
 
-    Those that answered a question of the agent are among them.
+    Those that answered a question of the agent are among them, and so is what background processes told since the last
+    concluding row.
     """
 
     session_id: SessionId
@@ -133,6 +135,7 @@ class Unfinished(Struct, frozen=True):
     fell: bool = False
     segment: int = 0  # questions that the open run's work has asked; names its unfinished delivery
     anchored: bool = False  # that delivery's row exists
+    untold: int = 0  # ends of background processes that it has not been told of, and that may wake it
     restart_budget: str | None = None  # see facts.RestartsCounted
 
 
@@ -166,6 +169,19 @@ class OwnerNow(Struct, frozen=True):
     """
 
 
+class ProcessesOf(Struct, frozen=True):
+    """Ask for the last `last` background processes of a session, oldest first. Answer: tuple[ProcessRecord, ...]."""
+
+    session_id: SessionId
+    last: int
+
+
+class LeftoversOf(Struct, frozen=True):
+    """Ask for the processes that owners of the store before `epoch` left behind. Answer: tuple[Leftover, ...]."""
+
+    epoch: Epoch
+
+
 Query = (
     SnapshotOf
     | TranscriptOf
@@ -177,6 +193,8 @@ Query = (
     | ShownOf
     | SettledOf
     | OwnerNow
+    | ProcessesOf
+    | LeftoversOf
 )
 ReadAnswer = (
     Snapshot
@@ -186,6 +204,8 @@ ReadAnswer = (
     | tuple[Unfinished, ...]
     | tuple[Delivery, ...]
     | tuple[Shown, ...]
+    | tuple[ProcessRecord, ...]
+    | tuple[Leftover, ...]
     | Epoch
     | bool
     | ReadFailed

@@ -1,6 +1,7 @@
 """When a conversation begins anew by itself, and how a new session takes over. Pure.
 
-Only a user's message ever begins one, and only where nothing is open: no run, no question, no doubt about a tool.
+Only a user's message ever begins one, and only where nothing is open: no run, no question, no doubt about a tool,
+no background process that has something to tell.
 What counts is the true last activity: words of the user or of the agent, never a boot, an expiry or a note of ours.
 """
 
@@ -52,7 +53,7 @@ def reset_if_due(draft: Draft, rules: Rules) -> bool:
     active_at = read_time(draft.active_at, now=draft.now)
     if active_at is None:
         return False
-    cause = decide_reset(active_at, draft.waiting[0].at, rules)
+    cause = None if draft.awaited else decide_reset(active_at, draft.waiting[0].at, rules)
     if cause is None:
         return False
     succeed(draft, cause, rules)

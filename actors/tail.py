@@ -82,6 +82,8 @@ def _after_system(tail: Tail, message: Message) -> Tail:
             return _concluded(tail, message, TailKind.STOPPED)
         case MessageKind.FAILED:
             return _concluded(tail, message, TailKind.FAILED)
+        case MessageKind.PROCESS:
+            return replace(tail, kind=TailKind.PROCESS, at=message.at, seq=message.seq)
         case MessageKind.TEXT | MessageKind.QUESTION:
             return replace(tail, seq=message.seq)
         case _:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, TypeVar, TypeVarTuple
 
 from greenroom.actors.acts import StartRun, Word
+from greenroom.actors.background import Background, LiveProcess
 from greenroom.actors.events import Progressed, Reported, Spoke
 from greenroom.actors.inquiry import Inquiry
 from greenroom.actors.keys import work_key
 from greenroom.actors.link import Link, Place
 from greenroom.actors.mending import mend
-from greenroom.actors.model import Generation, Message, SessionKey, ToolPolicy
+from greenroom.actors.model import Generation, Message, MessageKind, Role, SessionKey, ToolPolicy
 from greenroom.actors.store import TranscriptOf, UnansweredOf
 from greenroom.actors.toolbox import Toolbox
 from greenroom.actors.unanswered import leave_out_replies
@@ -40,6 +41,8 @@ class LiveTurn:
         self._start = start
         self._generation = start.run.generation
         self._new: Sequence[Message] = start.new
+        self._news: Sequence[Message] = start.news
+        self._background = Background(self._link, start.run.reply_to)
         self._said: list[str] = []
         self._said_length = 0
         self._speaking: asyncio.TimerHandle | None = None
@@ -63,6 +66,11 @@ class LiveTurn:
     def new(self) -> Sequence[Message]:
         """The user messages to be answered, oldest first."""
         return self._new
+
+    @property
+    def news(self) -> Sequence[Message]:
+        """What background processes have to tell, oldest first; see `ports.Turn.news`."""
+        return self._news
 
     @property
     def text(self) -> str:
@@ -143,6 +151,28 @@ class LiveTurn:
         own = work_key(self._place.session_id, self._start.run.work, [mend(part, "a part of a key") for part in parts])
         return f"{self._place.house.store.uid}-{own}"
 
+    async def spawn(
+        self,
+        command: str | Sequence[str],
+        *,
+        notify_on_complete: bool = False,
+        watch_patterns: Sequence[str] = (),
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> LiveProcess:
+        """Start a background process. Raises CannotSpawnError, and ValueError for a command that is none."""
+        return await self._background.spawn(
+            command, notify_on_complete=notify_on_complete, watch_patterns=watch_patterns, cwd=cwd, env=env
+        )
+
+    async def processes(self) -> Sequence[LiveProcess]:
+        """The background processes of this session, whichever run started them, oldest first."""
+        return await self._background.processes()
+
+    async def process(self, process_id: str) -> LiveProcess:
+        """One of them. Raises LookupError."""
+        return await self._background.process(process_id)
+
     async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run synchronous code beside the loop, so that it delays no other chat."""
         return await self._place.runtime.in_thread(fn, *args)
@@ -158,9 +188,11 @@ class LiveTurn:
         """Before a further attempt at the same work: find what there is to answer, as the first attempt saw it."""
         if not self._link.is_again:
             return
-        rows = await self._link.read(UnansweredOf(self._place.session_id))
-        if isinstance(rows, tuple):
-            self._new = leave_out_replies(rows, (await self._link.load_ledger()).questions)  # type: ignore[arg-type]  # rows
+        answer = await self._link.read(UnansweredOf(self._place.session_id))
+        rows: Sequence[Message] = answer if isinstance(answer, tuple) else ()  # type: ignore[assignment]  # rows
+        said = [row for row in rows if row.role is Role.USER]
+        self._new = leave_out_replies(said, (await self._link.load_ledger()).questions)
+        self._news = [row for row in rows if row.kind is MessageKind.PROCESS]
 
     # -- called by the session's actor, on the loop --------------------------------------------------------------------
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import assert_never
 
+from greenroom.actors.lines import COMMAND_MAX, how_it_ended, shorten
 from greenroom.actors.model import InterruptReason, Lapse, TailKind, ToolCall
+from greenroom.actors.process import Match, ProcessEnding, ProcessId, show_command
 from greenroom.actors.times import read_time
 
 CALLS_MAX = 20
@@ -14,6 +16,9 @@ CALLS_MAX = 20
 
 ARGS_MAX = 200
 """Characters of a tool call's arguments in a note."""
+
+LAST_WORDS_MAX = 1_000
+"""Characters of a process's output in a note."""
 
 
 def recovery_note(
@@ -42,7 +47,7 @@ def recovery_note(
 
 def lapsed_note(prompt: str, lapse: Lapse) -> str:
     """Tell the agent that its question is over, and that the words it is given are no answer to it."""
-    asked = f'"{_shortened(prompt)}"'
+    asked = f'"{shorten(prompt, ARGS_MAX)}"'
     match lapse:
         case Lapse.TIMED_OUT:
             what = f"Your question {asked} timed out: nobody answered it in time. What the user says now came later"
@@ -54,6 +59,24 @@ def lapsed_note(prompt: str, lapse: Lapse) -> str:
         f"[automatic note, not from the user] {what} or was written without regard to it; "
         "it may answer the question all the same. Go on with the work and conclude it."
     )
+
+
+def process_note(process_id: ProcessId, command: tuple[str, ...], ending: ProcessEnding) -> str:
+    """Tell the agent, once, how a process ended that it started and asked to be told of."""
+    words = ending.output[-LAST_WORDS_MAX:].strip()
+    last = f"The end of its output:\n{words}" if words else "It has left no output."
+    return f"{_of_process(process_id, command)} is over: {how_it_ended(ending)}. {last}"
+
+
+def match_note(process_id: ProcessId, command: tuple[str, ...], match: Match) -> str:
+    """Tell the agent what a process said that it watches."""
+    more = f" (the first of {match.count} such lines)" if match.count > 1 else ""
+    return f"{_of_process(process_id, command)} said{more}: {match.line}"
+
+
+def _of_process(process_id: ProcessId, command: tuple[str, ...]) -> str:
+    shown = shorten(show_command(command), COMMAND_MAX)
+    return f"[automatic note, not from the user] The background process {process_id} that you started ({shown})"
 
 
 def user_notice(reason: InterruptReason | str) -> str:
@@ -116,6 +139,8 @@ def _where(tail: TailKind) -> str:
             return "A tool you had called has no stored result."
         case TailKind.TOOL_RESULTS:
             return "The tools had answered; go on from their results."
+        case TailKind.PROCESS:
+            return "A background process told you something that you have not concluded about."
         case TailKind.EMPTY | TailKind.USER | TailKind.RECOVERY_NOTE:
             return "The user's request has no answer yet."
         case TailKind.FINAL | TailKind.ASKED | TailKind.STOPPED | TailKind.FAILED:
@@ -127,13 +152,9 @@ def _where(tail: TailKind) -> str:
 def _calls(sentence: str, calls: Sequence[ToolCall]) -> str:
     if not calls:
         return ""
-    listed = [f"{call.name}({_shortened(call.args)})" for call in calls[:CALLS_MAX]]
+    listed = [f"{call.name}({shorten(call.args, ARGS_MAX)})" for call in calls[:CALLS_MAX]]
     more = [f"and {len(calls) - CALLS_MAX} more"] if len(calls) > CALLS_MAX else []
     return sentence.format(", ".join(listed + more))
-
-
-def _shortened(args: str) -> str:
-    return args if len(args) <= ARGS_MAX else args[: ARGS_MAX - 3] + "..."
 
 
 def _of(at: float | None, now: float, tz: tzinfo) -> str:

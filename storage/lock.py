@@ -19,6 +19,7 @@ from typing import Self
 
 import filelock
 
+from greenroom.actors.births import read_birth
 from greenroom.storage.atomic import replace_file
 from greenroom.storage.sqlite import FILE_MODE, FOLDER_MODE, refused_politely
 
@@ -64,7 +65,7 @@ class WriterLock:
             path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             self._lock = _acquire(path)
             pid = os.getpid()
-            self.holder = Holder(pid, now(), shlex.join(sys.orig_argv), address, _read_birth(pid))
+            self.holder = Holder(pid, now(), shlex.join(sys.orig_argv), address, read_birth(pid))
             try:
                 self._write_note()
             except OSError:
@@ -139,13 +140,4 @@ def _read_note(note: Path) -> Holder | None:
         holder = Holder(**json.loads(note.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-    return holder if _read_birth(holder.pid) == holder.born else None
-
-
-def _read_birth(pid: int) -> str | None:
-    """When the kernel started a process, in its own ticks; None where it does not say (no such process, no /proc)."""
-    try:
-        line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return line.rpartition(")")[2].split()[19]
+    return holder if read_birth(holder.pid) == holder.born else None

@@ -24,8 +24,10 @@ from greenroom.actors.store import (
     AnswerTo,
     Ledger,
     LedgerOf,
+    LeftoversOf,
     OwedOf,
     OwnerNow,
+    ProcessesOf,
     Query,
     ReadAnswer,
     SettledOf,
@@ -36,6 +38,7 @@ from greenroom.actors.store import (
     UnfinishedOf,
 )
 from greenroom.storage.boots import read_epoch
+from greenroom.storage.processes import read_awaited, read_leftovers, read_processes
 from greenroom.storage.questions import count_questions, read_open_question, read_questions
 from greenroom.storage.rows import (
     DELIVERY_COLUMNS,
@@ -71,7 +74,7 @@ def read_answer(db: apsw.Connection, query: Query) -> ReadAnswer:
             db.execute("ROLLBACK")
 
 
-def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:
+def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:  # noqa: C901 - one line a question
     match query:
         case SnapshotOf(session_id):
             return read_snapshot(db, session_id)
@@ -93,6 +96,10 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:
             return read_settled(db, session)
         case OwnerNow():
             return read_epoch(db)
+        case ProcessesOf(session_id, last):
+            return read_processes(db, session_id, last)
+        case LeftoversOf(epoch):
+            return read_leftovers(db, epoch)
         case _:
             assert_never(query)
 
@@ -136,6 +143,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         active_at=read_active_at(db, session_id),
         in_doubt=bool(_doubts(db, session_id, Generation(0))),
         because=None if because is None else FreshCause(because),
+        awaited=read_awaited(db, session_id),
     )
 
 

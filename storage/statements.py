@@ -40,6 +40,7 @@ from greenroom.actors.facts import (
 from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.forgetting import rows_forgotten
 from greenroom.storage.inbound import store_inbound
+from greenroom.storage.processes import PROCESS_STATEMENTS
 from greenroom.storage.questions import question_answered, question_asked, question_lapsed
 from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
 from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
@@ -350,5 +351,6 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     SessionSucceeded: session_succeeded,
     RowsForgotten: rows_forgotten,
     InboundRefused: _inbound_refused,
+    **PROCESS_STATEMENTS,
 }
 """Total over `Fact`; a test says so."""

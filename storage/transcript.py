@@ -5,7 +5,7 @@ import logging
 import apsw
 from msgspec.structs import replace
 
-from greenroom.actors.model import Message, Receipt, Role, Seq, SessionId, Tail
+from greenroom.actors.model import Message, MessageKind, Receipt, Role, Seq, SessionId, Tail
 from greenroom.actors.tail import classify_tail
 from greenroom.storage.rows import MESSAGE_COLUMNS, TAIL_COLUMNS, knows_tail, one_row, read_message, read_tail
 
@@ -51,10 +51,12 @@ def read_transcript(db: apsw.Connection, session_id: SessionId, last: int) -> tu
 
 
 def read_unanswered(db: apsw.Connection, session_id: SessionId) -> tuple[Message, ...]:
-    """The user's messages that no concluding row covers, oldest first."""
+    """The user's messages that no concluding row covers, and what processes told since the last one, oldest first."""
     rows = db.execute(
-        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq > ? AND role = ? ORDER BY seq",  # noqa: S608 - constant
-        (session_id, _read_covered(db, session_id), Role.USER.value),
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ?1 AND seq > ?2 AND (role = ?3 OR kind = ?4"  # noqa: S608 - constant
+        " AND NOT EXISTS (SELECT 1 FROM messages AS later WHERE later.session_id = ?1 AND later.seq > messages.seq"
+        " AND later.answers_upto IS NOT NULL)) ORDER BY seq",
+        (session_id, _read_covered(db, session_id), Role.USER.value, MessageKind.PROCESS.value),
     )
     return tuple(map(read_message, rows))
 

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import apsw
 from msgspec.structs import replace
 
 from greenroom.actors.model import Generation, OpenRun, SessionId, TailKind
 from greenroom.actors.store import Unfinished
+from greenroom.storage.processes import read_untold
 from greenroom.storage.rows import (
     RUN_COLUMNS,
     RUN_WIDTH,
@@ -25,7 +27,17 @@ from greenroom.storage.transcript import read_tail_of
 logger = logging.getLogger("greenroom.storage")
 
 _RUN_AND_TAIL = RUN_WIDTH + TAIL_WIDTH
-_NONE_WAITS = (0, 0.0)
+
+
+class _Waits(NamedTuple):
+    """What waits for a session: so many inbound, the last one since then, and so many ends of its processes."""
+
+    inbound: int = 0
+    last_at: float = 0.0
+    untold: int = 0
+
+
+_NONE_WAITS = _Waits()
 
 # The delivery's key is written as `actors.keys.answer_key` does; a test compares the two.
 _OPEN_RUNS = f"""
@@ -59,20 +71,23 @@ def read_unfinished(db: apsw.Connection, session_id: SessionId | None) -> tuple[
     """
     waiting = _read_waiting(db, session_id)
     found = _with_open_run(db, session_id, waiting)
-    for session, (count, at) in waiting.items():
-        _read_into(found, session, partial(_without_run, db, session, count, at))
+    for session, waits in waiting.items():
+        _read_into(found, session, partial(_without_run, db, session, waits))
     found.sort(key=lambda pair: pair[0], reverse=True)
     return tuple([unfinished for _, unfinished in found])
 
 
-def _read_waiting(db: apsw.Connection, session_id: SessionId | None) -> dict[SessionId, tuple[int, float]]:
+def _read_waiting(db: apsw.Connection, session_id: SessionId | None) -> dict[SessionId, _Waits]:
     only, bindings = ("", ()) if session_id is None else (" AND session_id = ?", (session_id,))
     rows = db.execute(f"{_WAITING}{only} GROUP BY session_id", bindings)
-    return {session: (count, at) for session, count, at in rows}
+    found = {SessionId(session): _Waits(count, at) for session, count, at in rows}
+    for session, untold in read_untold(db, session_id).items():
+        found[session] = found.get(session, _NONE_WAITS)._replace(untold=untold)
+    return found
 
 
 def _with_open_run(
-    db: apsw.Connection, session_id: SessionId | None, waiting: dict[SessionId, tuple[int, float]]
+    db: apsw.Connection, session_id: SessionId | None, waiting: dict[SessionId, _Waits]
 ) -> list[tuple[float, Unfinished]]:
     """Takes the sessions that it finds out of `waiting`."""
     only, bindings = ("", ()) if session_id is None else (" AND runs.session_id = ?", (session_id,))
@@ -97,45 +112,44 @@ def _read_into(
         logger.exception("session %s is left alone: what is open in it cannot be read", session_id)
 
 
-def _read_open(
-    db: apsw.Connection, row: Row, waits: tuple[int, float], fell: dict[int, bool]
-) -> tuple[float, Unfinished]:
+def _read_open(db: apsw.Connection, row: Row, waits: _Waits, fell: dict[int, bool]) -> tuple[float, Unfinished]:
     run, kept = read_run(row[:RUN_WIDTH]), row[RUN_WIDTH:_RUN_AND_TAIL]
     session_id, key, generation, routed, suspended, quarantined, budget, segment, anchored = row[_RUN_AND_TAIL:]
     tail = read_tail(kept) if knows_tail(kept) else read_tail_of(db, session_id)
     if tail.kind is TailKind.TOOL_CALLS:
         tail = replace(tail, open_calls=_open_calls(db, session_id, run))
-    count, last_at = waits
-    return max(run.last_progress_at, tail.at, last_at), Unfinished(
+    return max(run.last_progress_at, tail.at, waits.last_at), Unfinished(
         session_id=session_id,
         key=read_key(key),
         generation=generation,
         run=run,
         tail=tail,
-        waiting=count,
+        waiting=waits.inbound,
         routed=bool(routed),
         suspended=bool(suspended),
         quarantined=bool(quarantined),
         fell=fell[run.epoch],
         segment=segment,
         anchored=bool(anchored),
+        untold=waits.untold,
         restart_budget=budget,
     )
 
 
-def _without_run(db: apsw.Connection, session_id: SessionId, count: int, last_at: float) -> tuple[float, Unfinished]:
+def _without_run(db: apsw.Connection, session_id: SessionId, waits: _Waits) -> tuple[float, Unfinished]:
     key, generation, routed, suspended, quarantined, budget = _read_session(db, session_id)
     tail = read_tail_of(db, session_id)
-    return max(tail.at, last_at), Unfinished(
+    return max(tail.at, waits.last_at), Unfinished(
         session_id=session_id,
         key=read_key(key),
         generation=Generation(generation),
         run=None,
         tail=tail,
-        waiting=count,
+        waiting=waits.inbound,
         routed=bool(routed),
         suspended=bool(suspended),
         quarantined=bool(quarantined),
+        untold=waits.untold,
         restart_budget=budget,
     )
 

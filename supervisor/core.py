@@ -18,7 +18,8 @@ from pykka import ActorDeadError
 from greenroom.actors.facts import SessionReleased
 from greenroom.actors.floor import Floor
 from greenroom.actors.house import House
-from greenroom.actors.model import Inbound, Receipt, SessionId, SessionKey
+from greenroom.actors.keeper import Keeper
+from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.ports import BusyError
 from greenroom.actors.runtime import Failure, MailboxFull
 from greenroom.actors.store import Committed, Refused
@@ -26,8 +27,9 @@ from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.foreign import walled
+from greenroom.supervisor.platform_door import PlatformDoor
 from greenroom.supervisor.rebuild_actor import Fell, RebuildActor, RebuildDue
-from greenroom.supervisor.reception import Inside, Reception, accepted, called_back
+from greenroom.supervisor.reception import Inside, Reception, called_back
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import FormerBoot, count_unclean_boots
 from greenroom.supervisor.tree_actor import TreeActor
@@ -38,6 +40,7 @@ from greenroom.supervisor.tree_words import (
     DrainOrdered,
     PlatformConnected,
     PlatformDisconnected,
+    ProcessReported,
     Pulse,
     RestOffered,
     RunReported,
@@ -48,10 +51,12 @@ from greenroom.supervisor.tree_words import (
 
 if TYPE_CHECKING:
     from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+    from greenroom.actors.events import ProcessEvent
     from greenroom.actors.model import Delivery, Epoch
     from greenroom.actors.ports import Agent, Platform
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
+    from greenroom.actors.spawner import Spawner
     from greenroom.actors.store import Store
     from greenroom.supervisor.drain import Intent
     from greenroom.supervisor.policy import Policy
@@ -89,6 +94,7 @@ class Storey:
 
     store: OwnedStore
     tree: Ref[TreeActor]
+    keeper: Keeper | None
 
     def tell(self, message: object) -> None:
         """Tell the tree; one that is gone is being replaced, and reads the rows."""
@@ -108,14 +114,17 @@ class Core:
         agent: Agent,
         policy: Policy,
         hooks: CoreHooks,
+        spawner: Spawner | None = None,
     ) -> None:
         """Remember the parts; nothing is opened yet.
 
-        `open_store` is given the epoch of the store that fell in this process, if one did.
+        `open_store` is given the epoch of the store that fell in this process, if one did. Without a `spawner` agents
+        start no background processes.
         """
         self._runtime = runtime
         self._open_store = open_store
         self._agent = agent
+        self._spawner = spawner
         self._policy = policy
         self._hooks = CoreHooks(
             began=walled("on_began", hooks.began, None),
@@ -142,20 +151,21 @@ class Core:
         store = self._open_store(self._fallen)
         now = self._runtime.clock.now()
         unclean = count_unclean_boots(store.former_boots, now=now, window_s=self._policy.unclean_window_s)
-        house = House(store.port, self._agent, self._policy.rules(), self, self._floor)
+        keeper = self._make_keeper(store.port)
+        house = House(store.port, self._agent, self._policy.rules(), self, self._floor, keeper)
         hooks = TreeHooks(
             take_up=self.attachments.take_up,
             concluded=self.report_concluded,
             set_aside=self._set_aside,
             owed=self.attachments.count_owed,
-            drained=self._hooks.drained,
+            drained=partial(self._end_processes, keeper),
             began=self._hooks.began,
             fatal=self.fail,
         )
         tree = self._runtime.start(
             TreeActor, house, self._policy, hooks, unclean_boots=unclean, mailbox_max=self._policy.sessions_live_max
         )
-        storey = Storey(store, tree)
+        storey = Storey(store, tree, keeper)
         with self._lock:
             ended, ordered = self._ending, self._draining
             self._storey = None if ended else storey
@@ -168,10 +178,29 @@ class Core:
         for account in self.attachments.connected():
             storey.tell(PlatformConnected(account))
         self.reception.open(Inside(store.port, storey.tell))  # What comes in is kept until the boot has decided.
-        storey.tell(Begin())
+        if keeper is None:
+            storey.tell(Begin())
+        else:  # What lives on of an earlier life is ended before anything is decided.
+            keeper.sweep(partial(storey.tell, Begin()))
         if ordered is not None:
             storey.tell(DrainOrdered(ordered))
         self._answers.look_again(store.port)
+
+    def _make_keeper(self, store: Store) -> Keeper | None:
+        if self._spawner is None:
+            return None
+        return Keeper(self._runtime, self._spawner, store, self._policy.rules(), self._report_process)
+
+    def _report_process(self, session_id: SessionId, key: SessionKey, event: ProcessEvent) -> None:
+        if self._policy.allows(key):
+            self._tell(ProcessReported(session_id, key, event))
+
+    def _end_processes(self, keeper: Keeper | None, step: CloseBoot) -> None:
+        """The last of a drain: what agents left running is ended and marked, while the store can still be written."""
+        if keeper is None:
+            self._hooks.drained(step)
+        else:
+            keeper.end_all(partial(self._hooks.drained, step), at_once=not step.clean)
 
     @property
     def store(self) -> Store | None:
@@ -336,6 +365,8 @@ class Core:
         if self._fallen is None:
             self._fallen = storey.store.port.epoch
         storey.tree.kill()
+        if storey.keeper is not None:
+            storey.keeper.end_all(lambda: None, at_once=True)
         storey.store.abandon()
         self._build_later(f"{failure.actor}: {failure.error!r}")
 
@@ -364,25 +395,3 @@ class Core:
         logger.critical("greenroom cannot go on: %s", why)
         self._answers.end(why)
         self._hooks.fatal(why)
-
-
-class PlatformDoor:
-    """The door that one platform account is given (`ports.Door`)."""
-
-    def __init__(self, core: Core, account: Account) -> None:
-        """Lead to `core`."""
-        self._core = core
-        self._account = account
-
-    async def accept(self, inbound: Inbound) -> Receipt:
-        """See `ports.Door.accept`."""
-        return await accepted(self._core.reception, inbound)
-
-    def connected(self) -> None:
-        """See `ports.Door.connected`."""
-        self._core.turn(self._account, connected=True)
-
-    def disconnected(self, why: str) -> None:
-        """See `ports.Door.disconnected`."""
-        logger.info("%s:%s is not connected: %s", *self._account, why)
-        self._core.turn(self._account, connected=False)

@@ -57,9 +57,9 @@ class Decided:
 
     @property
     def serves_inbound(self) -> bool:
-        """Whether messages that wait may be handed to a run now."""
+        """Whether messages that wait, or what processes have to tell, may be handed to a run now."""
         out = self.sets_aside or self.decision == Skip(Why.NOT_ALLOWED)
-        return self.unfinished.waiting > 0 and not out
+        return self.unfinished.waiting + self.unfinished.untold > 0 and not out
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from greenroom.actors.model import Attachment, Inbound, Receipt, SessionId, Sess
 from greenroom.actors.pool import PoolRuntime
 from greenroom.actors.ports import BusyError
 from greenroom.platforms.agents.function import as_agent
+from greenroom.platforms.processes.local import LocalSpawner
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
 from greenroom.supervisor.answers import NoAnswer, Waiter
@@ -253,7 +254,7 @@ class Supervisor:
         self._failed, self._drained = Future(), Future()
         runtime = self._runtime = PoolRuntime()
         hooks = CoreHooks(began=self._on_began, drained=partial(_settle, self._drained), fatal=self._fail)
-        core = self._core = Core(runtime, self._open_store, self._agent, self._policy, hooks)
+        core = self._core = Core(runtime, self._open_store, self._agent, self._policy, hooks, LocalSpawner())
         try:
             core.start()
         except BaseException:  # Invariant: what could not be opened leaves no thread behind.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from pykka import ActorDeadError
 
-from greenroom.actors.events import Arrived, CutShort, Drained, Released, Resumed, TreeEvent, Undelivered, Woke
+from greenroom.actors.events import Arrived, CutShort, Drained, Released, Resumed, Undelivered, Woke
 from greenroom.actors.facts import RestartsCounted
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
@@ -39,6 +39,7 @@ from greenroom.supervisor.tree_words import (
     OpenRead,
     PlatformConnected,
     PlatformDisconnected,
+    ProcessReported,
     Pulse,
     RestartDue,
     RestOffered,
@@ -50,6 +51,7 @@ from greenroom.supervisor.tree_words import (
 )
 
 if TYPE_CHECKING:
+    from greenroom.actors.events import ProcessEvent, TreeEvent
     from greenroom.actors.house import House
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Failure
@@ -73,7 +75,7 @@ class TreeActor(PooledActor):
         self._by_ref: dict[Ref[Any], SessionId] = {}
         self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
-        self._arrived: dict[SessionId, SessionKey] = {}  # have inbound that waits for that
+        self._arrived: dict[SessionId, SessionKey] = {}  # have something that waits for that
         self._budgets: dict[SessionId, Budget] = {}
         self._connected: set[Account] = set()
         self._booting = True
@@ -85,7 +87,9 @@ class TreeActor(PooledActor):
         """Take one message of the roof."""
         match message:
             case InboundCommitted(receipt, inbound):
-                self._inbound(receipt.session_id, receipt.key, Arrived(inbound))
+                self._pass_on(receipt.session_id, receipt.key, Arrived(inbound))
+            case ProcessReported(session_id, key, event):
+                self._pass_on(session_id, key, event)
             case RunReported(session_id, live):
                 self._run_reported(session_id, live=live)
             case SessionFollowed(key, successor):
@@ -141,14 +145,14 @@ class TreeActor(PooledActor):
         """Whether nothing is begun any more."""
         return self._over or self._drain is not None
 
-    def _inbound(self, session_id: SessionId, key: SessionKey, event: Arrived) -> None:
-        if self._ending:
-            return  # It is on disk; the next boot hands it to a run.
+    def _pass_on(self, session_id: SessionId, key: SessionKey, event: Arrived | ProcessEvent) -> None:
+        """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
         if self._booting or session_id in self._deciding:
             self._arrived[session_id] = key
-            return
-        self._recovery.overtaken(session_id)
-        self._tell(session_id, key, event)
+        elif not self._ending:
+            if isinstance(event, Arrived):  # Its user wrote: the run for that goes on with interrupted work, too.
+                self._recovery.overtaken(session_id)
+            self._tell(session_id, key, event)
 
     def _tell(self, session_id: SessionId, key: SessionKey, event: TreeEvent) -> None:
         ward = self._wards.get(session_id) or self._start(session_id, key)
@@ -220,7 +224,7 @@ class TreeActor(PooledActor):
             self._deciding.discard(read.of)
         handled = {each.unfinished.session_id for each in decided}
         for item in items:  # What no run ever had is simply handled, however old.
-            if item.waiting and item.session_id not in handled and self._policy.allows(item.key):
+            if (item.waiting or item.untold) and item.session_id not in handled and self._policy.allows(item.key):
                 self._arrived[item.session_id] = item.key
         self._deciding |= handled
         batches = [decided[at : at + DECISIONS_PER_WRITE] for at in range(0, len(decided), DECISIONS_PER_WRITE)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from greenroom.actors.events import ProcessEvent
 from greenroom.actors.model import Receipt, SessionId, SessionKey, StoredInbound
 from greenroom.actors.runtime import Failure, Solicited
 from greenroom.actors.store import Committed, ReadAnswer, Refused
@@ -47,6 +48,14 @@ class InboundCommitted(Struct, Solicited, frozen=True):
 
     receipt: Receipt
     inbound: StoredInbound
+
+
+class ProcessReported(Struct, Solicited, frozen=True):
+    """Something became of a session's background process."""
+
+    session_id: SessionId
+    key: SessionKey
+    event: ProcessEvent
 
 
 class OpenRead(Struct, Solicited, frozen=True):

@@ -76,7 +76,8 @@ CREATE TABLE messages (
     generation   INTEGER NOT NULL,
     key          TEXT NOT NULL,
     role         TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'tool')),
-    kind         TEXT NOT NULL CHECK (kind IN ('text', 'recovery_note', 'question', 'lapsed', 'stopped', 'failed')),
+    kind         TEXT NOT NULL CHECK
+        (kind IN ('text', 'recovery_note', 'question', 'lapsed', 'stopped', 'failed', 'process')),
     text         TEXT NOT NULL,
     at           REAL NOT NULL,
     finish       TEXT,
@@ -108,7 +109,7 @@ CREATE TABLE runs (
     reply_to         TEXT,
     tail_kind        TEXT NOT NULL
         CHECK (tail_kind IN ('EMPTY', 'USER', 'TOOL_CALLS', 'TOOL_RESULTS', 'FINAL', 'PARTIAL', 'ASKED', 'STOPPED',
-                             'RECOVERY_NOTE', 'FAILED')),
+                             'RECOVERY_NOTE', 'FAILED', 'PROCESS')),
     tail_at          REAL NOT NULL,
     tail_seq         INTEGER NOT NULL,
     user_seq         INTEGER NOT NULL,
@@ -158,6 +159,33 @@ CREATE TABLE questions (
     UNIQUE (session_id, key)
 ) STRICT;
 CREATE INDEX questions_of_work ON questions (session_id, work);
+
+-- What agents started to run beside them. The row is on disk before the process is started; pid, born and machine find
+-- it again when its owner died. consumed = 1: how it ended was told, or nobody wants to know.
+CREATE TABLE processes (
+    id         INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    process    TEXT NOT NULL,
+    epoch      INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    command    TEXT NOT NULL,
+    notify     INTEGER NOT NULL CHECK (notify IN (0, 1)),
+    patterns   TEXT NOT NULL,
+    reply_to   TEXT,
+    state      TEXT NOT NULL CHECK (state IN ('starting', 'running', 'ended', 'lost', 'failed')),
+    pid        INTEGER,
+    born       TEXT,
+    machine    TEXT,
+    exit_code  INTEGER,
+    output     TEXT NOT NULL DEFAULT '',
+    consumed   INTEGER NOT NULL DEFAULT 0 CHECK (consumed IN (0, 1)),
+    started_at REAL NOT NULL,
+    ended_at   REAL,
+    UNIQUE (session_id, process)
+) STRICT;
+CREATE INDEX processes_live ON processes (epoch) WHERE state IN ('starting', 'running');
+CREATE INDEX processes_awaited ON processes (session_id)
+    WHERE consumed = 0 AND (notify = 1 OR state IN ('starting', 'running'));
 
 -- The outbox. text IS NULL: the anchor of a run that has not concluded.
 CREATE TABLE deliveries (
@@ -237,6 +265,11 @@ CREATE TRIGGER fence_questions BEFORE INSERT ON questions
 WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
     OR NEW.generation <> (SELECT generation FROM sessions WHERE id = NEW.session_id)
 BEGIN SELECT RAISE(ABORT, 'stale writer: question'); END;
+
+CREATE TRIGGER fence_processes BEFORE INSERT ON processes
+WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+    OR NEW.generation <> (SELECT generation FROM sessions WHERE id = NEW.session_id)
+BEGIN SELECT RAISE(ABORT, 'stale writer: process'); END;
 
 CREATE TRIGGER fence_deliveries BEFORE INSERT ON deliveries
 WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)

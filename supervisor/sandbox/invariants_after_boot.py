@@ -94,12 +94,17 @@ def one_run_is_open_at_most(db: apsw.Connection, _: World) -> Iterator[str]:
 
 
 def work_is_concluded_once(db: apsw.Connection, _: World) -> Iterator[str]:
-    """Concluding rows cover ever later messages: nothing is answered twice, nothing out of order."""
+    """Concluding rows cover ever later messages: nothing is answered twice, nothing out of order.
+
+    One that covers no more than the one before concludes what a background process told since.
+    """
     for session, seq, upto, before in rows(
         db,
         "SELECT session_id, seq, answers_upto, before FROM (SELECT session_id, seq, answers_upto, lag(answers_upto)"
-        " OVER (PARTITION BY session_id ORDER BY seq) AS before FROM messages WHERE answers_upto IS NOT NULL)"
-        " WHERE answers_upto <= before",
+        " OVER concluding AS before, lag(seq) OVER concluding AS last FROM messages WHERE answers_upto IS NOT NULL"
+        " WINDOW concluding AS (PARTITION BY session_id ORDER BY seq)) AS it"
+        " WHERE answers_upto < before OR (answers_upto = before AND NOT EXISTS (SELECT 1 FROM messages AS news"
+        " WHERE news.session_id = it.session_id AND kind = 'process' AND news.seq BETWEEN last AND it.seq))",
     ):
         yield f"row {seq} of session {session} answers up to {upto}, which row {before} was covered before"
 
@@ -149,7 +154,7 @@ def attempts_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
 
 
 def a_run_has_its_cause(db: apsw.Connection, world: World) -> Iterator[str]:
-    """A run is opened for what somebody said, or by a decision to go on; never for nothing."""
+    """A run is opened for what somebody said, for what a process told, or by a decision to go on; never for nothing."""
     forgotten = world.policy is not None and world.policy.keep_decisions_days > 0  # then those of open runs are kept
     for session, generation, cause in rows(
         db,
@@ -157,6 +162,8 @@ def a_run_has_its_cause(db: apsw.Connection, world: World) -> Iterator[str]:
         " CASE cause WHEN 'provider_retry' THEN"
         " EXISTS (SELECT 1 FROM runs AS former WHERE former.session_id = runs.session_id"
         " AND former.generation = runs.generation - 1 AND former.interrupted_by = 'provider_error')"
+        " WHEN 'process' THEN EXISTS (SELECT 1 FROM messages WHERE messages.session_id = runs.session_id"
+        " AND messages.generation = runs.generation AND kind = 'process')"
         " WHEN 'resume' THEN"
         " EXISTS (SELECT 1 FROM decisions WHERE decisions.session_id = runs.session_id"
         " AND decisions.epoch = runs.epoch AND decisions.generation = runs.generation - 1 AND rule = 'RESUME')"

@@ -11,6 +11,7 @@ import apsw
 from pykka import ActorDeadError
 
 from greenroom.actors.simulation import SimRuntime
+from greenroom.platforms.fakes.machine import FakeSpawner
 from greenroom.storage.boots import read_ownership, take_ownership
 from greenroom.storage.checkpointer import Limits
 from greenroom.storage.faulty_disk import Fault, FaultKind, Loss, PowerCut
@@ -86,7 +87,7 @@ class Life:
         world.disk.sleep = self.runtime.freeze  # On one thread, whoever waits for the disk lets all others wait.
         hooks = CoreHooks(began=self._began, drained=self._drained, fatal=self._fatal)
         self._backlog_max, self._retention = policy.chat_backlog_max, policy.retention()
-        self.core = HeardCore(self.runtime, self._open_store, agent, policy, hooks)
+        self.core = HeardCore(self.runtime, self._open_store, agent, policy, hooks, FakeSpawner(world.machine))
         self.core.notices = Notices(world, policy.notice_every_s)
         self.runtime.on_failure(self._hear_failure)
         world.policy = policy
@@ -145,6 +146,7 @@ class Life:
     def _power_fails(self) -> None:
         self.world.note(PROCESS, "power fails", kind=Kind.CRASH)
         self.world.crashes += 1
+        self.world.power_fails()
         self.runtime.crash()
 
     def _began(self, decided: tuple[Decided, ...]) -> None:

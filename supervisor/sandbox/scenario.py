@@ -147,6 +147,8 @@ class Scenario:
         """Kill the process now (it may be dead already). `loss` other than NOTHING: the machine lost its power."""
         if self._living().lives():
             self.world.kill("crash")
+        if loss is not Loss.NOTHING:
+            self.world.power_fails()
         self._bury(loss)
 
     def drain(self, intent: Intent = Intent.RESTART, *, within_s: float = 120.0) -> bool:

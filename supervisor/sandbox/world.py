@@ -13,6 +13,7 @@ from greenroom.actors.model import Attachment, DeliveryClass, Inbound, SessionId
 from greenroom.actors.ports import Door, Outgoing, SendRefusedError, Traits
 from greenroom.actors.simulation import WALL
 from greenroom.platforms.fakes.chat_server import FakeChatServer
+from greenroom.platforms.fakes.machine import FakeMachine
 from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
 from greenroom.storage.faulty_disk import Disk
 from greenroom.storage.faulty_disk import Fault as DiskFault
@@ -171,6 +172,11 @@ class World:
     sessions: dict[SessionId, SessionKey] = field(default_factory=dict)  # as the store gave them out, for the history
     calm: bool = False  # no fault happens any more
     policy: Policy | None = None  # what the host asked of the process
+    machine: FakeMachine = field(init=False)  # on which background processes run
+
+    def __post_init__(self) -> None:
+        """Build the machine: its time is the world's."""
+        self.machine = FakeMachine(lambda: self.now)
 
     @property
     def now(self) -> float:
@@ -259,6 +265,10 @@ class World:
         if fault is not None:
             self.faults[f"platform: {fault.name.lower()}"] += 1
         return fault
+
+    def power_fails(self) -> None:
+        """The whole machine stops, with all that ran beside the process."""
+        self.machine.power_fails()
 
     def kill(self, why: str) -> None:
         """End the process at once, from wherever this is called."""

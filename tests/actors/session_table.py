@@ -20,6 +20,9 @@ from greenroom.actors.events import (
     IdleRang,
     LifeShown,
     Listened,
+    Matched,
+    ProcessHeard,
+    ProcessOver,
     Progressed,
     PutOff,
     Rang,
@@ -28,11 +31,13 @@ from greenroom.actors.events import (
     Resumed,
     RetryRang,
     RunEnded,
+    SpawnPlanned,
     Spoke,
     ToolCalled,
     ToolReturned,
     ToolWithheld,
     Undelivered,
+    WatchDropped,
     Woke,
 )
 from greenroom.actors.model import (
@@ -54,6 +59,7 @@ from greenroom.actors.model import (
     ToolCall,
     ToolPolicy,
 )
+from greenroom.actors.process import Awaited, Match, Order, ProcessEnding, ProcessId, ProcessState
 from greenroom.actors.rules import Rules
 from greenroom.actors.session import Session, open_session, step
 
@@ -76,10 +82,12 @@ delivered) starts none either, but the user's next message is a message like any
 S, G = SessionId(1), Generation(1)
 NOW = 1_000.0
 MESSAGE = StoredInbound(InboxId(9), "hello", None, NOW)
+PROCESS = ProcessId("1.1")
+AWAITED = (Awaited(PROCESS, G, ("make",), notify=True),)
 CALL = ToolCall("key", "clock", "{}", ToolPolicy.PURE)
 QUESTION = Question("question", "Which?", timeout_s=600.0, asked_at=NOW, delivery="1.1.answer")
 RUN = OpenRun(G, Epoch(1), G, RunCause.INBOUND, 1, NOW, NOW)
-EMPTY = Snapshot(S, SessionKey("web", "bot", "ann"), Epoch(1), Generation(0), Tail())
+EMPTY = Snapshot(S, SessionKey("web", "bot", "ann"), Epoch(1), Generation(0), Tail(), awaited=AWAITED)
 OPEN = replace(EMPTY, generation=G, run=RUN, tail=Tail(TailKind.USER, NOW, Seq(1), Seq(1)))
 
 
@@ -129,6 +137,11 @@ EVENTS: dict[str, Event] = {
     "RunEnded(Cancelled)": RunEnded(G, Cancelled()),
     "RunEnded(PutOff)": RunEnded(G, PutOff("overloaded")),
     "RetryRang": RetryRang(G),
+    "SpawnPlanned": SpawnPlanned(G, Order(PROCESS, ("make",), notify=True)),
+    "ProcessHeard": ProcessHeard(G, PROCESS),
+    "Matched": Matched(G, Epoch(1), PROCESS, Match("READY")),
+    "ProcessOver": ProcessOver(PROCESS, ProcessEnding(ProcessState.ENDED, 0)),
+    "WatchDropped": WatchDropped(PROCESS),
     **{f"Rang({alarm.name})": Rang(G, alarm, question=QUESTION.key) for alarm in Alarm},
 }
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.actors.model import KEY_PART_MAX, InvalidKeyError, Seq, SessionKey, Tail
+from greenroom.actors.model import Seq, Tail
+from greenroom.actors.session_key import KEY_PART_MAX, InvalidKeyError, SessionKey
 
 PRINTABLE = st.characters(exclude_categories=("Cs", "Cc", "Cf", "Cn", "Co", "Zl", "Zp", "Zs"))
 NASTY = st.text(

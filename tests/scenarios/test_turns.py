@@ -15,9 +15,6 @@ from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 WORKING = "Still working"
 CHATTY = Policy(notice_first_s=60.0, notice_every_s=180.0)
 
-process_row = waits_for(WHOLE_LIFE, because=AttributeError)
-"""Background processes come later; the stories say how `turn.spawn` is used."""
-
 
 def notices(room: Scenario, message: int) -> list[str]:
     """The notices that one message showed while it was not finished."""
@@ -78,62 +75,52 @@ def test_s104_a_host_that_slept_says_it_once() -> None:
         assert len(notices(room, 0)) == 1
 
 
-@process_row
 def test_s108_a_match_of_the_turn_that_is_ending_is_dropped() -> None:
     """S108."""
     _spawn("for n in 1 2 3; do echo READY; done", watch=["READY"], runs=1)
 
 
-@process_row
 def test_s109_a_match_of_an_older_generation_is_dropped() -> None:
     """S109."""
     _spawn("sleep 5; echo READY", watch=["READY"], follow_ups=2, runs=3)
 
 
-@process_row
 def test_s110_a_match_reaches_its_own_session_while_another_moves_on() -> None:
     """S110."""
     _spawn("sleep 5; echo READY", watch=["READY"], stays_s=30, elsewhere=True, runs=2)
 
 
-@process_row
 def test_s111_a_match_carries_the_generation_of_its_run() -> None:
     """S111."""
     _spawn("echo READY", watch=["READY"], stays_s=30, runs=2)
 
 
-@process_row
 def test_s112_a_process_that_the_agent_killed_completes_nothing() -> None:
     """S112."""
     _spawn("sleep 60", notify=True, consume="kill", runs=1)
 
 
-@process_row
 def test_s113_what_was_waited_for_or_read_completes_nothing_more() -> None:
     """S113."""
     for consume, runs in (("wait", 1), ("log", 1), ("poll", 2)):
         _spawn("sleep 5", notify=True, consume=consume, runs=runs)
 
 
-@process_row
 def test_s114_a_poll_that_showed_the_exit_makes_no_extra_turn() -> None:
     """S114."""
     _spawn("true", notify=True, consume="poll", stays_s=10, runs=1)
 
 
-@process_row
 def test_s116_a_completion_during_the_launching_turn_comes_after_it() -> None:
     """S116."""
     _spawn("true", notify=True, stays_s=10, runs=2)
 
 
-@process_row
 def test_s117_a_noisy_process_is_heard_a_little() -> None:
     """S117."""
     _spawn("for n in $(seq 100); do echo READY; done", watch=["READY"], stays_s=30, runs=2)
 
 
-@process_row
 def test_s118_a_completion_while_the_session_is_busy_interrupts_nothing() -> None:
     """S118."""
     _spawn("sleep 5", notify=True, follow_ups=1, stays_s=30, runs=3)

@@ -58,6 +58,8 @@ from greenroom.actors.model import (
     ToolCall,
     ToolPolicy,
 )
+from greenroom.actors.process import Leader, Order, ProcessEnding, ProcessId, ProcessState
+from greenroom.actors.process_facts import ProcessBegan, ProcessConsumed, ProcessEnded, ProcessPlanned, WatchGivenUp
 from greenroom.storage.boots import take_ownership
 from greenroom.storage.migrate import migrate
 from greenroom.storage.reading import read_snapshot
@@ -75,6 +77,8 @@ CALL = ToolCall("1.1.tool.x.0", "clock", "{}", ToolPolicy.ONCE)
 QUESTION = Question("1.1.question.0", "which?", ("a", "b"))
 LOST = Question("q2", "and?", timeout_s=0.1, delivery="d2")
 DELIVERY = Delivery("1.1.answer", S, KEY, DeliveryKind.ANSWER, None, DeliveryState.OPEN, created_at=3.0)
+ORDER = Order(ProcessId("1.1"), ("make", "it"), patterns=("READY",))
+PROCESS_END = ProcessEnding(ProcessState.ENDED, 0, "made")
 
 # A life in which every fact occurs once, in an order in which they can.
 LIFE: tuple[Fact, ...] = (
@@ -92,6 +96,11 @@ LIFE: tuple[Fact, ...] = (
     QuestionAnswered(S, QUESTION.key, "a", 8.0),
     QuestionAsked(S, E, G, W, LOST, 8.1),
     QuestionLapsed(S, LOST.key, Lapse.TIMED_OUT, 8.2),
+    ProcessPlanned(S, E, G, ORDER, 8.5),
+    ProcessBegan(S, ORDER.id, Leader(42, "7", "m")),
+    WatchGivenUp(S, ORDER.id),
+    ProcessEnded(S, ORDER.id, PROCESS_END, 8.9),
+    ProcessConsumed(S, ORDER.id),
     RunMarked(S, G, InterruptReason.SHUTDOWN_TIMEOUT),
     DeliveryFilled(DELIVERY.key, "it is noon", 10.0),
     DeliveryMoved(replace(DELIVERY, state=DeliveryState.DELIVERED, message_ids=("m1",), attempts=1), 11.0),
@@ -156,7 +165,7 @@ def test_a_whole_life_leaves_exactly_these_rows(db: apsw.Connection) -> None:
     for fact in LIFE:
         write_fact(db, fact)
     counts = {table: len(found) for table, found in rows(db).items()}
-    one_each = ("boots", "ownership", "routes", "inbox", "messages", "runs", "tool_calls", "meta")
+    one_each = ("boots", "ownership", "routes", "inbox", "messages", "runs", "tool_calls", "meta", "processes")
     rest = {"dead_letters": 0, "sessions": 2, "questions": 2}
     assert counts == dict.fromkeys((*one_each, "deliveries", "decisions", "refusals"), 1) | rest
     assert one(db, "SELECT generation FROM sessions LIMIT 1") == 1
@@ -205,6 +214,7 @@ CONTRADICTIONS: dict[str, Fact] = {
     "a delivery's key for something else": DeliveryOpened(E, G, replace(DELIVERY, kind=DeliveryKind.LINE)),
     "another text in a delivery": DeliveryFilled(DELIVERY.key, "other", 10.0),
     "a text for no delivery": DeliveryFilled("nothing", "it is noon", 10.0),
+    "a process of another command": ProcessPlanned(S, E, G, replace(ORDER, command=("other",)), 8.5),
     "a move of no delivery": DeliveryMoved(replace(DELIVERY, key="nothing"), 11.0),
 }
 
@@ -229,6 +239,8 @@ STALE: dict[str, Fact] = {
     "a tool call of an older epoch": ToolStarted(S, Epoch(0), G, W, replace(CALL, key="k"), 5.0),
     "a question of an older epoch": QuestionAsked(S, Epoch(0), G, W, replace(QUESTION, key="k"), 7.0),
     "a delivery of an older epoch": DeliveryOpened(Epoch(0), G, replace(DELIVERY, key="k")),
+    "a process of an older epoch": ProcessPlanned(S, Epoch(0), G, replace(ORDER, id=ProcessId("1.2")), 8.5),
+    "a process of another run": ProcessPlanned(S, E, Generation(2), replace(ORDER, id=ProcessId("2.1")), 8.5),
     "a decision of an older epoch": DecisionStored(S, Epoch(0), G, "STALE", "skip", "{}", 12.0),
 }
 

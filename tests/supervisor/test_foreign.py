@@ -11,9 +11,9 @@ import pytest
 
 from greenroom import Door, HostedChat, Policy, Supervisor, Turn
 from greenroom.actors.ref import Ref
-from greenroom.supervisor.core import PlatformDoor
 from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.platform_actor import Ended, PlatformActor
+from greenroom.supervisor.platform_door import PlatformDoor
 from greenroom.supervisor.supervisor import BlockingRoom
 
 WAIT_S = 20.0

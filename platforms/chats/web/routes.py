@@ -32,8 +32,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
-from greenroom.actors.model import InvalidKeyError, Receipt
+from greenroom.actors.model import Receipt
 from greenroom.actors.ports import BusyError, RefusedError
+from greenroom.actors.session_key import InvalidKeyError
 from greenroom.platforms.chats.web.board import CrowdedError, Stream
 from greenroom.platforms.chats.web.codec import BODY_MAX_BYTES, BadMessageError, Said, TooLargeError, parse_said
 
