@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from greenroom.actors.acts import ArmAlarm, CancelAlarms, Confirm, ReportRun
 from greenroom.actors.events import Alarm, Asked
-from greenroom.actors.facts import QuestionAnswered, QuestionAsked, QuestionLapsed, RunProgressed
+from greenroom.actors.facts import PressTurnedAway, QuestionAnswered, QuestionAsked, QuestionLapsed, RunProgressed
 from greenroom.actors.keys import lapsed_row_key, question_row_key
-from greenroom.actors.lines import lapsed_text
+from greenroom.actors.lines import OVER_LINE, lapsed_text, with_choices
 from greenroom.actors.model import DeliveryKind, Lapse, MessageKind, Question, Role, StoredInbound
 from greenroom.actors.state import Asking, Interrupted, Running
 
@@ -27,25 +27,35 @@ if TYPE_CHECKING:
 def put_question(draft: Draft, phase: Running | Asking, event: Asked) -> None:
     """Put it where the answer would have come: in the anchor, after what was said already."""
     question = replace(event.question, after=draft.cursor, asked_at=draft.now, delivery=draft.answer_key(phase))
-    text = "\n\n".join(part for part in (event.said, with_choices(question)) if part)
+    text = "\n\n".join(part for part in (event.said, question.prompt) if part)
     draft.write(QuestionAsked(draft.id, draft.epoch, draft.generation, phase.run.work, question, draft.now))
-    draft.append(question_row_key(question.key), Role.ASSISTANT, text, kind=MessageKind.QUESTION)
+    draft.append(
+        question_row_key(question.key), Role.ASSISTANT, with_choices(text, question.choices), kind=MessageKind.QUESTION
+    )
     draft.write(RunProgressed(draft.id, phase.run.generation, draft.now, draft.tail, phase.run.attempt))
-    draft.fill(phase, DeliveryKind.QUESTION, text)
+    draft.fill(phase, DeliveryKind.QUESTION, text, question.choices)
     draft.move(Asking(phase.run, question, phase.segment + 1, phase.upto))
     draft.do(CancelAlarms(), Confirm(draft.generation, question.key), ReportRun(live=False))
     if question.timeout_s > 0:
         draft.do(ArmAlarm(draft.generation, Alarm.QUESTION, question.timeout_s, question.key))
 
 
-def with_choices(question: Question) -> str:
-    """Write a question for where there are no buttons."""
-    return "\n".join((question.prompt, *(f"- {choice}" for choice in question.choices)))
-
-
 def answer_to(question: Question, waiting: tuple[StoredInbound, ...]) -> StoredInbound | None:
-    """Find the message that answers a question: the first that came after it was asked."""
-    return next((inbound for inbound in waiting if inbound.id > question.after), None)
+    """Find what answers a question: the first words that came after it was asked, or a press of its own button."""
+    own = {None, question.delivery}
+    return next((inbound for inbound in waiting if inbound.id > question.after and inbound.answers in own), None)
+
+
+def turn_presses_away(draft: Draft) -> None:
+    """Tell who pressed a button of a question that is over. Nothing else comes of it: no answer, and no run."""
+    question = draft.phase.question if isinstance(draft.phase, Asking | Interrupted) else None
+    own = {None, question.delivery if question is not None else None}
+    late = [inbound for inbound in draft.waiting if inbound.answers not in own]
+    for inbound in late:
+        draft.write(PressTurnedAway(draft.id, inbound.id, draft.generation))
+        draft.say_line(f"over.{inbound.id}", OVER_LINE, reply_to=inbound.reply_to)
+    if late:
+        draft.waiting = tuple(inbound for inbound in draft.waiting if inbound.answers in own)
 
 
 def take_answer(draft: Draft, phase: Asking, rules: Rules) -> None:

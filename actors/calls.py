@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from greenroom.actors.model import SessionKey
 from greenroom.actors.ports import (
+    Choices,
     NotSentError,
     Outgoing,
     Platform,
@@ -33,6 +34,7 @@ class Edit(Struct, frozen=True):
     message_id: str
     text: str
     live: bool = False
+    choices: Choices | None = None
 
 
 class Look(Struct, frozen=True):
@@ -108,8 +110,11 @@ async def perform(platform: Platform, call: Call) -> str | None:
     match call:
         case Post(message):
             return str(await platform.send(message))
-        case Edit(session, message_id, text):
-            await platform.edit(session, message_id, text)
+        case Edit(session, message_id, text, _, choices):
+            if choices is None:  # What has no buttons is never given any.
+                await platform.edit(session, message_id, text)
+            else:
+                await platform.edit(session, message_id, text, choices)
             return None
         case Look(message):
             return await platform.find(message)

@@ -197,9 +197,13 @@ class Draft:
         self.move(moved)
         return moved
 
-    def fill(self, phase: Running | Asking | Interrupted, kind: DeliveryKind, text: str) -> None:
+    def fill(
+        self, phase: Running | Asking | Interrupted, kind: DeliveryKind, text: str, choices: tuple[str, ...] = ()
+    ) -> None:
         """Let that segment become visible with this text: the row and its text are one transaction with the rest."""
         delivery = self.delivery(phase, kind, text=text, state=DeliveryState.PENDING)
+        if choices:
+            delivery = replace(delivery, choices=choices)
         if phase.anchored:
             self.write(DeliveryFilled(delivery.key, text, self.now))
         else:

@@ -14,8 +14,9 @@ from typing import Self
 from msgspec import Struct, structs
 
 from greenroom.actors.calls import Call, Edit, Look, Post
+from greenroom.actors.lines import with_choices
 from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState
-from greenroom.actors.ports import Outgoing, Traits
+from greenroom.actors.ports import Choices, Outgoing, Traits
 from greenroom.actors.splitting import split
 
 REPEAT_MARK = "(may be a repeat) "
@@ -54,6 +55,7 @@ class Ways(Struct, frozen=True):
     placeholder: str
     uid: str  # names the store: two stores never share a key at one platform
     limits: OutboxLimits
+    buttons: bool = False
 
     @classmethod
     def of(cls, traits: Traits, policy: DeliveryPolicy, uid: str, limits: OutboxLimits) -> Self:
@@ -70,6 +72,7 @@ class Ways(Struct, frozen=True):
             traits.placeholder,
             uid,
             limits,
+            traits.buttons,
         )
 
 
@@ -121,23 +124,33 @@ def take_up(ways: Ways, delivery: Delivery, *, not_before: float) -> Entry:
     tried_upto = -1 if certain else known
     done = max(0, known - 1) if ways.edits else known
     entry = Entry(delivery, done=done, doubt=done <= tried_upto, tried_upto=tried_upto, not_before=not_before)
-    return entry if delivery.text is None else fill(ways, entry, delivery.text)
+    return entry if delivery.text is None else fill(ways, entry, delivery.text, delivery.choices)
 
 
-def fill(ways: Ways, entry: Entry, text: str) -> Entry:
+def fill(ways: Ways, entry: Entry, text: str, choices: tuple[str, ...] = ()) -> Entry:
     """The text is known, and on disk.
 
     An anchor is edited once more even if its last live words were the same: by that a platform hears that all is said.
     """
     delivery = entry.delivery
     state = DeliveryState.PENDING if delivery.state is DeliveryState.OPEN else delivery.state
-    filled = structs.replace(delivery, text=text, state=state)
-    return structs.replace(entry, delivery=filled, parts=parts_of(ways, text), says=None, live=None)
+    filled = structs.replace(delivery, text=text, state=state, choices=choices)
+    return structs.replace(entry, delivery=filled, parts=parts_of(ways, text, choices), says=None, live=None)
 
 
-def parts_of(ways: Ways, text: str) -> tuple[str, ...]:
-    """The messages that a text becomes; at least one."""
+def parts_of(ways: Ways, text: str, choices: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The messages that a text becomes, with the choices in it where there are no buttons; at least one."""
+    if not ways.buttons:
+        text = with_choices(text, choices)
     return split(text, ways.text_max) or (NOTHING_SAID[: ways.text_max],)
+
+
+def _buttons(ways: Ways, entry: Entry) -> Choices | None:
+    """What is shown under the current part: the choices, under the last one."""
+    delivery = entry.delivery
+    if not ways.buttons or not delivery.choices or entry.parts is None or entry.done < len(entry.parts) - 1:
+        return None
+    return Choices(delivery.key, delivery.choices)
 
 
 def advance(entry: Entry) -> Entry:
@@ -165,20 +178,25 @@ def next_call(ways: Ways, entry: Entry) -> Call | None:
     session, message_id = entry.delivery.session, entry.message_id
     if entry.parts is not None:
         text = entry.parts[entry.done]
-        return _post(ways, entry, text) if message_id is None else Edit(session, message_id, text)
+        buttons = _buttons(ways, entry)
+        return (
+            _post(ways, entry, text, buttons)
+            if message_id is None
+            else Edit(session, message_id, text, choices=buttons)
+        )
     if message_id is None:
         return _post(ways, entry, ways.placeholder)
     shown = split(entry.live or "", ways.text_max)[-1:]
     return Edit(session, message_id, shown[0], live=True) if shown and shown[0] != entry.says else None
 
 
-def _post(ways: Ways, entry: Entry, text: str) -> Call:
+def _post(ways: Ways, entry: Entry, text: str, buttons: Choices | None = None) -> Call:
     if ways.rule is DeliveryClass.EDIT_ANCHOR:
-        text = ways.placeholder
+        text, buttons = ways.placeholder, None
     elif ways.rule is DeliveryClass.NONE and entry.doubt:
         text = REPEAT_MARK + text
     reply_to = entry.delivery.reply_to if entry.done == 0 else None
-    message = Outgoing(entry.delivery.session, outgoing_key(ways.uid, entry), text, reply_to)
+    message = Outgoing(entry.delivery.session, outgoing_key(ways.uid, entry), text, reply_to, buttons)
     look = ways.rule is DeliveryClass.RECONCILE and entry.doubt and not entry.looked
     return Look(message) if look else Post(message)
 

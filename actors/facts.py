@@ -148,6 +148,14 @@ class QuestionAnswered(Struct, frozen=True):
     at: float
 
 
+class PressTurnedAway(Struct, frozen=True):
+    """A stored inbound pressed a button of a question that is over; written with the line that says so."""
+
+    session_id: SessionId
+    inbox_id: InboxId
+    generation: Generation
+
+
 class QuestionLapsed(Struct, frozen=True):
     """A question is over without an answer: what its user says from now on answers something else, or nothing."""
 
@@ -265,6 +273,7 @@ Fact = (
     | QuestionAsked
     | QuestionAnswered
     | QuestionLapsed
+    | PressTurnedAway
     | DeliveryOpened
     | DeliveryFilled
     | DeliveryMoved

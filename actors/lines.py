@@ -25,6 +25,7 @@ DOUBT_RESULT = (
 STEERED_LINE = "(Passed on to the work that is running.)"
 UNSTEERED_LINE = "(The work before could not take this in; I answer it now.)"
 TIMED_OUT_LINE = "(I asked you something and had no answer in time, so I stopped here. Write again to go on.)"
+OVER_LINE = "(That question is over, so this changed nothing. Write to me if you want something else.)"
 UNDELIVERED_LINE = "(I could not reach you with a question, so I stopped here. Write again to go on.)"
 NO_NEWS_LINE = "(The agent had nothing to say about what a background process told it.)"
 _LAPSED = {
@@ -90,6 +91,11 @@ def unreachable_line(why: str, waited_s: float) -> str:
     """Say that the agent still could not reach what it needs, after so much waiting."""
     waited = f" after waiting {span(waited_s)} in all" if waited_s > 0 else ""
     return f"(The agent could not go on{waited}: {why}. Your message is kept; write again to try anew.)"
+
+
+def with_choices(text: str, choices: tuple[str, ...]) -> str:
+    """List what may be answered under a question."""
+    return "\n".join((text, *(f"- {choice}" for choice in choices)))
 
 
 def lapsed_text(lapse: Lapse) -> str:

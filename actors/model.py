@@ -108,6 +108,7 @@ class Inbound(Struct, frozen=True):
     sent_at: float | None = None  # UTC epoch seconds, as the platform says
     reply_to: str | None = None  # the platform's id of the user's message, to anchor the answer to
     attachments: tuple[Attachment, ...] = ()  # with one, the text may be empty
+    answers: str | None = None  # it is a press of a button: the `Choices.question` of what was pressed
 
 
 class StoredInbound(Struct, frozen=True):
@@ -119,6 +120,7 @@ class StoredInbound(Struct, frozen=True):
     at: float  # UTC epoch seconds at which it became durable
     reply_to: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    answers: str | None = None  # the key of the delivery whose button was pressed
 
 
 class Receipt(Struct, frozen=True):
@@ -264,6 +266,7 @@ class Delivery(Struct, frozen=True):
     retry_at: float | None = None  # UTC epoch seconds
     reply_to: str | None = None
     created_at: float = 0.0
+    choices: tuple[str, ...] = ()  # of a question; shown as buttons, or listed under the text
 
 
 class DeliveryClass(StrEnum):

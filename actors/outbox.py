@@ -74,7 +74,7 @@ def _hear(ways: Ways, lane: Lane, delivery: Delivery) -> Lane:
     if delivery.key in lane.keys:
         heard = (_heard(ways, e, delivery) if e.delivery.key == delivery.key else e for e in lane.entries)
         return Lane(tuple(heard), lane.busy, lane.asked)
-    parts = None if delivery.text is None else parts_of(ways, delivery.text)
+    parts = None if delivery.text is None else parts_of(ways, delivery.text, delivery.choices)
     return Lane((*lane.entries, Entry(delivery, parts, wanted=parts is None)), lane.busy, lane.asked)
 
 
@@ -83,7 +83,8 @@ def _heard(ways: Ways, entry: Entry, delivery: Delivery) -> Entry:
         return entry
     if delivery.text is None:
         return structs.replace(entry, wanted=True)
-    return structs.replace(fill(ways, entry, delivery.text), not_before=0.0)  # An anchor's trouble is not the answer's.
+    filled = fill(ways, entry, delivery.text, delivery.choices)
+    return structs.replace(filled, not_before=0.0)  # An anchor's trouble is not the answer's.
 
 
 def _take_all(ways: Ways, lane: Lane, deliveries: Iterable[Delivery], moment: Moment) -> Lane:

@@ -22,6 +22,17 @@ class Traits(Struct, frozen=True):
     edits: bool = True
     edit_min_s: float = 1.0
     placeholder: str = "..."
+    buttons: bool = False  # it shows `Choices` under a message; else they are listed in the text
+
+
+class Choices(Struct, frozen=True):
+    """Answers to pick from. A press is an inbound with one of `texts` as its text, and `question` as what it answers.
+
+    So a press that comes late never answers another question.
+    """
+
+    question: str  # the key of the delivery that asks
+    texts: tuple[str, ...]
 
 
 class Outgoing(Struct, frozen=True):
@@ -31,6 +42,7 @@ class Outgoing(Struct, frozen=True):
     key: str
     text: str
     reply_to: str | None = None
+    choices: Choices | None = None  # only where the platform has buttons
 
 
 class SendRefusedError(Exception):
@@ -105,8 +117,11 @@ class Platform(Protocol):
     async def send(self, message: Outgoing) -> str:
         """Post a message and return the platform's id of it."""
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
-        """Make a posted message say `text`. Repeating an edit is harmless, 'not modified' is success."""
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
+        """Make a posted message say `text`. Repeating an edit is harmless, 'not modified' is success.
+
+        `choices` are only given where the platform has buttons.
+        """
 
     async def find(self, message: Outgoing) -> str | None:
         """Look for a message that may have been posted before (RECONCILE only): its id, or None when surely absent."""
@@ -120,6 +135,7 @@ class Shown(Struct, frozen=True):
     text: str
     at: float  # UTC epoch seconds
     final: bool = True  # False: the text may still change
+    choices: Choices | None = None  # it asks; whatever its person says next answers it
 
 
 class History(Protocol):

@@ -27,6 +27,7 @@ from greenroom.actors.asking import (
     lose_question,
     put_question,
     take_answer,
+    turn_presses_away,
     waits_until,
 )
 from greenroom.actors.concluding import conclude, give_up
@@ -211,6 +212,8 @@ def _arrive(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
 
 def _go_on(draft: Draft, rules: Rules) -> None:
     """Hand what waits to a run, or to the question it answers, if this is the moment."""
+    if draft.waiting and draft.draining is None and not draft.quarantined:
+        turn_presses_away(draft)
     match draft.phase:
         case Asking() as phase if draft.draining is None:
             take_answer(draft, phase, rules)

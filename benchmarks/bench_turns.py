@@ -14,7 +14,7 @@ from benchmarks.bench_storage import fill, raw_rows
 from benchmarks.figures import Figure
 
 from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
-from greenroom.actors.ports import Door, Outgoing, Traits
+from greenroom.actors.ports import Choices, Door, Outgoing, Traits
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.supervisor import Supervisor
 
@@ -129,7 +129,7 @@ class Chats:
         self._answered[message.session.chat].set_result(None)
         return message.key
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
         """Never called: nothing here has an anchor."""
 
     async def find(self, message: Outgoing) -> str | None:

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pykka
 
-from greenroom import BusyError, Door, Inbound, Outgoing, RefusedError, SessionKey, Supervisor, Traits, Turn
+from greenroom import BusyError, Choices, Door, Inbound, Outgoing, RefusedError, SessionKey, Supervisor, Traits, Turn
 from greenroom.actors.model import DeliveryClass
 
 log = logging.getLogger("mybot")
@@ -79,7 +79,7 @@ class KeyboardChat:
         print(f"{message.session.chat}> {message.text}", flush=True)
         return message.key
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
         """Never called: `traits` says that nothing can be edited."""
 
     async def find(self, message: Outgoing) -> str | None:

@@ -15,8 +15,9 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
     inbound, key = fact.inbound, str(fact.inbound.key)
     session_id = _route(db, key) or _new_session(db, key, fact.at)
     row = db.execute(
-        "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, attachments, sent_at, at,"
-        " epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
+        "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, attachments, answers,"
+        " sent_at, at, epoch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
         " ON CONFLICT (platform, account, update_id) DO NOTHING RETURNING id",
         (
             session_id,
@@ -27,6 +28,7 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
             inbound.author,
             inbound.reply_to,
             write_attachments(inbound.attachments),
+            inbound.answers,
             inbound.sent_at,
             fact.at,
             fact.epoch,

@@ -171,13 +171,13 @@ def _open_run(db: apsw.Connection, session_id: SessionId) -> OpenRun | None:
 
 def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound, ...]:
     rows = db.execute(
-        "SELECT id, text, author, at, reply_to, attachments FROM inbox"
+        "SELECT id, text, author, at, reply_to, attachments, answers FROM inbox"
         " WHERE session_id = ? AND generation IS NULL ORDER BY id",
         (session_id,),
     )
     return tuple(
-        StoredInbound(InboxId(inbox_id), text, author, at, reply_to, read_attachments(attached))
-        for inbox_id, text, author, at, reply_to, attached in rows
+        StoredInbound(InboxId(inbox_id), text, author, at, reply_to, read_attachments(attached), answers)
+        for inbox_id, text, author, at, reply_to, attached, answers in rows
     )
 
 

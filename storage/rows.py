@@ -41,7 +41,8 @@ TAIL_COLUMNS = "runs.tail_kind, runs.tail_at, runs.tail_seq, runs.user_seq, runs
 TAIL_WIDTH = 5
 DELIVERY_COLUMNS = (
     "deliveries.key, deliveries.session_id, sessions.key, deliveries.kind, deliveries.text, deliveries.state,"
-    " deliveries.message_ids, deliveries.attempts, deliveries.retry_at, deliveries.reply_to, deliveries.created_at"
+    " deliveries.message_ids, deliveries.attempts, deliveries.retry_at, deliveries.reply_to, deliveries.created_at,"
+    " (SELECT choices FROM questions WHERE questions.delivery = deliveries.key)"
 )
 
 _ROLES = {role.value: role for role in Role}
@@ -124,7 +125,7 @@ def knows_tail(row: Row) -> bool:
 
 def read_delivery(row: Row) -> Delivery:
     """From DELIVERY_COLUMNS, which name `deliveries` joined with its `sessions` row."""
-    key, session_id, session, kind, text, state, message_ids, attempts, retry_at, reply_to, created_at = row
+    key, session_id, session, kind, text, state, message_ids, attempts, retry_at, reply_to, created_at, choices = row
     return Delivery(
         key,
         SessionId(session_id),
@@ -137,6 +138,7 @@ def read_delivery(row: Row) -> Delivery:
         retry_at,
         reply_to,
         created_at,
+        () if choices is None else tuple(json.loads(choices)),
     )
 
 

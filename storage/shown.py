@@ -8,7 +8,7 @@ import apsw
 
 from greenroom.actors.keys import ASIDE
 from greenroom.actors.model import DeliveryKind, SessionId, SessionKey
-from greenroom.actors.ports import Shown
+from greenroom.actors.ports import Choices, Shown
 from greenroom.storage.rows import one_row, read_attachments
 
 SHOWN_MAX = 1_000
@@ -18,12 +18,10 @@ _OWN = (
     "SELECT update_id, text, attachments, at, id, generation FROM inbox WHERE session_id = ? ORDER BY id DESC LIMIT ?"
 )
 
-# A question's text and its row are one transaction, of one moment.
 _THEIRS = """
-SELECT message_ids, text, created_at, kind, generation,
-    (SELECT after_inbox FROM questions WHERE questions.session_id = deliveries.session_id
-     AND questions.generation = deliveries.generation AND questions.asked_at = deliveries.filled_at)
-FROM deliveries WHERE session_id = ? AND message_ids <> '[]' ORDER BY id DESC LIMIT ?
+SELECT message_ids, text, created_at, kind, deliveries.generation, after_inbox, delivery, choices
+FROM deliveries LEFT JOIN questions ON questions.delivery = deliveries.key
+WHERE deliveries.session_id = ? AND message_ids <> '[]' ORDER BY deliveries.id DESC LIMIT ?
 """
 
 # A question that is open leaves its run open, and its user the word; so does a session that was set aside.
@@ -57,12 +55,21 @@ def read_shown(db: apsw.Connection, session: SessionKey, last: int) -> tuple[Sho
     ]
     theirs = [
         _Theirs(
-            Shown(json.loads(message_ids)[0], mine=False, text=text or "", at=at, final=text is not None),
+            Shown(
+                json.loads(message_ids)[0],
+                mine=False,
+                text=text or "",
+                at=at,
+                final=text is not None,
+                choices=_choices(delivery, choices),
+            ),
             DeliveryKind(kind),
             generation,
             asked_after,
         )
-        for message_ids, text, at, kind, generation, asked_after in db.execute(_THEIRS, (session_id, last))
+        for message_ids, text, at, kind, generation, asked_after, delivery, choices in db.execute(
+            _THEIRS, (session_id, last)
+        )
     ]
     return tuple(_merged(own[::-1], theirs[::-1])[-last:] if last else ())
 
@@ -70,6 +77,11 @@ def read_shown(db: apsw.Connection, session: SessionKey, last: int) -> tuple[Sho
 def _named(attached: str | None) -> str:
     """What stands for a message without words."""
     return " ".join(f"[{each.name or each.media_type}]" for each in read_attachments(attached))
+
+
+def _choices(delivery: str | None, choices: str | None) -> Choices | None:
+    texts = () if choices is None else tuple(json.loads(choices))
+    return Choices(delivery, texts) if delivery is not None and texts else None
 
 
 class _Own(NamedTuple):

@@ -21,6 +21,7 @@ from greenroom.actors.facts import (
     InboundStored,
     InboundTaken,
     MessageAppended,
+    PressTurnedAway,
     QuestionAnswered,
     QuestionAsked,
     QuestionLapsed,
@@ -41,7 +42,7 @@ from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.forgetting import rows_forgotten
 from greenroom.storage.inbound import store_inbound
 from greenroom.storage.processes import PROCESS_STATEMENTS
-from greenroom.storage.questions import question_answered, question_asked, question_lapsed
+from greenroom.storage.questions import press_turned_away, question_answered, question_asked, question_lapsed
 from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
 from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
 from greenroom.storage.succession import session_succeeded
@@ -340,6 +341,7 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     QuestionAsked: question_asked,
     QuestionAnswered: question_answered,
     QuestionLapsed: question_lapsed,
+    PressTurnedAway: press_turned_away,
     DeliveryOpened: _delivery_opened,
     DeliveryFilled: _delivery_filled,
     DeliveryMoved: _delivery_moved,

@@ -161,7 +161,13 @@ def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Com
     finally:
         if not receipt.repeated:
             stored = StoredInbound(
-                receipt.inbox_id, inbound.text, inbound.author, at, inbound.reply_to, inbound.attachments
+                receipt.inbox_id,
+                inbound.text,
+                inbound.author,
+                at,
+                inbound.reply_to,
+                inbound.attachments,
+                inbound.answers,
             )
             inside.wake(InboundCommitted(receipt, stored))
 

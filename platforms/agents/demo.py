@@ -20,6 +20,7 @@ from greenroom.platforms.agents.demo_rules import (
     STRIDE,
     AskName,
     Count,
+    Deploy,
     Fail,
     Failing,
     LookUp,
@@ -62,7 +63,9 @@ class _Demo:
     async def answer(self, turn: Turn) -> None:
         """Answer all messages that wait, a paragraph each, in their order."""
         for place, (message, wish) in enumerate(read_wishes(turn.new)):
-            if place and not isinstance(wish, AskName | PlayGuessing | Fail):  # A question is a paragraph by itself.
+            if place and not isinstance(
+                wish, AskName | PlayGuessing | Deploy | Fail
+            ):  # A question is a paragraph by itself.
                 await turn.say("\n\n")
             await self._grant(turn, wish, message)
 
@@ -83,6 +86,9 @@ class _Demo:
                 await turn.say(f"Nice to meet you, {shorten(name)}.")
             case PlayGuessing():
                 await self._play(turn, secret_number(f"{turn.session} {message.key}"))
+            case Deploy(what):
+                allowed = await turn.approve(f"Deploy {what}?")
+                await turn.say(f"Deployed {what}." if allowed else f"{what} stays as it is.")
             case WorkSlowly():
                 await self._work_slowly(turn)
             case Fail(how):

@@ -39,6 +39,7 @@ again, and I go on.
 - note TEXT: a tool that appends a line to a ledger, never twice
 - ledger TEXT: how often that line is in the ledger
 - ask me, guess a number: I ask back, and wait as long as you take
+- deploy TEXT: I ask for a yes first, with buttons where there are any
 - slow tool, long: a tool that takes its time, an answer of many messages
 - crash, exit, hang, empty: I fail in that way, and the conversation goes on
 - anything else: I repeat it"""
@@ -103,6 +104,13 @@ class PlayGuessing:
 
 
 @dataclass(frozen=True, slots=True)
+class Deploy:
+    """Ask for a yes before doing something."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkSlowly:
     """Call a tool that takes its time."""
 
@@ -114,7 +122,7 @@ class Fail:
     how: Failing
 
 
-Wish = Say | Count | TellTime | Note | LookUp | AskName | PlayGuessing | WorkSlowly | Fail
+Wish = Say | Count | TellTime | Note | LookUp | AskName | PlayGuessing | Deploy | WorkSlowly | Fail
 
 
 def read_wish(text: str) -> Wish:
@@ -184,6 +192,10 @@ def _look_up(line: str) -> Wish:
     return LookUp(line[:NOTE_MAX])
 
 
+def _deploy(what: str) -> Wish:
+    return Deploy(shorten(what))
+
+
 def _say(text: str) -> Callable[[str], Wish]:
     return lambda _: Say(text)
 
@@ -213,6 +225,7 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[str], Wish]], ...] = (
     (_command(r"ledger:? (.+)"), _look_up),
     (_phrase(r"ask me(?: something| a question)?"), lambda _: AskName()),
     (_phrase(r"guess(?: a number)?"), lambda _: PlayGuessing()),
+    (_command(r"deploy (.+)"), _deploy),
     (_phrase(r"slow tool"), lambda _: WorkSlowly()),
     (_phrase(r"long(?: answer)?"), lambda _: Say(long_answer())),
     (_phrase(rf"({'|'.join(Failing)})"), _fail),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from greenroom.actors.model import DeliveryClass, SessionKey
-from greenroom.actors.ports import Door, Outgoing, Traits
+from greenroom.actors.ports import Choices, Door, Outgoing, Traits
 
 
 class HostedChat:
@@ -30,7 +30,7 @@ class HostedChat:
         """Nothing is to be sent: the text is on disk, where `room.answer` reads it."""
         return message.key
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
         """Nothing is to be edited."""
 
     async def find(self, message: Outgoing) -> None:

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
 from greenroom.actors.ports import (
+    Choices,
     Door,
     History,
     NotSentError,
@@ -19,6 +20,7 @@ from greenroom.actors.ports import (
     Traits,
 )
 from greenroom.platforms.chats.legible import clean
+from greenroom.platforms.chats.numbered import number_choices, read_choice
 from greenroom.platforms.chats.terminal_lines import LINE_MAX_BYTES, LineReader, Overlong
 from greenroom.platforms.chats.terminal_screen import PLACEHOLDER, Row, Screen
 
@@ -32,7 +34,9 @@ SETTLED_POLL_S = 0.05
 BUSY_WAIT_S = 1.0
 
 # We draw the screen ourselves, so an id that comes twice changes nothing; the anchor is what shows words as they come.
-TRAITS = Traits(DeliveryClass.EDIT_ANCHOR, text_max=1_000_000, edits=True, edit_min_s=0.1, placeholder=PLACEHOLDER)
+TRAITS = Traits(
+    DeliveryClass.EDIT_ANCHOR, text_max=1_000_000, edits=True, edit_min_s=0.1, placeholder=PLACEHOLDER, buttons=True
+)
 
 
 class Hangup(Exception):
@@ -69,6 +73,7 @@ class TerminalChat:
         self._screen = Screen()
         self._written: dict[str, str] = {}
         self._lost = asyncio.Event()
+        self._choices: Choices | None = None  # of the question that was asked last, until something is said
 
     @property
     def name(self) -> str:
@@ -105,13 +110,15 @@ class TerminalChat:
             door.disconnected("the terminal hung up")
 
     async def send(self, message: Outgoing) -> str:
-        self._show(message.session, message.key, message.text, final=message.text != PLACEHOLDER)
+        text = self._offer(message.session, message.text, message.choices)
+        self._show(message.session, message.key, text, final=message.text != PLACEHOLDER)
         return message.key
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
         stored = await self._stored(session, message_id)
         if stored is not None and stored.final:
-            text = stored.text
+            text, choices = stored.text, stored.choices
+        text = self._offer(session, text, choices)
         self._show(session, message_id, text, final=stored is not None and stored.final)
 
     async def find(self, message: Outgoing) -> str | None:
@@ -120,10 +127,11 @@ class TerminalChat:
 
     async def _look_back(self) -> None:
         for shown in await self._history.shown(self._session, SHOWN_MAX):
+            text = self._offer_shown(shown)
             if self._drawing:
-                self._draw(Row(shown.id, shown.mine, shown.text, final=shown.final))
+                self._draw(Row(shown.id, shown.mine, text, final=shown.final))
             elif shown.final and not shown.mine:
-                self._written[shown.id] = shown.text  # Of a conversation before: this pipe did not ask.
+                self._written[shown.id] = text  # Of a conversation before: this pipe did not ask.
         if self._drawing:
             self._write(self._screen.redraw())
 
@@ -150,7 +158,9 @@ class TerminalChat:
             if self._drawing:
                 self._write(self._screen.redraw())
             return
-        await self._say(door, Inbound(self._session, self._new_id(), text))
+        choices, self._choices = self._choices, None
+        text, answers = read_choice(text, choices)
+        await self._say(door, Inbound(self._session, self._new_id(), text, answers=answers))
 
     async def _say(self, door: Door, inbound: Inbound) -> None:
         self._own(inbound, "saving…", final=False)
@@ -182,14 +192,29 @@ class TerminalChat:
         except Exception:  # Invariant: a pipe ends when all is answered; what cannot be read now, the next start knows.
             return
         for row in shown:
+            text = self._offer_shown(row)
             if row.final and not row.mine:
-                self._show(self._session, row.id, row.text, final=True)
+                self._show(self._session, row.id, text, final=True)
 
     async def _settled(self) -> bool:
         try:
             return await self._history.settled(self._session)
         except Exception:  # Invariant: a pipe ends when all is answered; a store that cannot be read says nothing.
             return False
+
+    def _offer(self, session: SessionKey, text: str, choices: Choices | None) -> str:
+        """Number the choices of a question, and remember them for whoever types a number."""
+        if choices is None:
+            return text
+        if session == self._session:
+            self._choices = choices
+        return number_choices(text, choices)
+
+    def _offer_shown(self, shown: Shown) -> str:
+        """Do so for what is read back, oldest first: whatever the person said answers what was asked before it."""
+        if shown.mine:
+            self._choices = None
+        return self._offer(self._session, shown.text, shown.choices)
 
     def _show(self, session: SessionKey, message_id: str, text: str, *, final: bool) -> None:
         if session != self._session:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 
 from greenroom.actors.model import Attachment, Inbound, SessionKey
-from greenroom.actors.ports import Outgoing, SendRefusedError, TargetGoneError
+from greenroom.actors.ports import Choices, Outgoing, SendRefusedError, TargetGoneError
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class ChatMessage:
     texts: list[str] = field(default_factory=list)
     reply_to: str | None = None
     deleted: bool = False
+    choices: Choices | None = None  # the buttons under it; they can be pressed as long as it is there
 
     @property
     def text(self) -> str:
@@ -58,19 +59,22 @@ class FakeChatServer:
                 return known.id
             self.posts += 1
             id = f"m{self.posts}"  # noqa: A001 - the field's own word
-            made = ChatMessage(id, message.session, message.key, [message.text], message.reply_to)
+            made = ChatMessage(
+                id, message.session, message.key, [message.text], message.reply_to, choices=message.choices
+            )
             self._messages[id] = self._keys[message.session, message.key] = made
             self._chats.setdefault(message.session, []).append(made)
             return id
 
-    def edit(self, session: SessionKey, message_id: str, text: str) -> None:
-        """Change a message. Raises TargetGoneError for one that was removed, or never was."""
+    def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
+        """Change a message, and the buttons under it. Raises TargetGoneError for one that was removed, or never was."""
         with self._mutex:
             self._refuse_if_blocked(session)
             message = self._messages.get(message_id)
             if message is None or message.deleted or message.chat != session:
                 raise TargetGoneError(f"message {message_id} is not in {session}")
             self.edits += 1
+            message.choices = choices
             if message.text != text:
                 message.texts.append(text)
 
@@ -111,9 +115,18 @@ class FakeChatServer:
         attachments: tuple[Attachment, ...] = (),
     ) -> None:
         """A person writes. An update id is unique in the account; twice the same is one update, delivered again."""
+        self._take_in(Inbound(session, update_id, text, author, reply_to=update_id, attachments=attachments))
+
+    def press(self, message_id: str, update_id: str, text: str) -> None:
+        """A person presses a button under a message, however old. Raises ValueError where there is no such button."""
+        message = self.message(message_id)
+        if message.choices is None or text not in message.choices.texts:
+            raise ValueError(f"message {message_id} has no button {text!r}")
+        self._take_in(Inbound(message.chat, update_id, text, reply_to=update_id, answers=message.choices.question))
+
+    def _take_in(self, inbound: Inbound) -> None:
         with self._mutex:
-            inbound = Inbound(session, update_id, text, author, reply_to=update_id, attachments=attachments)
-            self._updates[session.platform, session.account, update_id] = inbound
+            self._updates[inbound.key.platform, inbound.key.account, inbound.update_id] = inbound
             bells = tuple(self._bells)
         for bell in bells:
             bell()

@@ -12,6 +12,7 @@ from typing import TypeVar
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.ports import (
     BusyError,
+    Choices,
     Door,
     NotSentError,
     Outgoing,
@@ -93,10 +94,10 @@ class FakePlatform:
         seen = Seen("send", message.session, message.key, text=message.text)
         return await self._under_fault(seen, lambda: self.server.post(message))
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
         """See `Platform.edit`."""
         seen = Seen("edit", session, message_id=message_id, text=text)
-        await self._under_fault(seen, lambda: self.server.edit(session, message_id, text))
+        await self._under_fault(seen, lambda: self.server.edit(session, message_id, text, choices))
 
     async def find(self, message: Outgoing) -> str | None:
         """See `Platform.find`."""

@@ -10,6 +10,7 @@ from typing import Any
 from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
 from greenroom.actors.ports import (
     BusyError,
+    Choices,
     Door,
     NotSentError,
     Outgoing,
@@ -61,7 +62,7 @@ class SocketChat:
         shown = {"session": str(message.session), "key": message.key, "text": message.text}
         return str(await call(self._socket, "post", **shown, reply_to=message.reply_to))
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:  # noqa: ARG002 - it has no buttons
         """See `Platform.edit`."""
         await call(self._socket, "edit", session=str(session), id=message_id, text=text)
 

@@ -59,6 +59,7 @@ CREATE TABLE inbox (
     author     TEXT,
     reply_to   TEXT,
     attachments TEXT,  -- JSON; NULL: none
+    answers    TEXT,
     sent_at    REAL,
     at         REAL NOT NULL,
     epoch      INTEGER NOT NULL,
@@ -159,6 +160,7 @@ CREATE TABLE questions (
     UNIQUE (session_id, key)
 ) STRICT;
 CREATE INDEX questions_of_work ON questions (session_id, work);
+CREATE INDEX questions_by_delivery ON questions (delivery);
 
 -- What agents started to run beside them. The row is on disk before the process is started; pid, born and machine find
 -- it again when its owner died. consumed = 1: how it ended was told, or nobody wants to know.

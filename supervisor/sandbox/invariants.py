@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import apsw
 
 from greenroom.actors.entry import REPEAT_MARK
+from greenroom.actors.lines import with_choices
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.splitting import split
 from greenroom.supervisor.sandbox.invariants_after_boot import (
@@ -50,6 +51,13 @@ JOURNAL_PAGES_MAX = 400
 _PART = re.compile(r"^[0-9a-f]{8}-(?P<delivery>.+)-(?P<part>\d+)(?:-[0-9a-f]{12})?$")
 
 
+_DELIVERIES = "SELECT key, text, (SELECT choices FROM questions WHERE delivery = deliveries.key), state FROM deliveries"
+_DELIVERED = (
+    "SELECT deliveries.key, text, (SELECT choices FROM questions WHERE delivery = deliveries.key), message_ids,"
+    " sessions.key FROM deliveries JOIN sessions ON sessions.id = deliveries.session_id WHERE state = 'delivered'"
+)
+
+
 def the_file_is_whole(db: apsw.Connection, _: World) -> Iterator[str]:
     """SQLite finds nothing wrong, and no row points nowhere."""
     found = rows(db, "PRAGMA integrity_check")
@@ -72,12 +80,15 @@ def what_was_said_is_stored_once(db: apsw.Connection, world: World) -> Iterator[
 def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
     """Each stored inbound became one user row that a concluding row covers, or its session was visibly set aside.
 
-    A person whom the question did not reach cannot answer it either.
+    A person whom the question did not reach cannot answer it either. Who pressed a button of a question that is over
+    was told so.
     """
     for update_id, session in rows(
         db,
         "SELECT inbox.update_id, inbox.session_id FROM inbox JOIN sessions ON sessions.id = inbox.session_id"
-        " WHERE quarantined_at IS NULL AND (inbox.seq IS NULL OR NOT EXISTS (SELECT 1 FROM messages"
+        " WHERE quarantined_at IS NULL AND NOT (answers IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries WHERE"
+        " key = inbox.session_id || '.' || inbox.generation || '.over.' || inbox.id))"
+        " AND (inbox.seq IS NULL OR NOT EXISTS (SELECT 1 FROM messages"
         " WHERE messages.session_id = inbox.session_id AND answers_upto >= inbox.seq))"
         " AND NOT EXISTS (SELECT 1 FROM questions, deliveries USING (session_id)"
         " WHERE session_id = inbox.session_id AND answer IS NULL AND state = 'dead' AND instr(text, prompt) > 0)",
@@ -141,7 +152,7 @@ def deliveries_come_to_an_end(db: apsw.Connection, _: World) -> Iterator[str]:
 
 def what_is_visible_has_its_row(db: apsw.Connection, world: World) -> Iterator[str]:
     """A message that a person sees is a part of a stored delivery, with that text; else it is a stray placeholder."""
-    texts = {key: (text, state) for key, text, state in rows(db, "SELECT key, text, state FROM deliveries")}
+    texts = {key: (text, asks, state) for key, text, asks, state in rows(db, _DELIVERIES)}
     ids = {key: json.loads(them) for key, them in rows(db, "SELECT key, message_ids FROM deliveries")}
     for network, chat, message in visible(world):
         match = _PART.match(message.key)
@@ -149,11 +160,11 @@ def what_is_visible_has_its_row(db: apsw.Connection, world: World) -> Iterator[s
         if match is None or delivery not in texts:
             yield f"{chat} shows {message.text!r}, of which no row knows"
             continue
-        text, state = texts[delivery]
+        text, asks, state = texts[delivery]
         if message.text == PLACEHOLDER or state == "dead":
             continue
         words = message.text.removeprefix(REPEAT_MARK) if network.delivery is DeliveryClass.NONE else message.text
-        if state == "delivered" and words != part_of(network, text, int(match["part"])):
+        if state == "delivered" and words != part_of(network, text, asks, int(match["part"])):
             yield f"{chat} shows {message.text!r}, {delivery} says {text!r}"
         unknown = message.id not in ids[delivery]
         if state == "delivered" and unknown and network.delivery is not DeliveryClass.NONE:
@@ -162,13 +173,9 @@ def what_is_visible_has_its_row(db: apsw.Connection, world: World) -> Iterator[s
 
 def what_is_delivered_is_visible(db: apsw.Connection, world: World) -> Iterator[str]:
     """A delivered text was shown, part for part, in messages that say it still or were removed by somebody."""
-    for key, text, ids, chat in rows(
-        db,
-        "SELECT deliveries.key, text, message_ids, sessions.key FROM deliveries"
-        " JOIN sessions ON sessions.id = deliveries.session_id WHERE state = 'delivered'",
-    ):
+    for key, text, asks, ids, chat in rows(db, _DELIVERED):
         network = world.network_of(SessionKey.parse(chat))
-        parts = parts_of(network, text)
+        parts = parts_of(network, text, asks)
         try:
             shown = [network.server.message(id) for id in json.loads(ids)]  # noqa: A001 - the field's own word
         except KeyError as error:
@@ -278,15 +285,17 @@ def no_run_stays_open(db: apsw.Connection, _: World) -> Iterator[str]:
             yield f"run {generation} of session {session} is open (last decision: {rule})"
 
 
-def parts_of(network: Network, text: str) -> list[str]:
-    """The messages that a text becomes on this platform."""
+def parts_of(network: Network, text: str, asks: str | None) -> list[str]:
+    """The messages that a text becomes on this platform; what is asked has its choices in it where no buttons are."""
+    if asks is not None and not network.traits.buttons:
+        text = with_choices(text, tuple(json.loads(asks)))
     room = len(REPEAT_MARK) if network.delivery is DeliveryClass.NONE else 0
     return list(split(text, max(1, network.traits.text_max - room)))
 
 
-def part_of(network: Network, text: str, number: int) -> str:
+def part_of(network: Network, text: str, asks: str | None, number: int) -> str:
     """One of them."""
-    parts = parts_of(network, text)
+    parts = parts_of(network, text, asks)
     return parts[number] if number < len(parts) else ""
 
 

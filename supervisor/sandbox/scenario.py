@@ -78,10 +78,12 @@ class Scenario:
         platforms: Sequence[DeliveryClass] = (DeliveryClass.EDIT_ANCHOR,),
         chats: int = 3,
         text_max: int = 4096,
+        buttons: bool = False,
         seed: int = 1,
     ) -> None:
         networks = tuple(
-            make_network(f"p{n}", each, chats, text_max=text_max, edit_min_s=0.0) for n, each in enumerate(platforms, 1)
+            make_network(f"p{n}", each, chats, text_max=text_max, edit_min_s=0.0, buttons=buttons)
+            for n, each in enumerate(platforms, 1)
         )
         self.world = World(networks, migrated().reboot(Loss.NOTHING, seed=seed), history=[])
         self.policy = policy or Policy()
@@ -128,6 +130,12 @@ class Scenario:
         """A person writes; returns the update's id. The same id again is the same message, delivered again."""
         update_id = id or f"u{len(self.world.said) + 1}"
         self.world.say(self.chat(chat), update_id, text, tuple(attachments))
+        return update_id
+
+    def presses(self, message_id: str, text: str, chat: int | SessionKey = 1) -> str:
+        """A person presses a button under a message of the bot, however old; returns the update's id."""
+        update_id = f"u{len(self.world.said) + 1}"
+        self.world.press(self.chat(chat), message_id, update_id, text)
         return update_id
 
     # -- the process -----------------------------------------------------------------------------------------------

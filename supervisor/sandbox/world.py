@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from greenroom.actors.model import Attachment, DeliveryClass, Inbound, SessionId, SessionKey
-from greenroom.actors.ports import Door, Outgoing, SendRefusedError, Traits
+from greenroom.actors.ports import Choices, Door, Outgoing, SendRefusedError, Traits
 from greenroom.actors.simulation import WALL
 from greenroom.platforms.fakes.chat_server import FakeChatServer
 from greenroom.platforms.fakes.machine import FakeMachine
@@ -72,9 +72,9 @@ class RememberingServer(FakeChatServer):
             self.shown(message.session, made, message.text)
         return made
 
-    def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+    def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
         """Change a message."""
-        super().edit(session, message_id, text)
+        super().edit(session, message_id, text, choices)
         self.shown(session, message_id, text)
 
 
@@ -130,10 +130,16 @@ class Network:
 
 
 def make_network(
-    name: str, delivery: DeliveryClass, chats: int, *, text_max: int = 4096, edit_min_s: float = 1.0
+    name: str,
+    delivery: DeliveryClass,
+    chats: int,
+    *,
+    text_max: int = 4096,
+    edit_min_s: float = 1.0,
+    buttons: bool = False,
 ) -> Network:
     """Build an account with so many chats."""
-    traits = Traits(delivery, text_max=text_max, edits=delivery in EDITABLE, edit_min_s=edit_min_s)
+    traits = Traits(delivery, text_max=text_max, edits=delivery in EDITABLE, edit_min_s=edit_min_s, buttons=buttons)
     server = RememberingServer(native_keys=delivery is DeliveryClass.NATIVE_KEY)
     return Network(name, traits, server, tuple(SessionKey(name, "bot", f"chat{n}") for n in range(1, chats + 1)))
 
@@ -215,6 +221,14 @@ class World:
         self.moved.pop(str(chat), None)  # Whatever begins now is new.
         self.note(PEOPLE, f"{chat.chat} {update_id}: {text}", chat.platform)
         self.network_of(chat).server.say(chat, update_id, text, attachments=attachments)
+
+    def press(self, chat: SessionKey, message_id: str, update_id: str, text: str) -> None:
+        """A person presses a button under a message of the bot."""
+        self.said.setdefault(update_id, (chat, text))
+        self.attached.setdefault(update_id, ())
+        self.moved.pop(str(chat), None)
+        self.note(PEOPLE, f"{chat.chat} {update_id}: presses {text!r} under {message_id}", chat.platform)
+        self.network_of(chat).server.press(message_id, update_id, text)
 
     def make_wires(self) -> list[Wire]:
         """The platform clients of a new process."""

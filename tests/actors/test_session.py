@@ -172,7 +172,8 @@ def test_a_question_is_delivered_where_the_answer_would_have_come_and_gives_its_
     assert of(QuestionAsked, effects)[0].question.after == 2
     (delivery,) = of(Deliver, effects)
     assert (delivery.delivery.kind, delivery.delivery.key) == (DeliveryKind.QUESTION, "1.1.answer")
-    assert delivery.delivery.text == "Well.\n\nWhich?\n- red\n- blue"
+    assert (delivery.delivery.text, delivery.delivery.choices) == ("Well.\n\nWhich?", ("red", "blue"))
+    assert of(MessageAppended, effects)[0].message.text == "Well.\n\nWhich?\n- red\n- blue"
     assert of(CancelAlarms, effects)
     assert effects.acts[-1] == ReportRun(live=False)
     assert session.tail.kind is TailKind.ASKED

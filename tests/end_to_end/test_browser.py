@@ -57,3 +57,27 @@ async def test_a_count_interrupted_by_sigkill_goes_on_by_itself_in_the_open_page
         assert await page.get_by_text("You said: still there?").count() == 1
         await chromium.close()
         assert await daemon.stop() == 0
+
+
+async def test_a_question_waits_with_its_buttons_through_sigkill_and_a_press_answers_it_once(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, free_port())
+    async with living(daemon), async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = await (await chromium.new_context(viewport={"width": 900, "height": 700})).new_page()
+        await page.goto(daemon.address)
+        await page.get_by_label("Your message").fill("deploy the shop")
+        await page.keyboard.press("Enter")
+        yes, no = (page.get_by_role("button", name=name, exact=True) for name in ("yes", "no"))
+        await expect(yes).to_be_enabled(timeout=ANSWERED_MS)
+        await picture(page, "4-asked")
+        await daemon.kill()
+        await daemon.start()
+        await expect(page.locator("#link")).to_have_attribute("data-state", "open", timeout=ANSWERED_MS)
+        await yes.click()
+        await expect(page.get_by_text("Deployed the shop.")).to_be_visible(timeout=ANSWERED_MS)
+        await expect(yes).to_be_disabled()
+        await expect(no).to_be_disabled()
+        await picture(page, "5-pressed")
+        assert await page.get_by_text("Deployed the shop.").count() == 1
+        await chromium.close()
+        assert await daemon.stop() == 0

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from msgspec.structs import replace
 
 from greenroom.actors.model import Inbound, InboxId, Receipt, SessionId, SessionKey
-from greenroom.actors.ports import Platform, Shown
+from greenroom.actors.ports import Choices, Platform, Shown
 
 WAIT_S = 20.0
 
@@ -57,9 +57,11 @@ class Stage:
             raise self.unreadable
         return session not in self.owed
 
-    def stored(self, session: SessionKey, message_id: str, text: str, *, final: bool = True) -> None:
+    def stored(
+        self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None, *, final: bool = True
+    ) -> None:
         """Store an answer, as the outbox does before it edits."""
-        self._put(session, Shown(message_id, mine=False, text=text, at=100.0, final=final))
+        self._put(session, Shown(message_id, mine=False, text=text, at=100.0, final=final, choices=choices))
 
     async def until_accepted(self, count: int) -> None:
         async with asyncio.timeout(WAIT_S), self.arrived:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.actors.model import DeliveryClass, Epoch, SessionKey
+from greenroom.actors.ports import Choices
 from greenroom.actors.simulation import SimRuntime
 from greenroom.platforms.agents.demo import demo_agent
 from greenroom.platforms.agents.demo_rules import HELP, LONG_PARAGRAPHS, judge_guess
@@ -276,8 +277,8 @@ class Watched(FakePlatform):
         self.words = words
         self.shown: Future[None] = Future()
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
-        await super().edit(session, message_id, text)
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
+        await super().edit(session, message_id, text, choices)
         if self.words in text and not self.shown.done():
             self.shown.set_result(None)
 

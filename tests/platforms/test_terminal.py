@@ -14,7 +14,7 @@ import pytest
 from tests.platforms.stage import WAIT_S, Stage, running
 
 from greenroom.actors.model import DeliveryClass, Inbound, Receipt, SessionKey
-from greenroom.actors.ports import BusyError, NotSentError, Outgoing, Platform, RefusedError
+from greenroom.actors.ports import BusyError, Choices, NotSentError, Outgoing, Platform, RefusedError
 from greenroom.platforms.chats.terminal import Hangup, TerminalChat
 from greenroom.platforms.chats.terminal_lines import LINE_MAX_BYTES, LineReader
 
@@ -307,3 +307,24 @@ async def test_cancellation_leaves_the_input_to_others(stage: Stage, opened: Ope
     assert not asyncio.get_running_loop().remove_reader(desk.input.fileno())
     assert os.get_blocking(desk.input.fileno())
     os.close(desk.person)
+
+
+async def test_the_choices_of_a_question_are_numbered_and_a_number_picks_one(stage: Stage, opened: Opener) -> None:
+    pipe = Pipe(stage, opened, b"deploy it\n2\n2\n")
+    choices = Choices("1.1.answer", ("yes", "no"))
+    async with running(pipe.chat, stage) as task:
+        await stage.until_accepted(1)
+        stage.stored(ME, "d1", "Deploy it?", choices)
+        await pipe.chat.edit(ME, "d1", "Deploy it?", choices)
+        stage.owed.clear()
+        await stage.until_accepted(2)
+        await answer(pipe.chat, stage, 2, "It stays.")
+        await answer(pipe.chat, stage, 3, "Two?")
+        with pytest.raises(Hangup):
+            await asyncio.wait_for(task, WAIT_S)
+    assert pipe.seen() == "Deploy it?\n  1. yes\n  2. no\nIt stays.\nTwo?\n"
+    assert [(said.text, said.answers) for said in stage.accepted] == [
+        ("deploy it", None),
+        ("no", "1.1.answer"),
+        ("2", None),
+    ]

@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page, Route, async_playwright, 
 from tests.platforms.stage import Stage, running
 
 from greenroom.actors.model import SessionKey
-from greenroom.actors.ports import BusyError, Outgoing, RefusedError
+from greenroom.actors.ports import BusyError, Choices, Outgoing, RefusedError
 from greenroom.platforms.chats.web import WebChat
 
 CHROMIUM = shutil.which("chromium")
@@ -249,3 +249,32 @@ async def test_it_fits_a_phone(stage: Stage, browser: BrowserContext) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth") == 360
         assert await page.evaluate("document.getElementById('scroll').scrollWidth") <= 360
         await expect(page.get_by_role("button", name="Send")).to_be_in_viewport()
+
+
+async def test_the_choices_of_a_question_are_buttons_until_something_is_said(
+    stage: Stage, browser: BrowserContext
+) -> None:
+    chat = WebChat(stage, port=0)
+    choices = Choices("1.1.answer", ("yes", "no"))
+    async with running(chat, stage):
+        page, other = await visit(browser, chat), await visit(browser, chat)
+        await write(page, "deploy it")
+        await chat.send(Outgoing(KITCHEN, "d1", "..."))
+        stage.stored(KITCHEN, "d1", "Deploy it?", choices)
+        await chat.edit(KITCHEN, "d1", "Deploy it?", choices)
+        answers = page.get_by_role("group", name="Answers")
+        await expect(answers.get_by_role("button")).to_have_text(["yes", "no"])
+        await expect(page.get_by_text("- yes")).to_have_count(0)
+        await page.get_by_label("Your message").press("Shift+Tab")  # By the keyboard alone.
+        await expect(answers.get_by_role("button", name="no")).to_be_focused()
+        await page.keyboard.press("Shift+Tab")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("article.mine .body")).to_have_text(["deploy it", "yes"])
+        await expect(page.get_by_label("Your message")).to_be_focused()
+        for seen in (page, other):
+            await expect(seen.get_by_role("button", name="yes")).to_be_disabled()
+            await expect(seen.get_by_role("button", name="no")).to_be_disabled()
+            await expect(seen.locator("button.chosen")).to_have_text("yes")
+        await page.reload()
+        await expect(page.get_by_role("button", name="yes")).to_be_disabled()
+        assert [(said.text, said.answers) for said in stage.accepted] == [("deploy it", None), ("yes", "1.1.answer")]

@@ -34,6 +34,7 @@ from greenroom.actors.model import (
     SessionKey,
     Tail,
 )
+from greenroom.actors.ports import Choices
 from greenroom.storage.boots import take_ownership
 from greenroom.storage.migrate import migrate
 from greenroom.storage.shown import read_settled, read_shown
@@ -66,15 +67,16 @@ class Chat:
     def takes(self, *taken: InboxId) -> None:
         self.write(*(InboundTaken(S, each, self.generation, Seq(each)) for each in taken))
 
-    def says(self, text: str, at: float, kind: DeliveryKind = DeliveryKind.ANSWER) -> None:
+    def says(self, text: str, at: float, kind: DeliveryKind = DeliveryKind.ANSWER) -> str:
         n = next(self.delivered)
         made = Delivery(f"d{n}", S, KEY, kind, text, DeliveryState.DELIVERED, (f"m{n}",), created_at=at)
         self.write(DeliveryOpened(E, self.generation, made), DeliveryMoved(made, at))
+        return made.key
 
-    def asks(self, text: str, at: float, after: InboxId) -> None:
-        question = Question(f"q{next(self.delivered)}", text, after=after)
+    def asks(self, text: str, at: float, after: InboxId, choices: tuple[str, ...] = ()) -> None:
+        key = self.says(text, at, DeliveryKind.QUESTION)
+        question = Question(f"q of {key}", text, choices, after=after, delivery=key)
         self.write(QuestionAsked(S, E, self.generation, self.generation, question, at))
-        self.says(text, at, DeliveryKind.QUESTION)
 
     def shown(self, last: int = 50) -> list[str]:
         return [each.text for each in read_shown(self.db, KEY, last)]
@@ -102,10 +104,11 @@ def test_a_clock_that_was_set_back_changes_no_order(chat: Chat) -> None:
 def test_what_answers_a_question_stands_after_it(chat: Chat) -> None:
     first = chat.hears("paint", at=100.0)
     chat.runs(first)
-    chat.asks("which?", at=101.0, after=first)
+    chat.asks("which?", at=101.0, after=first, choices=("red", "blue"))
     chat.takes(chat.hears("red", at=50.0))
     chat.says("painted", at=51.0)
     assert chat.shown() == ["paint", "which?", "red", "painted"]
+    assert [each.choices for each in read_shown(chat.db, KEY, 50)] == [None, Choices("d1", ("red", "blue")), None, None]
 
 
 def test_what_waits_comes_last_but_for_a_line_of_ours_that_came_after_it(chat: Chat) -> None:

@@ -16,6 +16,7 @@ from greenroom.actors.facts import (
     InboundStored,
     InboundTaken,
     MessageAppended,
+    PressTurnedAway,
     QuestionAnswered,
     QuestionAsked,
     QuestionLapsed,
@@ -96,6 +97,8 @@ LIFE: tuple[Fact, ...] = (
     QuestionAnswered(S, QUESTION.key, "a", 8.0),
     QuestionAsked(S, E, G, W, LOST, 8.1),
     QuestionLapsed(S, LOST.key, Lapse.TIMED_OUT, 8.2),
+    InboundStored(replace(INBOUND.inbound, update_id="pressed", answers="d1"), 8.3),
+    PressTurnedAway(S, InboxId(2), G),
     ProcessPlanned(S, E, G, ORDER, 8.5),
     ProcessBegan(S, ORDER.id, Leader(42, "7", "m")),
     WatchGivenUp(S, ORDER.id),
@@ -165,8 +168,8 @@ def test_a_whole_life_leaves_exactly_these_rows(db: apsw.Connection) -> None:
     for fact in LIFE:
         write_fact(db, fact)
     counts = {table: len(found) for table, found in rows(db).items()}
-    one_each = ("boots", "ownership", "routes", "inbox", "messages", "runs", "tool_calls", "meta", "processes")
-    rest = {"dead_letters": 0, "sessions": 2, "questions": 2}
+    one_each = ("boots", "ownership", "routes", "messages", "runs", "tool_calls", "meta", "processes")
+    rest = {"dead_letters": 0, "sessions": 2, "questions": 2, "inbox": 2}
     assert counts == dict.fromkeys((*one_each, "deliveries", "decisions", "refusals"), 1) | rest
     assert one(db, "SELECT generation FROM sessions LIMIT 1") == 1
 
@@ -209,6 +212,8 @@ CONTRADICTIONS: dict[str, Fact] = {
     "an answer after the time-out": QuestionAnswered(S, LOST.key, "a", 9.0),
     "the time-out of an answered question": QuestionLapsed(S, QUESTION.key, Lapse.TIMED_OUT, 9.0),
     "another end of a question": QuestionLapsed(S, LOST.key, Lapse.UNDELIVERED, 9.0),
+    "a press that was handed to a run": PressTurnedAway(S, InboxId(1), G),
+    "a press that was never stored": PressTurnedAway(S, InboxId(99), G),
     "the end of a question never asked": QuestionLapsed(S, "nothing", Lapse.TIMED_OUT, 9.0),
     "the answer to a question never asked": QuestionAnswered(S, "nothing", "a", 8.0),
     "a delivery's key for something else": DeliveryOpened(E, G, replace(DELIVERY, kind=DeliveryKind.LINE)),
@@ -359,21 +364,20 @@ def test_a_successor_gets_the_route_and_what_waits_and_the_old_session_stays_as_
     live_until(db, SessionReleased)
     write_fact(db, replace(INBOUND, inbound=replace(INBOUND.inbound, update_id="u2")))
     assert write_fact(db, SessionSucceeded(S, FreshCause.IDLE, 16.0)) == Receipt(InboxId(0), SessionId(2), KEY)
-    assert db.execute("SELECT id, session_id FROM inbox").fetchall() == [(1, S), (2, 2)]
+    assert db.execute("SELECT id, session_id FROM inbox").fetchall() == [(1, S), (2, S), (3, 2)]
     assert db.execute("SELECT * FROM routes").fetchall() == [(str(KEY), 2)]
     new, old = read_snapshot(db, SessionId(2)), read_snapshot(db, S)
     assert new is not None
     assert old is not None
     assert (new.because, [each.id for each in new.waiting], new.tail, new.active_at) == (
         FreshCause.IDLE,
-        [2],
+        [3],
         Tail(),
         None,
     )
     assert (old.because, old.waiting, old.tail.seq, old.active_at) == (None, (), 1, 4.0)
-    assert write_fact(db, replace(INBOUND, inbound=replace(INBOUND.inbound, update_id="u3"))) == Receipt(
-        InboxId(3), SessionId(2), KEY
-    )
+    third = replace(INBOUND, inbound=replace(INBOUND.inbound, update_id="u3"))
+    assert write_fact(db, third) == Receipt(InboxId(4), SessionId(2), KEY)
 
 
 def test_a_session_with_an_open_run_or_without_its_route_is_not_succeeded(db: apsw.Connection) -> None:

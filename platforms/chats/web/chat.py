@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from greenroom.actors.model import DeliveryClass, Inbound, Receipt, SessionKey
-from greenroom.actors.ports import BusyError, Door, History, Outgoing, Shown, Traits
+from greenroom.actors.ports import BusyError, Choices, Door, History, Outgoing, Shown, Traits
 from greenroom.platforms.chats.web.board import Board, Notice, Stream
 from greenroom.platforms.chats.web.codec import (
     BEAT_FRAME,
@@ -40,6 +40,7 @@ TRAITS = Traits(
     text_max=1_000_000,
     edits=True,
     edit_min_s=0.1,
+    buttons=True,
 )
 
 
@@ -149,12 +150,13 @@ class WebChat:
                 self._loop.call_soon_threadsafe(self._board.announce, Notice(words))
 
     async def send(self, message: Outgoing) -> str:
-        self._tell(message.session, message.key, message.text, final=message.text != TRAITS.placeholder)
+        final = message.text != TRAITS.placeholder
+        self._tell(message.session, message.key, message.text, final=final, choices=message.choices)
         return message.key
 
-    async def edit(self, session: SessionKey, message_id: str, text: str) -> None:
+    async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
         """Show words at once; if the store has the message concluded, show what the store says."""
-        self._tell(session, message_id, text, final=False)
+        self._tell(session, message_id, text, final=False, choices=choices)
         if self._board.watched(session.chat):
             stored = await self._stored(session, message_id, mine=False)
             if stored is not None and stored.final:
@@ -170,7 +172,7 @@ class WebChat:
             raise BusyError("the server is starting")
         session = self._session(chat)
         known_as = update_id(chat, said.id)
-        receipt = await self._door.accept(Inbound(session, known_as, said.text))
+        receipt = await self._door.accept(Inbound(session, known_as, said.text, answers=said.answers))
         row: Shown | None = Shown(known_as, mine=True, text=said.text, at=self._now())
         if receipt.repeated:
             row = await self._first_text(session, known_as)
@@ -211,8 +213,11 @@ class WebChat:
             else:
                 yield BEAT_FRAME
 
-    def _tell(self, session: SessionKey, message_id: str, text: str, *, final: bool) -> None:
-        self._board.publish(session.chat, Shown(message_id, mine=False, text=text, at=self._now(), final=final))
+    def _tell(
+        self, session: SessionKey, message_id: str, text: str, *, final: bool, choices: Choices | None = None
+    ) -> None:
+        row = Shown(message_id, mine=False, text=text, at=self._now(), final=final, choices=choices)
+        self._board.publish(session.chat, row)
 
     async def _stored(self, session: SessionKey, message_id: str, *, mine: bool) -> Shown | None:
         rows = await self._history.shown(session, RECENT_MAX)

@@ -36,10 +36,14 @@ class TooLargeError(BadMessageError):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A person's message. `id` is made by the client and stays the same when the message is sent again."""
+    """A person's message. `id` is made by the client and stays the same when the message is sent again.
+
+    `answers` says that a button was pressed: the `choices.question` of the row that it stands under.
+    """
 
     id: str
     text: str
+    answers: str | None = None
 
 
 def parse_said(body: bytes) -> Said:
@@ -48,7 +52,7 @@ def parse_said(body: bytes) -> Said:
     Line ends become newlines; other control characters but the tab are dropped.
 
     >>> parse_said(b'{"id": "1", "text": "a\\r\\nb\\u0000c"}')
-    Said(id='1', text='a\nbc')
+    Said(id='1', text='a\nbc', answers=None)
     """
     if len(body) > BODY_MAX_BYTES:
         raise TooLargeError(f"the request is larger than {BODY_MAX_BYTES} bytes")
@@ -60,12 +64,14 @@ def parse_said(body: bytes) -> Said:
         raise BadMessageError(f"the request is not JSON in UTF-8: {wrong}") from None
     if not _ID.fullmatch(said.id):
         raise BadMessageError("id: use 1 to 64 of the characters A-Z a-z 0-9 . _ : - (a UUID fits)")
+    if said.answers is not None and not _ID.fullmatch(said.answers):
+        raise BadMessageError("answers: use the choices.question of the row whose button was pressed, or leave it out")
     text = clean(said.text)
     if not text.strip():
         raise BadMessageError("text: there is nothing to read in it; write something")
     if len(text.encode()) > TEXT_MAX_BYTES:
         raise TooLargeError(f"text: longer than {TEXT_MAX_BYTES} bytes; split it or send a link")
-    return Said(said.id, text)
+    return Said(said.id, text, said.answers)
 
 
 def update_id(chat: str, client_id: str) -> str:

@@ -6,14 +6,17 @@
     GET  /chats/{chat}/events     server-sent events: first `snapshot` {"messages": [row, ...], "notice"}, all that is
                                   visible, oldest first; then `upsert` row for each new or changed message; `beat`
                                   when quiet.
-                                  A row is {"id", "mine", "text", "at", "final"}; a message keeps its id, so that what
-                                  is told twice shows once. A notice says what is wrong with the whole server, null
+                                  A row is {"id", "mine", "text", "at", "final", "choices"}; a message keeps its id, so
+                                  that what is told twice shows once. choices is null, or {"question", "texts"}: show
+                                  buttons, until the person says anything. A notice says what is wrong with the whole
+                                  server, null
                                   when nothing is; `notice` {"text"} changes it. 503 with Retry-After
                                   when too many look or the store cannot be read.
-    POST /chats/{chat}/messages   {"id", "text"}, application/json. 202 {"id", "inbox_id", "repeated"} once it is on
-                                  disk: 200 and repeated = true when it had been there before. 400 not a message,
-                                  403 not allowed, 413 too large, 415 not JSON; each will never be taken.
-                                  503 with Retry-After: send the same id again.
+    POST /chats/{chat}/messages   {"id", "text"}, application/json; of a press of a button also {"answers"}: the
+                                  question in choices. 202 {"id", "inbox_id", "repeated"} once it is on disk: 200 and
+                                  repeated = true when it had been there before. 400 not a message, 403 not allowed,
+                                  413 too large, 415 not JSON; each will never be taken. 503 with Retry-After: send
+                                  the same id again.
 
 Every error is {"error": text}. 421 answers a foreign Host, 403 a page of another site.
 """

@@ -11,7 +11,7 @@ const [root, scroll, text, form, send, down, trouble] = ["log", "scroll", "text"
 
 const chat = chatId();
 const draft = `greenroom.draft.${chat}`;
-const log = new Log(root);
+const log = new Log(root, (question, words) => say(words, question));
 let atEnd = true;
 let connected = false;
 let lost = false;
@@ -93,15 +93,20 @@ form.addEventListener("submit", (event) => {
     trouble.textContent = "That is longer than 64 KB: split it, or send a link.";
     return;
   }
-  sayTrouble();
   text.value = "";
   kept.drop(draft);
-  log.upsert(asUnsent(outbox.add(words)));
+  say(words);
+});
+
+// Said by typing, or by pressing a button of a question.
+function say(words, answers) {
+  sayTrouble();
+  log.upsert(asUnsent(outbox.add(words, answers)));
   byId("empty").hidden = true;
   atEnd = true;
   grow();
   text.focus();
-});
+}
 
 text.addEventListener("keydown", (event) => {
   const phone = matchMedia("(hover: none) and (pointer: coarse)").matches; // There, Enter makes a line.

@@ -13,8 +13,10 @@ function when(at) {
 const nameOf = (row) => `${row.mine ? "mine" : "theirs"}/${row.id}`;
 
 export class Log {
-  constructor(root) {
+  // `pressed(question, words)` is told of a button.
+  constructor(root, pressed = () => {}) {
     this.root = root;
+    this.pressed = pressed;
     this.shown = new Map();
     this.dirty = new Set();
   }
@@ -52,11 +54,12 @@ export class Log {
   put(row, known) {
     const entry = known ?? this.make(row);
     const full = { ...row, state: row.state ?? (row.mine ? "saved" : undefined) };
-    const same = known && ["text", "final", "state", "why"].every((field) => known.row[field] === full[field]);
+    const same = known && ["text", "final", "state", "why"].every((field) => known.row[field] === full[field]) && !known.row.choices === !full.choices;
     entry.row = full;
     this.shown.set(nameOf(row), entry);
     if (entry.article.parentNode !== this.root) this.root.append(entry.article);
     if (!same) this.paintSoon(entry);
+    if (row.mine && !same) for (const asked of this.shown.values()) if (asked.row.choices) this.paintSoon(asked);
   }
 
   make(row) {
@@ -71,8 +74,12 @@ export class Log {
     state.className = "state";
     const time = document.createElement("time");
     foot.append(time, state);
-    article.append(body, foot);
-    return { row, article, body, state, time };
+    const choices = document.createElement("div");
+    choices.className = "choices";
+    choices.setAttribute("role", "group");
+    choices.setAttribute("aria-label", "Answers");
+    article.append(body, choices, foot);
+    return { row, article, body, choices, state, time };
   }
 
   // Many words of one answer between two frames are painted once.
@@ -90,7 +97,31 @@ export class Log {
     this.dirty.add(entry);
   }
 
-  paint({ row, article, body, state, time }) {
+  // What the person said after a row; whatever it is, it is the answer to a question.
+  saidAfter(row) {
+    const rows = [...this.shown.values()].map((entry) => entry.row);
+    return rows.slice(rows.indexOf(row) + 1).find((later) => later.mine && later.state !== "refused");
+  }
+
+  paintChoices({ row, choices }) {
+    const texts = row.choices?.texts ?? [];
+    const said = texts.length ? this.saidAfter(row) : undefined;
+    choices.hidden = texts.length === 0;
+    choices.replaceChildren(
+      ...texts.map((words) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = words;
+        button.disabled = said !== undefined;
+        button.classList.toggle("chosen", said?.text === words);
+        button.addEventListener("click", () => this.pressed(row.choices.question, words), { once: true });
+        return button;
+      }),
+    );
+  }
+
+  paint({ row, article, body, choices, state, time }) {
+    this.paintChoices({ row, choices });
     const waiting = !row.mine && !row.final && (row.text === PLACEHOLDER || !row.text.trim());
     article.setAttribute("aria-busy", String(!row.mine && !row.final));
     article.classList.toggle("unsent", row.state === "sending");

@@ -27,9 +27,10 @@ export class Outbox {
     return kept.names(this.prefix);
   }
 
-  add(text) {
+  // `answers` names the question whose button was pressed.
+  add(text, answers) {
     this.last = Math.max(Date.now(), this.last + 1); // Names sort in the order of writing.
-    const message = { id: freshId(), text, at: this.last / 1000 };
+    const message = { id: freshId(), text, answers, at: this.last / 1000 };
     kept.set(`${this.prefix}${String(this.last).padStart(15, "0")}.${message.id}`, JSON.stringify(message));
     this.send();
     return message;
@@ -63,14 +64,14 @@ export class Outbox {
   }
 
   // Null when the message needs no more attempts, else how long to wait.
-  async post({ id, text }) {
+  async post({ id, text, answers }) {
     let response;
     let why = "The server does not answer.";
     try {
       response = await fetch(this.url, {
         method: "POST",
         headers: { "content-type": "application/json" },
-        body: JSON.stringify({ id, text }),
+        body: JSON.stringify({ id, text, answers }),
         signal: AbortSignal.timeout(ANSWER_MS_MAX),
       });
       if (response.ok) return this.done(id, "saved");
