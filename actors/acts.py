@@ -52,6 +52,10 @@ class ShowText(Struct, frozen=True):
     text: str
 
 
+class ShowTyping(Struct, frozen=True):
+    """Let the platform show for a moment that somebody is typing, if it can. May be lost, and never comes too late."""
+
+
 class Deliver(Struct, frozen=True):
     """The delivery's text is on disk: make it visible, exactly once."""
 
@@ -102,12 +106,16 @@ class ReportConcluded(Struct, frozen=True):
     """Tell whoever waits for an answer of this session to look."""
 
 
+Showing = OpenAnchor | ShowText | ShowTyping | Deliver
+"""What is handed to the outbox of the session's platform account."""
+
 Act = (
     StartRun
     | CancelRun
     | Confirm
     | OpenAnchor
     | ShowText
+    | ShowTyping
     | Deliver
     | ArmAlarm
     | CancelAlarms

@@ -27,13 +27,14 @@ class Alarms(Generic[E]):
     `ring` says that something may be due: let the actor be told, and ask `due` there.
     """
 
-    __slots__ = ("_deadlines", "_ring", "_rings_at", "_runtime")
+    __slots__ = ("_deadlines", "_ring", "_rings_at", "_runtime", "late_s")
 
     def __init__(self, runtime: Runtime, ring: Callable[[], None]) -> None:
         """Begin with none."""
         self._runtime = runtime
         self._ring = ring
         self._rings_at = NEVER
+        self.late_s = 0.0  # how late the last ring was
         self._deadlines: tuple[tuple[float, Hashable, E], ...] = ()  # A handful, and the smallest thing for one.
 
     def __len__(self) -> int:
@@ -58,6 +59,7 @@ class Alarms(Generic[E]):
         over = [each for each in self._deadlines if each[0] <= now + ROUNDING_S]
         over.sort(key=lambda each: each[0])
         self._deadlines = tuple([each for each in self._deadlines if each[0] > now + ROUNDING_S])
+        self.late_s = now - over[0][0] if over else 0.0
         self._rings_at = NEVER
         if self._deadlines:
             at = min([each[0] for each in self._deadlines])

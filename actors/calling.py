@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from greenroom.actors.calls import Call, Doubtful, Outcome, perform, read_outcome
+from greenroom.actors.calls import Call, Doubtful, Outcome, perform, read_outcome, show_typing
 from greenroom.actors.model import SessionKey
 from greenroom.actors.ports import Platform
 from greenroom.actors.runtime import Job, Runtime
@@ -47,9 +47,10 @@ class Calling:
         self._tell = tell
         self._ring = ring
         self._armed = False
-        self._planned: list[tuple[SessionKey, Call]] = []
-        self._asked: list[tuple[SessionKey, Call]] = []  # planned before the question that is under way was put
+        self._planned: list[tuple[SessionKey, Call | None]] = []  # None: that somebody is typing
+        self._asked: list[tuple[SessionKey, Call | None]] = []  # planned before the question that is under way was put
         self._calls: dict[int, tuple[SessionKey, Job, float]] = {}
+        self._typing: dict[SessionKey, Job] = {}
         self._number = 0
 
     def __len__(self) -> int:
@@ -58,6 +59,20 @@ class Calling:
     def plan(self, session: SessionKey, call: Call) -> None:
         """Have a call made when the store is known to be ours."""
         self._planned.append((session, call))
+
+    def plan_typing(self, session: SessionKey) -> None:
+        """Have it shown that somebody is typing, when the store is known to be ours."""
+        if (session, None) not in self._planned:
+            self._planned.append((session, None))
+
+    def hush(self, session: SessionKey) -> None:
+        """There is something to be said: nothing may show any more that somebody is typing."""
+        job = self._typing.pop(session, None)
+        if job is not None:
+            job.cancel()
+        for calls in (self._planned, self._asked):
+            if (session, None) in calls:
+                calls.remove((session, None))
 
     def wants_to_ask(self) -> bool:
         """Whether the store is to be asked now, once; `let_go` is then told that it is ours."""
@@ -70,7 +85,17 @@ class Calling:
         """Make the calls that were planned before the question was put."""
         asked, self._asked = self._asked, []
         for session, call in asked:
-            self._begin(session, call)
+            if call is None:
+                self._begin_typing(session)
+            else:
+                self._begin(session, call)
+
+    def _begin_typing(self, session: SessionKey) -> None:
+        before = self._typing.get(session)
+        if before is not None:
+            before.cancel()  # One that hangs is not waited for; one that is over does not mind.
+        job = self._loop.spawn(show_typing(self._platform, session), name="typing", done=lambda _error, _result: None)
+        self._typing[session] = job
 
     def _begin(self, session: SessionKey, call: Call) -> None:
         """Make a call. A platform that ignores its cancellation still cannot hold the lane longer than the time-out."""
@@ -106,6 +131,9 @@ class Calling:
         for _, job, _ in self._calls.values():
             job.cancel()
         self._calls.clear()
+        for job in self._typing.values():
+            job.cancel()
+        self._typing.clear()
 
     def _arm(self, after_s: float) -> None:
         self._armed = True

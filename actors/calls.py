@@ -122,6 +122,13 @@ async def perform(platform: Platform, call: Call) -> str | None:
             assert_never(call)
 
 
+async def show_typing(platform: Platform, session: SessionKey) -> None:
+    """Let the platform show that somebody is typing. Whether that worked interests nobody."""
+    show = getattr(platform, "typing", None)
+    if show is not None:
+        await show(session)
+
+
 def _reason(error: BaseException) -> str:
     text = str(error).strip()
     return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:REASON_MAX]

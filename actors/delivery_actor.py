@@ -37,6 +37,7 @@ from greenroom.actors.outbox_words import (
     Reread,
     SlotGranted,
     TakenUp,
+    TypingWanted,
     WakeIn,
     WhenFlushed,
     Woke,
@@ -162,6 +163,8 @@ class DeliveryActor(PooledActor):
         match message:
             case Opened() | Filled() | LiveText():
                 self._hear(message)
+            case TypingWanted(session):
+                self._show_typing(session)
             case _Returned(number, outcome):
                 self._end_call(number, outcome)
             case _CallLate():
@@ -198,10 +201,17 @@ class DeliveryActor(PooledActor):
     # What is owed
 
     def _hear(self, message: Opened | Filled | LiveText) -> None:
+        if isinstance(message, Filled):
+            self._calling.hush(message.session)
         if self._early is None:
             self._feed(message.session, message)
         else:
             self._early.append(message)  # What is owed from before comes first.
+
+    def _show_typing(self, session: SessionKey) -> None:
+        box = self._boxes.get(session)
+        if self._traffic.up and (box is None or not box.owes):
+            self._calling.plan_typing(session)
 
     def _read_owed(self) -> None:
         if self._hearsay.reading:

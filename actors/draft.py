@@ -27,6 +27,9 @@ from greenroom.actors.rules import Rules
 from greenroom.actors.state import Asking, Interrupted, Phase, Running, Session
 from greenroom.actors.tail import extend_tail
 
+TYPING_FIRST_S = 0.5
+"""An answer that comes sooner needs nobody who types."""
+
 
 class Draft:
     """Collects facts and acts while a step decides; keeps the tail true to the rows it adds.
@@ -235,6 +238,8 @@ class Draft:
             ArmAlarm(generation, Alarm.PLACEHOLDER, rules.placeholder_after_s),
             ArmAlarm(generation, Alarm.NOTICE, rules.notice_first_s),
         )
+        if rules.typing_every_s > 0:
+            self.do(ArmAlarm(generation, Alarm.TYPING, min(TYPING_FIRST_S, rules.typing_every_s)))
         if rules.silent_max_s > 0:
             self.do(ArmAlarm(generation, Alarm.SILENCE, rules.silent_max_s))
         if rules.run_max_s > 0:

@@ -19,6 +19,7 @@ class Alarm(StrEnum):
     """The timers of a run. All belong to its generation."""
 
     PLACEHOLDER = "placeholder"  # the run shows no life yet: post the anchor
+    TYPING = "typing"  # time to let the platform show that somebody is typing
     NOTICE = "notice"  # time to say that the work goes on
     SILENCE = "silence"  # no sign of life for too long
     LIMIT = "limit"  # it goes on and on
@@ -170,11 +171,15 @@ class RunEnded(Struct, Solicited, frozen=True):
 
 
 class Rang(Struct, Solicited, frozen=True):
-    """A timer of the run rang. The agent had been at it for `ran_s`: 0 if it has not begun yet."""
+    """A timer of the run rang. The agent had been at it for `ran_s`: 0 if it has not begun yet.
+
+    It rang `late_s` too late: the host slept, or was too busy for anybody to be heard.
+    """
 
     generation: Generation
     alarm: Alarm
     ran_s: float = inf
+    late_s: float = 0.0
     question: str | None = None  # the key of the one that is over
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+from greenroom.actors.acts import Showing
 from greenroom.actors.floor import Floor
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
@@ -17,7 +17,7 @@ from greenroom.actors.store import Store
 class Surroundings(Protocol):
     """Whom a session's actor tells: the outbox of its platform, and the tree. Every call returns at once."""
 
-    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+    def deliver(self, session: SessionKey, act: Showing) -> None:
         """Hand an act to the outbox of the session's platform account."""
 
     def report_run(self, session_id: SessionId, *, live: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greenroom.actors.model import FreshCause, Lapse
+from greenroom.actors.model import FreshCause, InterruptReason, Lapse
 from greenroom.actors.process import ProcessEnding, show_command
 
 EMPTY_LINE = "(The agent ended without an answer. Your message is kept; write again to go on.)"
@@ -62,9 +62,19 @@ def fresh_line(cause: FreshCause, after_s: float) -> str:
     return f"(This is a new conversation: {why}. What was said before is kept, but not in mind here.)"
 
 
-def working_line(elapsed_s: float) -> str:
-    """Say that a run lasts."""
-    return f"(Still working, {span(elapsed_s)})"
+def working_line(elapsed_s: float, remark: str = "") -> str:
+    """Say that a run lasts, and what it last said of its progress.
+
+    >>> working_line(180, "page 7")
+    '(Still working, 3 min: page 7)'
+    """
+    return f"(Still working, {span(elapsed_s)}{f': {remark}' if remark else ''})"
+
+
+def drained_line(reason: InterruptReason) -> str:
+    """Say, where a run is live, that the process is about to end; nothing else is said of it until it runs again."""
+    what = "shut down" if reason is InterruptReason.SHUTDOWN_TIMEOUT else "restarted"
+    return f"(I am being {what}; I go on with this afterwards.)"
 
 
 def late_line(late_s: float) -> str:

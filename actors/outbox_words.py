@@ -41,6 +41,12 @@ class LiveText(Struct, frozen=True):
     text: str
 
 
+class TypingWanted(Struct, frozen=True):
+    """Let the platform show that somebody is typing. May be lost."""
+
+    session: SessionKey
+
+
 class PlatformUp(Struct, Solicited, frozen=True):
     """The platform can be reached: what waits for a retry is tried now."""
 

@@ -22,6 +22,7 @@ class Traits(Struct, frozen=True):
     edits: bool = True
     edit_min_s: float = 1.0
     placeholder: str = "..."
+    typing: bool = False  # it has `typing`, see `Typing`
     buttons: bool = False  # it shows `Choices` under a message; else they are listed in the text
 
 
@@ -125,6 +126,13 @@ class Platform(Protocol):
 
     async def find(self, message: Outgoing) -> str | None:
         """Look for a message that may have been posted before (RECONCILE only): its id, or None when surely absent."""
+
+
+class Typing(Protocol):
+    """What a platform has beside `Platform` if its traits say `typing`."""
+
+    async def typing(self, session: SessionKey) -> None:
+        """Show for a few seconds that somebody is typing. Called again while a run works; may fail or hang."""
 
 
 class Shown(Struct, frozen=True):

@@ -19,6 +19,7 @@ from greenroom.actors.acts import (
     ReportRun,
     Rest,
     ShowText,
+    ShowTyping,
 )
 from greenroom.actors.asking import (
     answer_to,
@@ -67,7 +68,7 @@ from greenroom.actors.facts import (
     RunMarked,
 )
 from greenroom.actors.keys import ASIDE
-from greenroom.actors.lines import ASIDE_LINE, endless_line, joined, silent_line, working_line
+from greenroom.actors.lines import ASIDE_LINE, drained_line, endless_line, joined, silent_line, working_line
 from greenroom.actors.model import (
     Generation,
     InterruptReason,
@@ -87,6 +88,12 @@ from greenroom.actors.tooling import call_tool, keep_result, withhold_tool
 
 if TYPE_CHECKING:
     from greenroom.actors.rules import Rules
+
+LATE_MAX_S = 10.0
+"""A timer that rings so much too late tells of its host, and not of a run."""
+
+REMARK_MAX = 200
+"""Characters of a run's last remark that are said again in a notice."""
 
 LOOK_AGAIN_S = 1.0
 """How soon it is looked again whether a question is over: timers and the wall clock do not agree to the digit."""
@@ -169,7 +176,7 @@ def _step_run(  # noqa: C901, PLR0912 - one line an event
         case Spoke(_, text):
             _show(draft, phase, text, rules)
         case Reported(_, text):
-            _show_aside(draft, phase, f"({text})", rules)
+            _show_aside(draft, phase, text, rules)
         case Progressed():
             draft.stamp(phase.run)
             draft.hear(rules)
@@ -284,7 +291,9 @@ def _drain(draft: Draft, reason: InterruptReason) -> None:
             if phase.said:  # Words that stream are progress, which is not written for each of them.
                 draft.stamp(phase.run)
             draft.write(RunMarked(draft.id, draft.generation, reason))
-            draft.do(CancelAlarms())
+            anchored = draft.anchor(phase)
+            line = drained_line(reason)
+            draft.do(CancelAlarms(), ShowText(draft.answer_key(anchored), joined(phase.said, line)))
         case Asking():
             draft.write(RunMarked(draft.id, draft.generation, reason))
             _cut_short(draft)
@@ -333,10 +342,12 @@ def _show(draft: Draft, phase: Running | Asking, text: str, rules: Rules) -> Non
     draft.hear(rules)
 
 
-def _show_aside(draft: Draft, phase: Running | Asking, aside: str, rules: Rules) -> None:
-    """Show a remark under what was said; it is no part of that."""
+def _show_aside(draft: Draft, phase: Running | Asking, remark: str, rules: Rules) -> None:
+    """Show a remark under what was said; it is no part of that, and is said again with the next notice."""
     phase = draft.anchor(phase)
-    draft.do(ShowText(draft.answer_key(phase), joined(phase.said, aside)))
+    if isinstance(phase, Running):
+        draft.move(replace(phase, remark=" ".join(remark.split())[:REMARK_MAX]))
+    draft.do(ShowText(draft.answer_key(phase), joined(phase.said, f"({remark})")))
     draft.hear(rules)
 
 
@@ -345,16 +356,20 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
         if event.alarm is Alarm.QUESTION and event.question == phase.question.key:
             give_up_waiting(draft, phase, Lapse.TIMED_OUT, rules)
         return
-    if event.alarm is Alarm.NOTICE and draft.draining is not None:
+    if event.alarm in {Alarm.NOTICE, Alarm.TYPING} and draft.draining is not None:
         return  # It rang before the order came that silences it.
     match event.alarm:
         case Alarm.PLACEHOLDER:
             draft.anchor(phase)
         case Alarm.NOTICE:
             anchored = draft.anchor(phase)
-            line = working_line(draft.now - phase.run.opened_at)
+            line = working_line(draft.now - phase.run.opened_at, phase.remark)
             draft.do(ShowText(draft.answer_key(anchored), joined(phase.said, line)))
             draft.do(ArmAlarm(draft.generation, Alarm.NOTICE, rules.notice_every_s))
+        case Alarm.TYPING:
+            draft.do(ShowTyping(), ArmAlarm(draft.generation, Alarm.TYPING, rules.typing_every_s))
+        case Alarm.SILENCE if event.late_s > LATE_MAX_S:  # The host slept: nobody could be heard.
+            draft.hear(rules)
         case Alarm.SILENCE if event.ran_s < rules.silent_max_s:  # It could not be heard yet: it waited to begin.
             draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s - event.ran_s))
         case Alarm.SILENCE:

@@ -25,6 +25,7 @@ from greenroom.actors.acts import (
     ReportSucceeded,
     Rest,
     ShowText,
+    ShowTyping,
     StartRun,
 )
 from greenroom.actors.alarms import Alarms
@@ -114,7 +115,7 @@ class SessionActor(PooledActor):
         elif isinstance(message, AlarmsRang):
             for event in self._alarms.due():
                 if isinstance(event, Rang) and event.alarm is Alarm.SILENCE:
-                    event = replace(event, ran_s=self._ran_s())  # noqa: PLW2901 - what it could not know when armed
+                    event = replace(event, ran_s=self._ran_s(), late_s=self._alarms.late_s)  # noqa: PLW2901 - what it could not know when armed
                 self._hear_event(event)
         else:
             if isinstance(message, RunEnded) and self._turn is not None and self._turn.generation == message.generation:
@@ -205,7 +206,7 @@ class SessionActor(PooledActor):
                 self._start_run(act)
             case CancelRun():
                 self._cancel_run()
-            case OpenAnchor() | ShowText() | Deliver():
+            case OpenAnchor() | ShowText() | ShowTyping() | Deliver():
                 around.deliver(self._state.key, act)
             case ReportRun(live):
                 around.report_run(self._id, live=live)

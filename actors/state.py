@@ -54,6 +54,7 @@ class Running(Struct, frozen=True):
     upto: Seq
     anchored: bool = False
     said: str = ""
+    remark: str = ""  # what the agent last said of its progress
     late_s: float = 0.0  # how long the oldest message had waited when the run began, if that is worth a word
     waited_s: float = 0.0  # in sum, for what the agent could not reach, since the work last moved
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.bench_storage import fill
 from benchmarks.figures import Figure
 
-from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+from greenroom.actors.acts import Showing
 from greenroom.actors.events import IdleRang
 from greenroom.actors.house import House
 from greenroom.actors.model import InboxId, Receipt, SessionId, SessionKey, StoredInbound
@@ -64,7 +64,7 @@ class Outside:
 
     tree: Ref[TreeActor]
 
-    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+    def deliver(self, session: SessionKey, act: Showing) -> None:
         """Nothing is delivered."""
 
     def report_run(self, session_id: SessionId, *, live: bool) -> None:

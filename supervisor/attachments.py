@@ -6,13 +6,22 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from pykka import ActorDeadError
 
-from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText, ShowTyping
 from greenroom.actors.delivery_actor import DeliveryActor
-from greenroom.actors.outbox_words import Filled, LiveText, Opened, PlatformDown, PlatformUp, Reread, WhenFlushed
+from greenroom.actors.outbox_words import (
+    Filled,
+    LiveText,
+    Opened,
+    PlatformDown,
+    PlatformUp,
+    Reread,
+    TypingWanted,
+    WhenFlushed,
+)
 from greenroom.actors.runtime import MailboxFull
 from greenroom.supervisor.platform_actor import PlatformActor
 
@@ -36,6 +45,7 @@ class Attachment:
     platform: Platform
     door: Door
     hung_up: Callable[[BaseException | None], bool]
+    types: bool = False  # it can show that somebody is typing
     connected: bool = False
     receiver: Ref[PlatformActor] | None = None
     outbox: Ref[DeliveryActor] | None = None
@@ -70,7 +80,7 @@ class Attachments:
             if account in self._all:
                 msg = f"platform {platform.name}:{platform.account} is attached already; give one another account"
                 raise ValueError(msg)
-            attachment = self._all[account] = Attachment(platform, door, hung_up)
+            attachment = self._all[account] = Attachment(platform, door, hung_up, types=platform.traits.typing)
             self._open(attachment)
         self._receive(attachment)
 
@@ -115,7 +125,7 @@ class Attachments:
         """List the accounts that can be reached."""
         return tuple(account for account, attachment in tuple(self._all.items()) if attachment.connected)
 
-    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+    def deliver(self, session: SessionKey, act: Showing) -> None:
         """Hand an act to the outbox of the session's account. Where there is none, the row waits for one."""
         attachment = self._all.get((session.platform, session.account))
         if attachment is None:
@@ -127,6 +137,11 @@ class Attachments:
                 attachment.tell(Filled(delivery))
             case ShowText(key, text):
                 attachment.tell(LiveText(session, key, text))
+            case ShowTyping():
+                if attachment.types:
+                    attachment.tell(TypingWanted(session))
+            case _:
+                assert_never(act)
 
     def take_up(self, session: SessionKey) -> None:
         """Let the outbox read what is owed: somebody wrote rows for it."""

@@ -50,7 +50,7 @@ from greenroom.supervisor.tree_words import (
 )
 
 if TYPE_CHECKING:
-    from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+    from greenroom.actors.acts import Showing
     from greenroom.actors.events import ProcessEvent
     from greenroom.actors.model import Delivery, Epoch
     from greenroom.actors.ports import Agent, Platform
@@ -289,7 +289,7 @@ class Core:
 
     # -- what sessions tell (actors.house.Surroundings) ------------------------------------------------------------
 
-    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+    def deliver(self, session: SessionKey, act: Showing) -> None:
         """Hand an act to the outbox of the session's platform account."""
         self.attachments.deliver(session, act)
 

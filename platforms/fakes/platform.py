@@ -84,6 +84,8 @@ class FakePlatform:
         self.faults: deque[Fault | None] = deque()
         self.choose = choose
         self.calls: list[Seen] = []
+        self.typed: list[SessionKey] = []
+        self.on_typing: Callable[[SessionKey], object] = lambda _session: None  # may raise, as a wire does
         self.in_flight = 0
         self.in_flight_most = 0
         self._retry_after_s = retry_after_s
@@ -103,6 +105,11 @@ class FakePlatform:
         """See `Platform.find`."""
         seen = Seen("find", message.session, message.key, text=message.text)
         return await self._under_fault(seen, lambda: self.server.find(message.session, message.key))
+
+    async def typing(self, session: SessionKey) -> None:
+        """See `ports.Typing`. A server remembers nothing of it."""
+        self.typed.append(session)
+        self.on_typing(session)
 
     async def run(self, door: Door) -> None:
         """Hand over what persons say, and acknowledge it once it is on disk."""

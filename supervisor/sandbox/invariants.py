@@ -307,6 +307,7 @@ AS_IT_HAPPENS = {
     "a_stored_result_is_not_asked_for_again": "A tool whose result is stored is not called again, whatever its policy.",
     "there_is_one_notifier": "A run says how long it works already at the host's intervals, and not sooner.",
     "a_notice_needs_a_worker": "Nobody is told that somebody works who has ended, or waits for an answer.",
+    "nobody_types_without_work": "That somebody is typing is shown while an agent works, never after its answer.",
     "a_drain_is_silent": "Once the process was told to end, it says no more how long something works.",
     "a_drain_begins_nothing": "Once the process was told to end, no agent is started.",
     "an_overtaken_process_is_silent": "A process that is no longer the owner says nothing, whatever it believes.",

@@ -26,7 +26,7 @@ from greenroom.supervisor.sandbox.noted_store import NotedSqlite
 from greenroom.supervisor.sandbox.notices import Notices
 
 if TYPE_CHECKING:
-    from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+    from greenroom.actors.acts import Showing
     from greenroom.actors.model import Epoch, SessionKey
     from greenroom.actors.ports import Agent
     from greenroom.actors.runtime import Failure
@@ -52,7 +52,7 @@ class HeardCore(Core):
 
     notices: Notices
 
-    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+    def deliver(self, session: SessionKey, act: Showing) -> None:
         """See `Core.deliver`."""
         self.notices.hear(session, act)
         super().deliver(session, act)

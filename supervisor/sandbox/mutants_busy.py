@@ -1,4 +1,4 @@
-"""Bugs of the field, planted in what becomes of messages that come while a run works."""
+"""Bugs of the field, planted in what becomes of messages that come while a run works, and in what shows meanwhile."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from greenroom.actors import session, steering
+from greenroom.actors.acts import ArmAlarm, ShowTyping
+from greenroom.actors.events import Alarm, Rang
 from greenroom.actors.model import OpenRun
-from greenroom.actors.rules import Busy
+from greenroom.actors.rules import Busy, Rules
 from greenroom.actors.state import Interrupted, Running
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
@@ -58,6 +60,31 @@ def _tells_nobody(real: Any) -> Any:
     return hand_over
 
 
+def _types_on(real: Any) -> Any:
+    """That somebody types is a timer of its own, which asks for no phase."""
+
+    def ring(draft: Draft, phase: Any, event: Rang, rules: Rules) -> None:
+        if event.alarm is Alarm.TYPING:
+            draft.do(ShowTyping())
+        else:
+            real(draft, phase, event, rules)
+
+    return ring
+
+
+def _arms_on(real: Any) -> Any:
+    def put_question(draft: Draft, *args: Any) -> None:
+        real(draft, *args)
+        draft.do(ArmAlarm(draft.generation, Alarm.TYPING, 1.0))
+
+    return put_question
+
+
+def _asks(room: Scenario, _seed: int) -> None:
+    room.says("m1 question answer")
+    room.advance(100)
+
+
 def _writes_while_it_works(room: Scenario, _seed: int) -> None:
     room.says("m1 once nap say doze answer")
     room.advance(10)
@@ -84,6 +111,13 @@ MUTANTS = (
         (Swap(steering, "open_run", _begins_other_work),),
         frozenset({"what_ends_a_run_takes_over_its_work", "a_stored_result_is_not_asked_for_again"}),
         story(_writes_while_it_works, policy=INTERRUPTED),
+    ),
+    Mutant(
+        "typing while the person is asked",
+        "it is shown that somebody is typing while the agent waits for an answer",
+        (Swap(session, "_ring", _types_on), Swap(session, "put_question", _arms_on)),
+        frozenset({"nobody_types_without_work"}),
+        story(_asks),
     ),
     Mutant(
         "what steers is not answered",

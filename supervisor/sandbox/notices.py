@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from greenroom.actors.acts import ShowText
 
 if TYPE_CHECKING:
-    from greenroom.actors.acts import Deliver, OpenAnchor
+    from greenroom.actors.acts import Showing
     from greenroom.actors.model import SessionKey
     from greenroom.supervisor.sandbox.world import World
 
@@ -29,7 +29,7 @@ class Notices:
         self._every_s = every_s
         self._last: dict[str, float] = {}
 
-    def hear(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+    def hear(self, session: SessionKey, act: Showing) -> None:
         """Look whether a notice is due: not too soon after the last one, and only while somebody works."""
         if not isinstance(act, ShowText) or not _WORKING.search(act.text):
             return

@@ -137,9 +137,11 @@ def make_network(
     text_max: int = 4096,
     edit_min_s: float = 1.0,
     buttons: bool = False,
+    typing: bool = True,
 ) -> Network:
     """Build an account with so many chats."""
-    traits = Traits(delivery, text_max=text_max, edits=delivery in EDITABLE, edit_min_s=edit_min_s, buttons=buttons)
+    edits = delivery in EDITABLE
+    traits = Traits(delivery, text_max=text_max, edits=edits, edit_min_s=edit_min_s, buttons=buttons, typing=typing)
     server = RememberingServer(native_keys=delivery is DeliveryClass.NATIVE_KEY)
     return Network(name, traits, server, tuple(SessionKey(name, "bot", f"chat{n}") for n in range(1, chats + 1)))
 
@@ -240,6 +242,7 @@ class World:
         ]
         refusals: Counter[Seen] = Counter()
         for wire in self.wires:
+            wire.on_typing = self._hear_typing
             wire.refused = partial(self._hear_refusal, refusals)
         return self.wires
 
@@ -265,6 +268,13 @@ class World:
         refusals[seen] += 1
         if refusals[seen] > REFUSALS_MAX and not self.was("actor", "disk", "zombie"):
             self.break_promise("a_refusal_is_believed", f"{seen.name} to {seen.session}, {refusals[seen]} times")
+
+    def _hear_typing(self, session: SessionKey) -> None:
+        if self.is_late(self.overtaken_at):
+            self.break_promise("an_overtaken_process_is_silent", f"typing in {session}")
+        if self.is_late(self.resting.get(str(session))) or str(session) not in self.begun:
+            self.break_promise("nobody_types_without_work", f"{session} is shown that somebody is typing")
+        self.note(str(session), "types", session.platform)
 
     def _note_shown(self, chat: SessionKey, message_id: str, text: str) -> None:
         self.note(chat.platform, f"{chat.chat} reads {message_id}: {text!r}", PEOPLE)

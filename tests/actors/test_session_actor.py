@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import pytest
 
-from greenroom.actors.acts import Deliver, OpenAnchor, ShowText
+from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText
 from greenroom.actors.events import Arrived, Drained, IdleRang, TreeEvent, Woke
 from greenroom.actors.facts import Fact, InboundStored, RunOpened
 from greenroom.actors.house import House
@@ -77,7 +77,7 @@ class Around:
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
-    def deliver(self, session: SessionKey, act: OpenAnchor | ShowText | Deliver) -> None:
+    def deliver(self, session: SessionKey, act: Showing) -> None:
         assert session == KEY
         self.heard.append(act)
 

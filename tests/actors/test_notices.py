@@ -1,0 +1,105 @@
+"""What a person sees while a run lasts: how long and with what, that somebody types, and one word when the house drains."""
+
+import asyncio
+
+import pytest
+from tests.actors.session_stage import G1, NOW, QUESTION, after, asking, kinds, of, running
+
+from greenroom.actors.acts import ArmAlarm, ShowText, ShowTyping
+from greenroom.actors.events import Alarm, Answered, Drained, Rang, Reported, RunEnded, Spoke
+from greenroom.actors.facts import RunClosed
+from greenroom.actors.model import InterruptReason
+from greenroom.actors.ports import Turn
+from greenroom.actors.rules import Rules
+from greenroom.supervisor.drain import Intent
+from greenroom.supervisor.sandbox.scenario import Policy, Scenario
+
+RULES = Rules()
+
+
+def test_a_notice_says_how_long_and_with_what() -> None:
+    _, effects = after(running(), Spoke(G1, "Well."), Reported(G1, "page\n7"), Rang(G1, Alarm.NOTICE), now=NOW + 180)
+    assert of(ShowText, effects)[0].text == "Well.\n\n(Still working, 3 min: page 7)"
+
+
+def test_a_long_remark_is_said_in_full_once_and_cut_in_notices() -> None:
+    session, effects = after(running(), Reported(G1, "x" * 500))
+    assert of(ShowText, effects)[0].text == f"({'x' * 500})"
+    assert len(of(ShowText, after(session, Rang(G1, Alarm.NOTICE))[1])[0].text) < 250
+
+
+@pytest.mark.parametrize(
+    "reason, what",
+    [(InterruptReason.RESTART_TIMEOUT, "restarted"), (InterruptReason.SHUTDOWN_TIMEOUT, "shut down")],
+)
+def test_a_drain_is_told_once_where_a_run_is_live_and_is_silent_then(reason: InterruptReason, what: str) -> None:
+    session, effects = after(running(), Spoke(G1, "Well."), Drained(reason))
+    assert of(ShowText, effects)[0].text == f"Well.\n\n(I am being {what}; I go on with this afterwards.)"
+    assert "CancelAlarms" in kinds(effects)
+    assert not of(ShowText, after(asking(), Drained(reason))[1])
+    _, effects = after(session, RunEnded(G1, Answered("done")))
+    assert not of(ShowText, effects)
+
+
+def test_the_word_of_a_drain_is_where_the_answer_comes() -> None:
+    with Scenario(policy=Policy(drain_s=30.0)) as room:
+        room.says("m1 nap answer")
+        room.advance(0.5)
+        assert room.drain(Intent.RESTART)
+        (message,) = room.messages()
+        assert message.texts[-2:] == ["(I am being restarted; I go on with this afterwards.)", "answer <m1>"]
+
+
+def test_somebody_types_while_a_run_works_and_nobody_while_a_question_is_open() -> None:
+    _, effects = after(running(), Rang(G1, Alarm.TYPING))
+    assert effects.acts == (ShowTyping(), ArmAlarm(G1, Alarm.TYPING, RULES.typing_every_s))
+    assert kinds(after(asking(), Rang(G1, Alarm.TYPING, question=QUESTION.key))[1]) == []
+    assert Alarm.TYPING not in [
+        act.alarm for act in of(ArmAlarm, after(running(), Rang(G1, Alarm.NOTICE), rules=Rules(typing_every_s=0))[1])
+    ]
+
+
+def test_typing_is_shown_again_every_few_seconds_and_never_after_the_answer() -> None:
+    with Scenario(policy=Policy(typing_every_s=4.0)) as room:
+        room.says("m1 nap nap nap answer")
+        room.rest()
+        assert len(room.wire().typed) == 3
+        room.advance(100)
+        assert len(room.wire().typed) == 3
+        assert room.broken() == []
+
+
+def test_typing_that_fails_or_hangs_delays_no_answer() -> None:
+    def hang(_: object) -> None:
+        raise SystemExit(1)
+
+    with Scenario() as room:
+        room.wire().on_typing = hang
+        room.says("m1 nap nap answer")
+        room.rest()
+        assert room.visible() == ["answer <m1>"]
+        assert room.wire().typed
+        assert room.broken() == []
+
+
+def test_a_host_that_slept_gives_up_no_run_for_its_silence() -> None:
+    session, effects = after(running(), Rang(G1, Alarm.SILENCE, late_s=3_600.0))
+    assert effects.acts == (ArmAlarm(G1, Alarm.SILENCE, RULES.silent_max_s),)
+    assert of(RunClosed, after(session, Rang(G1, Alarm.SILENCE))[1])
+
+
+def test_a_host_that_slept_says_so_once_and_the_run_goes_on() -> None:
+    async def agent(turn: Turn) -> str:
+        await turn.progress("page 7")
+        await asyncio.sleep(800)
+        return "done"
+
+    with Scenario(agent) as room:
+        room.says("Read")
+        room.advance(10)
+        room.host_sleeps(10_800)
+        room.advance(1)
+        notices = [text for text in room.messages()[0].texts if "Still working" in text]
+        assert notices == ["(Still working, 3 h: page 7)"]
+        room.rest()
+        assert room.visible() == ["done"]
