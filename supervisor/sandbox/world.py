@@ -272,7 +272,7 @@ class World:
     def _hear_typing(self, session: SessionKey) -> None:
         if self.is_late(self.overtaken_at):
             self.break_promise("an_overtaken_process_is_silent", f"typing in {session}")
-        if self.is_late(self.resting.get(str(session))) or str(session) not in self.begun:
+        if self.is_late(self.resting.get(str(session))):
             self.break_promise("nobody_types_without_work", f"{session} is shown that somebody is typing")
         self.note(str(session), "types", session.platform)
 
