@@ -13,6 +13,7 @@ from greenroom.actors.model import OpenRun
 from greenroom.actors.rules import Busy, Rules
 from greenroom.actors.state import Interrupted, Running
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
 if TYPE_CHECKING:
@@ -75,14 +76,9 @@ def _types_on(real: Any) -> Any:
 def _arms_on(real: Any) -> Any:
     def put_question(draft: Draft, *args: Any) -> None:
         real(draft, *args)
-        draft.do(ArmAlarm(draft.generation, Alarm.TYPING, 1.0))
+        draft.do(ArmAlarm(draft.generation, Alarm.TYPING, 30.0))
 
     return put_question
-
-
-def _asks(room: Scenario, _seed: int) -> None:
-    room.says("m1 question answer")
-    room.advance(100)
 
 
 def _writes_while_it_works(room: Scenario, _seed: int) -> None:
@@ -117,7 +113,7 @@ MUTANTS = (
         "it is shown that somebody is typing while the agent waits for an answer",
         (Swap(session, "_ring", _types_on), Swap(session, "put_question", _arms_on)),
         frozenset({"nobody_types_without_work"}),
-        story(_asks),
+        story(stories.leaves_a_question),
     ),
     Mutant(
         "what steers is not answered",
