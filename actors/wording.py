@@ -65,16 +65,17 @@ def process_note(process_id: ProcessId, command: tuple[str, ...], ending: Proces
     """Tell the agent, once, how a process ended that it started and asked to be told of."""
     words = ending.output[-LAST_WORDS_MAX:].strip()
     last = f"The end of its output:\n{words}" if words else "It has left no output."
-    return f"{_of_process(process_id, command)} is over: {how_it_ended(ending)}. {last}"
+    return f"{how_process_is_called(process_id, command)} is over: {how_it_ended(ending)}. {last}"
 
 
 def match_note(process_id: ProcessId, command: tuple[str, ...], match: Match) -> str:
     """Tell the agent what a process said that it watches."""
     more = f" (the first of {match.count} such lines)" if match.count > 1 else ""
-    return f"{_of_process(process_id, command)} said{more}: {match.line}"
+    return f"{how_process_is_called(process_id, command)} said{more}: {match.line}"
 
 
-def _of_process(process_id: ProcessId, command: tuple[str, ...]) -> str:
+def how_process_is_called(process_id: ProcessId, command: tuple[str, ...]) -> str:
+    """Begin a note about a process, which is not the user's word."""
     shown = shorten(show_command(command), COMMAND_MAX)
     return f"[automatic note, not from the user] The background process {process_id} that you started ({shown})"
 

@@ -76,6 +76,7 @@ class TreeActor(PooledActor):
         self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
         self._arrived: dict[SessionId, SessionKey] = {}  # have something that waits for that
+        self._spoke: set[SessionId] = set()  # of these, whose users wrote
         self._budgets: dict[SessionId, Budget] = {}
         self._connected: set[Account] = set()
         self._booting = True
@@ -128,15 +129,12 @@ class TreeActor(PooledActor):
 
     def on_stop(self) -> None:
         """Take the sessions down too: nothing lives that nobody watches."""
-        self._kill_all()
-
-    def on_failure(self, *_: object) -> None:
-        """Take the sessions down too: nothing lives that nobody watches."""
-        self._kill_all()
-
-    def _kill_all(self) -> None:
         for ward in self._wards.values():
             ward.ref.kill()
+
+    def on_failure(self, *_: object) -> None:
+        """See `on_stop`."""
+        self.on_stop()
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
@@ -149,6 +147,7 @@ class TreeActor(PooledActor):
         """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
         if self._booting or session_id in self._deciding:
             self._arrived[session_id] = key
+            self._spoke.update((session_id,) if isinstance(event, Arrived) else ())
         elif not self._ending:
             if isinstance(event, Arrived):  # Its user wrote: the run for that goes on with interrupted work, too.
                 self._recovery.overtaken(session_id)
@@ -263,6 +262,7 @@ class TreeActor(PooledActor):
         self._recovery.remember(decided)
         if decided.serves_inbound:
             self._arrived[session_id] = key
+            self._spoke.update((session_id,) if decided.unfinished.waiting else ())
         if decided.speaks:
             self._hooks.take_up(key)
         if decided.sets_aside:
@@ -292,7 +292,9 @@ class TreeActor(PooledActor):
         ready = {session_id: key for session_id, key in self._arrived.items() if session_id not in self._deciding}
         for session_id, key in ready.items():
             del self._arrived[session_id]
-            self._recovery.overtaken(session_id)
+            if session_id in self._spoke:  # What a process has to tell goes on with nothing that was interrupted.
+                self._spoke.remove(session_id)
+                self._recovery.overtaken(session_id)
             self._tell(session_id, key, Woke())
 
     def _resume_next(self) -> None:
@@ -348,7 +350,7 @@ class TreeActor(PooledActor):
         else:
             self._budgets[session_id] = budget
         kept = None if budget == FRESH else budget.to_json()
-        self._house.store.write((RestartsCounted(session_id, kept),), _ignore)
+        self._house.store.write((RestartsCounted(session_id, kept),), lambda _: None)  # Unwritten, a boot counts less.
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -394,7 +396,3 @@ class TreeActor(PooledActor):
         ward = self._wards.get(session_id)
         if ward is not None:
             self._tell(session_id, ward.key, event)
-
-
-def _ignore(_: object) -> None:
-    """If it is not written, the next boot counts from less."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from greenroom.actors.model import Message, MessageKind, Role, ToolPolicy
 from greenroom.actors.ports import Conclusion, ProviderError, ToolFailedError, ToolInDoubtError, Turn
 from greenroom.actors.simulation import WALL
+from greenroom.supervisor.sandbox.agents_background import PROCESS_STEPS, use_process
 from greenroom.supervisor.sandbox.happening import AGENT
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn")
 TOOLS = ("pure", "keyed", "once", "ask")
 CUTS = ("before", "after")
-STEPS = (*TOOLS, *TOOLS, "say", "progress", "refusing", "question", "nap", "doze", "thread", "outage", "listen")
+WORKS = ("say", "progress", "refusing", "question", "nap", "doze", "thread", "outage", "listen")
+STEPS = (*PROCESS_STEPS, *TOOLS, *TOOLS, *WORKS)
 QUEUE_S = 1_000.0
 """How long a session that was found fresh may wait until it is resumed."""
 
@@ -76,6 +78,8 @@ class ScriptedAgent:
         unanswered = read_unanswered(rows)
         if is_asking(rows):
             self._world.break_promise("a_question_waits_for_its_person", f"{turn.session} was resumed")
+        if not unanswered and is_told_of_processes(rows):
+            return " ".join(("heard of", *(f"({row.key})" for row in turn.news)))
         if not unanswered:
             await asyncio.sleep(1)  # A run that was ended meanwhile is cancelled here.
             self._world.break_promise("no_phantom_run", f"a run of {turn.session} has nothing to answer")
@@ -93,7 +97,9 @@ class ScriptedAgent:
         A message that was handed to a run moved, also if that run died before its agent's first step.
         """
         world, key = self._world, str(turn.session)
-        handed_at = max((row.at - WALL for row in rows if row.role is Role.USER), default=0.0)
+        handed_at = max(
+            (row.at - WALL for row in rows if row.role is Role.USER or row.kind is MessageKind.PROCESS), default=0.0
+        )
         idle_s = world.now - max(handed_at, world.moved.get(key, world.now))
         jumped = any(kind.startswith(("clock", "host")) for kind in world.faults)
         if turn.recovery_note is not None and 0 < self._fresh_s < idle_s - QUEUE_S and not jumped:
@@ -101,7 +107,7 @@ class ScriptedAgent:
         if turn.recovery_note is None:
             world.moved[key] = world.now
 
-    async def _do(self, turn: Turn, step: str, directive: str) -> None:
+    async def _do(self, turn: Turn, step: str, directive: str) -> None:  # noqa: C901 - one line a directive
         name = step.split(".", maxsplit=1)[0]
         self._world.moved[str(turn.session)] = self._world.now
         directive, _, cut = directive.partition(":")
@@ -125,6 +131,8 @@ class ScriptedAgent:
             case "kill" if self._may_kill(name):
                 self._world.kill("agent: kills the process")
                 await asyncio.sleep(1)  # Nothing goes on after that.
+            case "process":
+                await use_process(self._world, turn, step, cut)
             case "listen":
                 await self._listen(turn)
             case "outage":
@@ -256,6 +264,12 @@ def read_unanswered(rows: Sequence[Message]) -> list[Message]:
 def words_of(row: Message) -> list[str]:
     """A message's words; one without any is called as its first attachment is."""
     return row.text.split() or [row.attachments[0].name or "unnamed"]
+
+
+def is_told_of_processes(rows: Sequence[Message]) -> bool:
+    """Whether a background process told something since the last concluding row."""
+    since = max((row.seq for row in rows if row.answers_upto is not None), default=0)
+    return any(row.kind is MessageKind.PROCESS and row.seq > since for row in rows)
 
 
 def is_asking(rows: Sequence[Message]) -> bool:

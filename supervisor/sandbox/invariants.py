@@ -18,7 +18,7 @@ from greenroom.actors.lines import with_choices
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.splitting import split
 from greenroom.supervisor.sandbox.invariants_after_boot import (
-    AFTER_BOOT,
+    ROWS_AFTER_BOOT,
     TOKEN,
     Check,
     Violation,
@@ -28,6 +28,7 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
 )
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_processes import PROCESSES_AFTER_BOOT, PROCESSES_AT_THE_END
 from greenroom.supervisor.sandbox.world import Network, World
 
 __all__ = [
@@ -317,11 +318,14 @@ AS_IT_HAPPENS = {
     "it_comes_up": "When faults have stopped, the process starts.",
     "it_lives_on": "When faults have stopped, the process does not end by itself.",
     "it_comes_to_rest": "When faults have stopped, all that is owed is done within bounded time.",
+    "an_orderly_end_leaves_no_process": "What agents started is ended when the process ends in order.",
     "a_drain_ends": "An orderly end comes within its time.",
     "nothing_escapes": "No error of the house reaches whoever drives it.",
     "same_seed_same_run": "A seed is one run.",
 }
 """Promises that are watched as things happen, because no row remembers: name and sentence."""
+
+AFTER_BOOT: tuple[Check, ...] = (*ROWS_AFTER_BOOT, *PROCESSES_AFTER_BOOT)
 
 AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,
@@ -345,5 +349,6 @@ AT_THE_END: tuple[Check, ...] = (
     a_keyed_tool_has_one_key,
     no_run_stays_open,
     *FRESH_AT_THE_END,
+    *PROCESSES_AT_THE_END,
     *BUSY_AT_THE_END,
 )

@@ -258,7 +258,7 @@ def what_came_with_a_message_is_kept(db: apsw.Connection, world: World) -> Itera
             yield f"{update_id} came with {came}; stored are {inboxed} and {said}"
 
 
-AFTER_BOOT: tuple[Check, ...] = (
+ROWS_AFTER_BOOT: tuple[Check, ...] = (
     nothing_acknowledged_is_lost,
     every_open_run_is_decided,
     transcripts_have_no_gap,

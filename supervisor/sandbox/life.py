@@ -163,6 +163,7 @@ class Life:
         self.world.note(PROCESS, f"drained: {step}")
         self.clean = step.clean
         self.over = "drained"
+        self.world.look_for_processes()
 
     def _fatal(self, why: str) -> None:
         self.world.note(PROCESS, f"fatal: {why}", kind=Kind.END)

@@ -161,6 +161,10 @@ class Simulation:
         if plan.ending is not Ending.POWER_CUT or world.crashes:
             world.fault(plan.ending.value)
         self._bury(life, plan.loss)
+        if plan.ending in {Ending.POWER_CUT, Ending.POWER_FAILURE}:
+            world.power_fails()
+        else:
+            world.note_survivors()
         self._stay_down(plan.down_s)
 
     def _advance(self, life: Life, steps: int) -> int:

@@ -31,6 +31,9 @@ REFUSALS_MAX = 2
 LATE_S = 1.0
 """What is under way at the moment from which something must not be is no broken promise yet."""
 
+STRANGER_S = 600.0
+"""How long a stranger's process runs."""
+
 EDITABLE = frozenset({DeliveryClass.NATIVE_KEY, DeliveryClass.EDIT_ANCHOR})
 
 
@@ -180,6 +183,9 @@ class World:
     sessions: dict[SessionId, SessionKey] = field(default_factory=dict)  # as the store gave them out, for the history
     calm: bool = False  # no fault happens any more
     policy: Policy | None = None  # what the host asked of the process
+    consumed: set[tuple[str, str, str]] = field(
+        default_factory=set
+    )  # chat, process, command: looked after by its agent
     machine: FakeMachine = field(init=False)  # on which background processes run
 
     def __post_init__(self) -> None:
@@ -293,6 +299,18 @@ class World:
     def power_fails(self) -> None:
         """The whole machine stops, with all that ran beside the process."""
         self.machine.power_fails()
+
+    def look_for_processes(self) -> None:
+        """The process has ended in order: nothing that it started may run on."""
+        for each in self.machine.living():
+            if each.mark is not None and each.began_at >= self.began:
+                self.break_promise("an_orderly_end_leaves_no_process", each.mark)
+
+    def note_survivors(self) -> None:
+        """The process is dead; what it had started may run on, and strangers get the numbers of what does not."""
+        if any(each.mark is not None for each in self.machine.living()):
+            self.fault("process: what it started outlives it")
+        self.machine.settle_strangers(STRANGER_S)
 
     def kill(self, why: str) -> None:
         """End the process at once, from wherever this is called."""

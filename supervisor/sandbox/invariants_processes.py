@@ -1,0 +1,97 @@
+"""What must be true of background processes: what is left of them, and what is told of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import apsw
+
+from greenroom.actors.process import ProcessId, show_command
+from greenroom.actors.wording import how_process_is_called
+from greenroom.supervisor.sandbox.invariants_after_boot import Check, rows
+from greenroom.supervisor.sandbox.world import World
+
+
+def no_process_outlives_its_owner(db: apsw.Connection, world: World) -> Iterator[str]:
+    """What runs has its row, of this very owner of the store: what earlier ones left was ended before anything else."""
+    known = {
+        f"{uid}-{session}-{process}": epoch
+        for uid, session, process, epoch in rows(
+            db, "SELECT meta.value, session_id, process, epoch FROM processes, meta WHERE meta.key = 'uid'"
+        )
+    }
+    ((current,),) = rows(db, "SELECT epoch FROM ownership")
+    for each in world.machine.living():
+        if each.mark is not None and known.get(each.mark) != current:
+            yield f"{each.mark} lives on, started in epoch {known.get(each.mark)}; now it is {current}"
+
+
+def nobody_else_is_harmed(_: apsw.Connection, world: World) -> Iterator[str]:
+    """A process of somebody else is never ended, whichever number it has."""
+    for each in world.machine.harmed:
+        yield f"a stranger with the number {each.pid} was ended"
+
+
+def what_is_left_is_marked(db: apsw.Connection, _: World) -> Iterator[str]:
+    """No row says that a process of an earlier owner runs."""
+    for session, process, state in rows(
+        db,
+        "SELECT session_id, process, state FROM processes WHERE state IN ('starting', 'running')"
+        " AND epoch < (SELECT epoch FROM ownership)",
+    ):
+        yield f"process {process} of session {session} is said to be {state}"
+
+
+def an_end_is_told_once(db: apsw.Connection, world: World) -> Iterator[str]:
+    """How a process ended is told once at most, and never when its agent looked after it."""
+    for session, chat, process, command in rows(
+        db,
+        "SELECT session_id, key, process, command FROM processes JOIN sessions ON sessions.id = session_id",
+    ):
+        words = tuple(json.loads(command))
+        called = f"{how_process_is_called(ProcessId(process), words)} is over"
+        ((told,),) = rows(
+            db,
+            "SELECT count(*) FROM messages WHERE session_id = ? AND kind = 'process' AND instr(text, ?) > 0",
+            session,
+            called,
+        )
+        if told > 1:
+            yield f"the end of process {process} of session {session} is told {told} times"
+        if told and (chat, process, show_command(words)) in world.consumed:
+            yield f"the end of process {process} of session {session} is told, though its agent knew it"
+
+
+def what_was_asked_for_is_told(db: apsw.Connection, _: World) -> Iterator[str]:
+    """When all is quiet, every end that an agent asked for was told, or waits for its user's word."""
+    for session, process, state in rows(
+        db,
+        "SELECT sessions.id, process, processes.state FROM processes"
+        " JOIN sessions ON sessions.id = processes.session_id"
+        " JOIN routes ON routes.key = sessions.key AND routes.session_id = sessions.id"
+        " WHERE notify = 1 AND consumed = 0 AND quarantined_at IS NULL AND suspended_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = sessions.id AND open = 1)",
+    ):
+        yield f"process {process} of session {session} is {state}, and nobody was told"
+
+
+def a_match_is_of_the_run_before(db: apsw.Connection, _: World) -> Iterator[str]:
+    """A match starts a run only right after the run that started the process, and heard it while it went on."""
+    for session, key, generation in rows(
+        db,
+        "SELECT session_id, key, generation FROM messages WHERE key LIKE 'match.%' AND NOT EXISTS (SELECT 1 FROM runs"
+        " WHERE runs.session_id = messages.session_id AND runs.generation = messages.generation - 1"
+        " AND runs.closed_at = messages.at AND key LIKE 'match.' || runs.generation || '.%')",
+    ):
+        yield f"{key} of session {session} was told in run {generation}"
+
+
+PROCESSES_AFTER_BOOT: tuple[Check, ...] = (
+    no_process_outlives_its_owner,
+    nobody_else_is_harmed,
+    what_is_left_is_marked,
+    an_end_is_told_once,
+    a_match_is_of_the_run_before,
+)
+PROCESSES_AT_THE_END: tuple[Check, ...] = (what_was_asked_for_is_told,)

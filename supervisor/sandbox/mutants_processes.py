@@ -1,0 +1,130 @@
+"""Bugs of the field, planted in what background processes do to their session, and in who ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors import processes, session, session_actor
+from greenroom.actors.acts import Confirm
+from greenroom.actors.draft import Draft
+from greenroom.actors.events import Matched, ProcessHeard
+from greenroom.actors.keeper import Keeper
+from greenroom.actors.keys import process_key
+from greenroom.actors.process_facts import ProcessConsumed
+from greenroom.actors.state import Idle
+from greenroom.storage import statements, unfinished
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+
+if TYPE_CHECKING:
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+PATIENT = Policy(attempts_max=9, unclean_boots_max=99)
+
+
+def _hears_late_matches(real: Callable[..., Any]) -> Any:
+    """A match counts whenever it comes, also when the run that started its process is over."""
+
+    def step(state: Any, event: Any, now: float, rules: Any) -> Any:
+        if isinstance(event, Matched) and isinstance(state.phase, Idle):
+            draft = Draft(state, now)
+            processes.hear_match(draft, event)
+            session._go_on(draft, rules)  # noqa: SLF001 - the bug is planted in there
+            return draft.result()
+        return real(state, event, now, rules)
+
+    return step
+
+
+def _forgets_who_looked(_: object) -> Any:
+    """That the agent looked after its process is confirmed, and not remembered."""
+
+    def consume(draft: Draft, event: ProcessHeard) -> None:
+        draft.do(Confirm(draft.generation, process_key(event.id)))
+
+    return consume
+
+
+def _nothing(_: object) -> Any:
+    return lambda *_args: None
+
+
+def _sweeps_nothing(_: object) -> Any:
+    return lambda _keeper, then: then()
+
+
+def _ends_nothing(_: object) -> Any:
+    return lambda _keeper, then, at_once=False: then()  # noqa: ARG005 - as the real one is called
+
+
+def _watches_and_talks_on(told: Scenario, seed: int) -> None:
+    told.says(f"m{seed} process:watch answer")
+    told.advance(7)
+    told.says("m900 answer")
+    told.rest()
+
+
+def _looks_after_it(told: Scenario, seed: int) -> None:
+    told.says(f"m{seed} process:{('kill', 'wait', 'log')[seed % 3]} answer")
+    told.rest()
+
+
+def _dies_beside_it(told: Scenario, seed: int) -> None:
+    told.says(f"m{seed} process:forget answer")
+    told.advance(2)
+    told.restart()
+    told.advance(10)  # The most stubborn is ended by then.
+    told.world.mistakes.extend(str(each) for each in told.broken(at_rest=False))
+
+
+def _ends_beside_it(told: Scenario, seed: int) -> None:
+    told.says(f"m{seed} process:forget answer")
+    told.advance(2)
+    told.drain()
+
+
+MUTANTS = (
+    Mutant(
+        "stale-generation watch event starts a run",
+        "a match is heard although the run that started the process is over",
+        (Swap(session_actor, "step", _hears_late_matches),),
+        frozenset({"a_match_is_of_the_run_before"}),
+        story(_watches_and_talks_on, policy=PATIENT),
+    ),
+    Mutant(
+        "killed process's completion starts a run",
+        "the end of a process is told though the agent waited for it, read it or ended it",
+        (Swap(session, "consume_process", _forgets_who_looked),),
+        frozenset({"an_end_is_told_once"}),
+        story(_looks_after_it, policy=PATIENT),
+    ),
+    Mutant(
+        "a completion is kept in memory",
+        "a session whose process ended is not woken by a boot",
+        (Swap(unfinished, "read_untold", lambda _: lambda _db, _session: {}),),
+        frozenset({"what_was_asked_for_is_told"}),
+        story(_dies_beside_it, policy=PATIENT),
+    ),
+    Mutant(
+        "a telling is not written down",
+        "that the end of a process was told is known to the session's actor only",
+        (Swap(statements.STATEMENTS, ProcessConsumed, _nothing),),
+        frozenset({"what_was_asked_for_is_told"}),
+        story(_dies_beside_it, policy=PATIENT),
+    ),
+    Mutant(
+        "processes of a dead owner live on",
+        "a boot does not look for what the process before it left running",
+        (Swap(Keeper, "sweep", _sweeps_nothing),),
+        frozenset({"no_process_outlives_its_owner", "what_is_left_is_marked"}),
+        story(_dies_beside_it, policy=PATIENT),
+    ),
+    Mutant(
+        "an orderly end leaves processes behind",
+        "a drain does not end what agents started",
+        (Swap(Keeper, "end_all", _ends_nothing),),
+        frozenset({"an_orderly_end_leaves_no_process"}),
+        story(_ends_beside_it, policy=PATIENT),
+    ),
+)
