@@ -157,7 +157,8 @@ def _tell_of_interruption(
 
 def _tell_of_lapse(draft: Draft, question: Question, lapse: Lapse) -> str:
     """Let the agent know that what its user says now is no answer: the question was over before."""
-    note_lapse(draft, question, lapse)
+    if draft.tail.asking:  # Else it is told there already, by a process that waited.
+        note_lapse(draft, question, lapse)
     text = lapsed_note(question.prompt, lapse)
     draft.append(note_key(draft.generation), Role.SYSTEM, text, kind=MessageKind.RECOVERY_NOTE)
     return text

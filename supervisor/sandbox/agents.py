@@ -11,7 +11,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.model import Message, MessageKind, Role, ToolPolicy
-from greenroom.actors.ports import Conclusion, ProviderError, ToolFailedError, ToolInDoubtError, Turn
+from greenroom.actors.ports import (
+    Conclusion,
+    ProviderError,
+    QuestionTimedOutError,
+    QuestionUndeliveredError,
+    ToolFailedError,
+    ToolInDoubtError,
+    Turn,
+)
 from greenroom.actors.simulation import WALL
 from greenroom.supervisor.sandbox.agents_background import PROCESS_STEPS, use_process
 from greenroom.supervisor.sandbox.happening import AGENT
@@ -22,8 +30,11 @@ if TYPE_CHECKING:
 ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn")
 TOOLS = ("pure", "keyed", "once", "ask")
 CUTS = ("before", "after")
-WORKS = ("say", "progress", "refusing", "question", "nap", "doze", "thread", "outage", "listen")
-STEPS = (*PROCESS_STEPS, *TOOLS, *TOOLS, *WORKS)
+ASKS = ("question", "pick", "hurried")
+WORKS = ("say", "progress", "refusing", "nap", "doze", "thread", "outage", "listen")
+STEPS = (*PROCESS_STEPS, *TOOLS, *TOOLS, *ASKS, *WORKS)
+HASTE_S = 30.0
+"""How long an answer is waited for by who is in a hurry (`hurried`)."""
 QUEUE_S = 1_000.0
 """How long a session that was found fresh may wait until it is resumed."""
 
@@ -120,8 +131,8 @@ class ScriptedAgent:
                 await self._tool(turn, step, ToolPolicy(directive), cut)
             case "refusing":
                 await self._failing_tool(turn, step)
-            case "question":
-                await self._ask(turn, f"{step} asks back?")
+            case "question" | "pick" | "hurried":
+                await self._ask_as(turn, step, directive)
             case "nap":
                 await asyncio.sleep(3)
             case "doze":
@@ -162,12 +173,26 @@ class ScriptedAgent:
         self._world.kills[name] += 1
         return True
 
-    async def _ask(self, turn: Turn, prompt: str) -> None:
+    async def _ask_as(self, turn: Turn, step: str, directive: str) -> None:
+        prompt, choices = f"{step} asks back?", () if directive == "question" else ("left", "right")
+        if directive != "hurried":
+            await self._ask(turn, prompt, choices)
+            return
+        try:
+            await self._ask(turn, prompt, choices, HASTE_S)
+        except (QuestionTimedOutError, QuestionUndeliveredError) as error:
+            await turn.say(f"({type(error).__name__}) ")
+
+    async def _ask(
+        self, turn: Turn, prompt: str, choices: tuple[str, ...] = (), timeout_s: float | None = None
+    ) -> None:
         """While somebody is asked nobody works."""
         key = str(turn.session)
         self._world.resting[key] = self._world.begun[key] = self._world.now
-        await turn.ask_user(prompt)
-        self._works(key)
+        try:
+            await turn.ask_user(prompt, choices, timeout_s)
+        finally:
+            self._works(key)
 
     async def _tool(self, turn: Turn, name: str, policy: ToolPolicy, cut: str) -> None:
         world, effect = self._world, (str(turn.session), policy.value, name)

@@ -26,6 +26,7 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
     rows,
     visible,
 )
+from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, ASKING_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_processes import PROCESSES_AFTER_BOOT, PROCESSES_AT_THE_END
@@ -331,6 +332,7 @@ AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,
     *FRESH_AFTER_BOOT,
     *BUSY_AFTER_BOOT,
+    *ASKING_AFTER_BOOT,
     the_file_is_whole,
     what_was_said_is_stored_once,
     what_is_stored_is_answered,
@@ -351,4 +353,5 @@ AT_THE_END: tuple[Check, ...] = (
     *FRESH_AT_THE_END,
     *PROCESSES_AT_THE_END,
     *BUSY_AT_THE_END,
+    *ASKING_AT_THE_END,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from greenroom.actors.model import Attachment
 from greenroom.supervisor.sandbox.agents import CUTS, ENDINGS, STEPS, TOOLS
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
+from greenroom.supervisor.sandbox.replies import Replies
 from greenroom.supervisor.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ ROUNDING_S = 1e-6
 
 CUT = 0.15
 """How many calls of tools are cut off by the end of the process."""
+GLANCES_MAX = 4
+"""How often persons look by themselves, and not when all is quiet."""
 ATTACH_EVERY = 3
 """With every so-manieth message something comes."""
 
@@ -33,7 +37,7 @@ class Plan:
 
     at: float
     number: int
-    do: Callable[[], None] = field(compare=False)
+    do: Callable[[], object] = field(compare=False)
 
 
 class People:
@@ -46,7 +50,9 @@ class People:
         self._parts = parts
         self._orders = count(1)
         self._plans: list[Plan] = []
+        self._replies = Replies(world, split_dice(rng))
         self._draw(mix)
+        self._draw_glances()
         for network in world.networks:
             network.server.mix_up = self._mix_up
 
@@ -62,7 +68,7 @@ class People:
 
     def reply(self) -> bool:
         """Answer the newest question in each chat; True if there was one that had no answer yet."""
-        replies = [self._reply(chat) for network in self._world.networks for chat in network.chats]
+        replies = [self._replies.reply(chat) for network in self._world.networks for chat in network.chats]
         return any(replies)
 
     def _draw(self, mix: Mix) -> None:
@@ -82,6 +88,17 @@ class People:
             self._plan(at, chat, f"u{n}", text, attached)
             if again_s is not None and self._parts.happens(f"m{n}.again"):
                 self._plan(at + again_s, chat, f"u{n}", text, attached)
+        self._plans.sort()
+
+    def _draw_glances(self) -> None:
+        """Now and then somebody looks, and answers what is asked, or presses a button of long ago."""
+        rng = self._rng
+        chats = [chat for network in self._world.networks for chat in network.chats]
+        for n in range(1, rng.randint(0, GLANCES_MAX) + 1):
+            chat, at, again = rng.choice(chats), rng.expovariate(1.0) * 40.0, rng.random() < 0.4
+            if self._parts.happens(f"glance{n}"):
+                act = self._replies.press_again if again else self._replies.reply
+                self._plans.append(Plan(at, len(self._plans), partial(act, chat)))
         self._plans.sort()
 
     def _draw_words(self) -> list[str]:
@@ -114,20 +131,3 @@ class People:
             self._world.say(chat, update_id, text, attachments)
 
         self._plans.append(Plan(at, len(self._plans), say))
-
-    def _reply(self, chat: SessionKey) -> bool:
-        world = self._world
-        server = world.network_of(chat).server
-        said = (server.message(f"m{n}") for n in range(1, server.posts + 1))
-        shown = [each for each in said if each.chat == chat]  # Who read a question can answer when it was removed.
-        asks = [each for each in shown if "back?" in each.text or "- yes" in each.text]
-        if not asks or (chat.platform, asks[-1].id) in world.replied:
-            return False
-        world.replied.update((chat.platform, each.id) for each in asks)
-        number = len(world.said) + 1
-        text = f"r{number}"
-        if "- yes" in asks[-1].text:
-            text = self._rng.choice(("yes", "no", text))
-            world.granted[str(chat)] += text == "yes"
-        world.say(chat, f"v{number}", text)
-        return True

@@ -80,6 +80,7 @@ class Simulation:
                 rng.randint(1, mix.chats_max),
                 text_max=rng.choice((4096, 4096, 60)),
                 edit_min_s=rng.choice((0.0, 1.0)),
+                buttons=rng.choice((False, True)),
             )
             for n in range(1, rng.choice((1, 1, 2)) + 1)
         )

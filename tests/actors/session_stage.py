@@ -81,7 +81,7 @@ def asking() -> Session:
 
 def interrupted_asking(**changes: Any) -> Session:
     question = replace(QUESTION, after=InboxId(2))
-    tail = Tail(TailKind.ASKED, 900.0, Seq(2), Seq(1))
+    tail = Tail(TailKind.ASKED, 900.0, Seq(2), Seq(1), asking=True)
     return fresh(**{"generation": G1, "run": run(), "tail": tail, "question": question, "segment": 1, **changes})
 
 

@@ -89,6 +89,7 @@ QUESTION = Question("question", "Which?", timeout_s=600.0, asked_at=NOW, deliver
 RUN = OpenRun(G, Epoch(1), G, RunCause.INBOUND, 1, NOW, NOW)
 EMPTY = Snapshot(S, SessionKey("web", "bot", "ann"), Epoch(1), Generation(0), Tail(), awaited=AWAITED)
 OPEN = replace(EMPTY, generation=G, run=RUN, tail=Tail(TailKind.USER, NOW, Seq(1), Seq(1)))
+ASKED = replace(OPEN, tail=Tail(TailKind.ASKED, NOW, Seq(2), Seq(1), asking=True))
 
 
 def _after(session: Session, *events: Event) -> Session:
@@ -102,9 +103,9 @@ RUNNING = _after(IDLE, Arrived(replace(MESSAGE, id=InboxId(1))))
 PHASES: dict[str, Session] = {
     "Idle": IDLE,
     "Interrupted": open_session(OPEN),
-    "Interrupted, question open": open_session(replace(OPEN, question=QUESTION, segment=1)),
+    "Interrupted, question open": open_session(replace(ASKED, question=QUESTION, segment=1)),
     "Interrupted, question lapsed": open_session(
-        replace(OPEN, question=replace(QUESTION, lapsed=Lapse.TIMED_OUT), segment=1)
+        replace(ASKED, question=replace(QUESTION, lapsed=Lapse.TIMED_OUT), segment=1)
     ),
     "Interrupted, put off": _after(RUNNING, RunEnded(G, PutOff("overloaded"))),
     "Running": RUNNING,

@@ -296,3 +296,25 @@ def test_what_waits_behind_a_question_waits_no_longer_than_that() -> None:
     assert of(ArmIdle, after(session, IdleRang(), now=NOW + 20)[1]) == [ArmIdle(40.0)]
     _, effects = after(session, IdleRang(), now=NOW + 60)
     assert len(of(RunOpened, effects)) == len(of(QuestionLapsed, effects)) == 1
+
+
+def test_a_lapse_that_the_transcript_tells_of_is_not_told_again_after_a_restart() -> None:
+    """Found by seed 720137: the session could not be woken any more."""
+
+    async def agent(turn: Turn) -> str:
+        with pytest.raises(QuestionTimedOutError):
+            await turn.ask_user("Which?", timeout_s=60)
+        await asyncio.sleep(600)
+        return f"white: {turn.text}"
+
+    with Scenario(agent) as room:
+        room.says("paint")
+        room.advance(100)
+        room.restart()
+        room.rest()
+        assert room.decisions() == ["AWAITING_USER"]
+        room.says("red")
+        room.rest()
+        assert room.visible() == ["Which?", "white: paint\nred"]
+        assert [row.kind for row in room.transcript()].count("lapsed") == 1
+        assert room.broken() == []
