@@ -121,7 +121,8 @@ class Disk:
         self._opened: dict[str, File] = {}
         self._armed: list[_Armed] = []
         self.vfs_name = f"greenroom-disk-{next(_numbers)}"
-        self._vfs: Vfs | None = Vfs(self, self.vfs_name)
+        self._vfs = Vfs(self, self.vfs_name)  # Kept to the end: connections that are open still use it.
+        self._mounted = True
 
     def __enter__(self) -> Self:
         return self
@@ -131,9 +132,9 @@ class Disk:
 
     def unmount(self) -> None:
         """Withdraw the name from SQLite; idempotent. Open connections stay usable; close them."""
-        vfs, self._vfs = self._vfs, None  # It knows us: the bytes are to go with the last who knows us, not later.
-        if vfs is not None:
-            vfs.unregister()
+        if self._mounted:
+            self._mounted = False
+            self._vfs.unregister()
 
     # What the plan of a test or a scenario says.
 

@@ -2,6 +2,7 @@
 # ruff: noqa: N802, ARG002, FBT001 - SQLite names these methods and their arguments.
 
 import ctypes
+import weakref
 from typing import TYPE_CHECKING, cast
 
 import apsw
@@ -104,9 +105,20 @@ class OpenFile:
 
 
 class Vfs(apsw.VFS):
+    """The disk keeps it, and every open file keeps the disk; it knows the disk weakly, so that the bytes go with the last
+    who uses them and not with the collector's next round. SQLite holds no reference of its own.
+    """
+
     def __init__(self, disk: "Disk", name: str) -> None:
-        self._disk = disk
+        self._weak = weakref.ref(disk)
         super().__init__(name, None)  # No base: nothing here can touch a real disk.
+
+    @property
+    def _disk(self) -> "Disk":
+        disk = self._weak()
+        if disk is None:
+            raise apsw.CantOpenError("this simulated disk has gone")
+        return disk
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
