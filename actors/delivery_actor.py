@@ -144,7 +144,7 @@ class DeliveryActor(PooledActor):
             tell=lambda number, outcome: self._tell(_Returned(number, outcome)),
             ring=lambda: self._tell(_CallLate()),
         )
-        self._early: list[Opened | Filled | LiveText] | None = []  # None: what was owed at the start is known
+        self._early: list[Opened | Filled | LiveText] | None = []  # None: what is owed from before is known
         self._hearsay = Hearsay()
         self._report_dead = report_dead
         self._reread = False
@@ -214,12 +214,18 @@ class DeliveryActor(PooledActor):
             self._calling.plan_typing(session)
 
     def _read_owed(self) -> None:
+        self._hold_words()
         if self._hearsay.reading:
             self._reread = True  # The answer under way may be older than what this is about.
         else:
             self._reread = False
             self._hearsay.begin()
             self._store.read(self._account, lambda answer: self._tell(_OwedRead(answer)))
+
+    def _hold_words(self) -> None:
+        """From here on words wait until the store has said what came before them."""
+        if self._early is None:
+            self._early = []
 
     def _take_up(self, answer: ReadAnswer) -> None:
         if not isinstance(answer, tuple):
@@ -228,11 +234,12 @@ class DeliveryActor(PooledActor):
             return
         for session, deliveries in self._hearsay.found(row for row in answer if isinstance(row, Delivery)):
             self._feed(session, TakenUp(session, deliveries))
+        if self._reread:
+            self._read_owed()
+            return
         early, self._early = self._early, None
         for message in early or ():
             self._feed(message.session, message)
-        if self._reread:
-            self._read_owed()
 
     # Lanes: receive, write, adopt, act
 

@@ -372,6 +372,25 @@ def test_it_asks_again_when_the_store_cannot_say_what_is_owed() -> None:
         assert made.server.texts(ANN) == ["one"]
 
 
+def test_what_is_said_after_a_reread_waits_until_the_store_has_told_what_came_before() -> None:
+    with house(DeliveryClass.NONE) as made:  # No anchor keeps the place of what is not said yet.
+        made.open(ANN, "a")
+        made.settle(5)
+        read = made.store.read
+        silences = [ReadFailed("the disk is busy")] * 3
+
+        def trouble(query: Query, then: Callable[[ReadAnswer], None]) -> None:
+            then(silences.pop()) if silences and isinstance(query, OwedOf) else read(query, then)
+
+        made.store.read = trouble  # type: ignore[method-assign]
+        made.write(DeliveryFilled("a", "one", 1.0))  # Whoever filled it died, or cannot tell: the row alone knows.
+        made.actor.tell(Reread())
+        made.fill(ANN, "b", "two")
+        made.settle(20)
+
+        assert made.server.texts(ANN) == ["one", "two"]
+
+
 def test_a_message_it_does_not_know_ends_in_a_named_error() -> None:
     with house() as made, pytest.raises(TypeError, match="takes the messages of"):
         made.actor.ask("hello", timeout=5)
