@@ -105,8 +105,9 @@ class OpenFile:
 
 
 class Vfs(apsw.VFS):
-    """The disk keeps it, and every open file keeps the disk; it knows the disk weakly, so that the bytes go with the last
-    who uses them and not with the collector's next round. SQLite holds no reference of its own.
+    """Kept by its disk, which every open file keeps; SQLite holds no reference of its own.
+
+    It knows the disk weakly, so that the bytes go with the last who uses them, and not with the collector's next round.
     """
 
     def __init__(self, disk: "Disk", name: str) -> None:

@@ -74,8 +74,8 @@ def decide_drain(drain: Drain, *, now: float, policy: Policy) -> MarkRuns | Wait
     """Say the next thing to do. Ends for every course of events, at the latest with the last of the three limits.
 
     No new run is started from the first call on; that a run appears late (it was starting) is handled all the same.
-    A boot is clean when its runs are over, or marked and let go; hung agents do not make it a crash. A session that does
-    not even say so (the disk has not taken what it wrote before) may have left no mark, and makes it one.
+    A boot is clean when its runs are over, or marked and let go; hung agents do not make it a crash. A session that
+    does not even say so (the disk has not taken what it wrote before) may have left no mark, and makes it one.
     """
     waits_until = drain.began_at + policy.drain_s
     left = drain.interrupted | drain.running
