@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.acts import ArmAlarm, CancelAlarms, Confirm, ReportRun
 from greenroom.actors.events import Alarm, Asked
-from greenroom.actors.facts import PressTurnedAway, QuestionAnswered, QuestionAsked, QuestionLapsed, RunProgressed
+from greenroom.actors.facts import InboundSettled, QuestionAnswered, QuestionAsked, QuestionLapsed, RunProgressed
 from greenroom.actors.keys import lapsed_row_key, question_row_key
 from greenroom.actors.lines import OVER_LINE, lapsed_text, with_choices
 from greenroom.actors.model import DeliveryKind, Lapse, MessageKind, Question, Role, StoredInbound
@@ -52,7 +52,7 @@ def turn_presses_away(draft: Draft) -> None:
     own = {None, question.delivery if question is not None else None}
     late = [inbound for inbound in draft.waiting if inbound.answers not in own]
     for inbound in late:
-        draft.write(PressTurnedAway(draft.id, inbound.id, draft.generation))
+        draft.write(InboundSettled(draft.id, inbound.id, draft.generation))
         draft.say_line(f"over.{inbound.id}", OVER_LINE, reply_to=inbound.reply_to)
     if late:
         draft.waiting = tuple(inbound for inbound in draft.waiting if inbound.answers in own)

@@ -6,7 +6,15 @@ from msgspec.structs import replace
 
 from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor
 from greenroom.actors.events import Alarm
-from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundTaken, MessageAppended, RunProgressed
+from greenroom.actors.facts import (
+    DeliveryFilled,
+    DeliveryOpened,
+    Fact,
+    InboundSettled,
+    InboundTaken,
+    MessageAppended,
+    RunProgressed,
+)
 from greenroom.actors.keys import answer_key, line_key, tool_result_row_key, user_message_key
 from greenroom.actors.lines import CUT_RESULT
 from greenroom.actors.model import (
@@ -162,6 +170,7 @@ class Draft:
             attachments=inbound.attachments,
         )
         self.write(InboundTaken(self.id, inbound.id, self.generation, message.seq))
+        self.write(*(InboundSettled(self.id, edit, self.generation) for edit in inbound.edits))
         return message
 
     def close_calls(self, generation: Generation, *, at: float | None = None) -> None:

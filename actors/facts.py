@@ -52,6 +52,14 @@ class InboundTaken(Struct, frozen=True):
     seq: Seq
 
 
+class InboundSettled(Struct, frozen=True):
+    """A stored inbound is done with and became no row: withdrawn, a change of another one, or a late press."""
+
+    session_id: SessionId
+    inbox_id: InboxId
+    generation: Generation
+
+
 class RunOpened(Struct, frozen=True):
     """A run starts: the session's generation is now the run's. Refused unless it is the next one."""
 
@@ -146,14 +154,6 @@ class QuestionAnswered(Struct, frozen=True):
     key: str
     answer: str
     at: float
-
-
-class PressTurnedAway(Struct, frozen=True):
-    """A stored inbound pressed a button of a question that is over; written with the line that says so."""
-
-    session_id: SessionId
-    inbox_id: InboxId
-    generation: Generation
 
 
 class QuestionLapsed(Struct, frozen=True):
@@ -262,6 +262,7 @@ class InboundRefused(Struct, frozen=True):
 Fact = (
     InboundStored
     | InboundTaken
+    | InboundSettled
     | RunOpened
     | RunProgressed
     | RunMarked
@@ -273,7 +274,6 @@ Fact = (
     | QuestionAsked
     | QuestionAnswered
     | QuestionLapsed
-    | PressTurnedAway
     | DeliveryOpened
     | DeliveryFilled
     | DeliveryMoved

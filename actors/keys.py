@@ -75,6 +75,11 @@ def user_message_key(inbox_id: InboxId) -> str:
     return f"user.{inbox_id}"
 
 
+def changed_key(inbox_id: InboxId) -> str:
+    """Name the row that tells of a change which came too late."""
+    return f"changed.{inbox_id}"
+
+
 def inbox_id_of(user_message: str) -> InboxId:
     """Read `user_message_key` backwards; 0 for a row that no inbound became, such as an imported one."""
     digits = user_message.removeprefix("user.")

@@ -42,6 +42,7 @@ class MessageKind(StrEnum):
 
     TEXT = "text"
     RECOVERY_NOTE = "recovery_note"  # system: tells the agent that it was interrupted; never the user's words
+    CHANGED = "changed"  # system: the user changed a message that a run has, or had
     QUESTION = "question"  # assistant: asks the user, the run waits for the answer
     LAPSED = "lapsed"  # system: a question is over without an answer
     STOPPED = "stopped"  # system: the user stopped the run
@@ -98,6 +99,13 @@ class Message(Struct, frozen=True):
     attachments: tuple[Attachment, ...] = ()  # what came with the user's words, which may then be none
 
 
+class Change(StrEnum):
+    """What a user did to a message that is there already."""
+
+    EDIT = "edit"
+    DELETE = "delete"
+
+
 class Inbound(Struct, frozen=True):
     """What a platform received, before it is a message. Identified by (platform, account, update id)."""
 
@@ -109,6 +117,7 @@ class Inbound(Struct, frozen=True):
     reply_to: str | None = None  # the platform's id of the user's message, to anchor the answer to
     attachments: tuple[Attachment, ...] = ()  # with one, the text may be empty
     answers: str | None = None  # it is a press of a button: the `Choices.question` of what was pressed
+    change: Change | None = None  # of the message whose id is `reply_to`; its text now is `text`
 
 
 class StoredInbound(Struct, frozen=True):
@@ -121,6 +130,8 @@ class StoredInbound(Struct, frozen=True):
     reply_to: str | None = None
     attachments: tuple[Attachment, ...] = ()
     answers: str | None = None  # the key of the delivery whose button was pressed
+    change: Change | None = None  # then it is no message, and never handed to a run
+    edits: tuple[InboxId, ...] = ()  # the changes that made this text of it; handed to the run with it
 
 
 class Receipt(Struct, frozen=True):

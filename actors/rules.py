@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class LateChange(StrEnum):
+    """What an edit or a deletion means that comes when a run has the message already."""
+
+    TELL = "tell"  # the agent reads of it in the transcript, with its next run
+    IGNORE = "ignore"  # it is kept with what came in, and nothing else
+
+
 class Reset(StrEnum):
     """When a conversation begins anew by itself, at its user's next message."""
 
@@ -44,6 +51,7 @@ class Rules:
     transcript_window: int = 200  # rows an agent reads unless it asks for more
     progress_every_s: float = 10.0  # how often a sign of life is written down while words stream
     answer_max: int = 1_000_000  # characters of one answer; the rest is cut, and said so
+    late_change: LateChange | str = LateChange.TELL
     reset: Reset | str = Reset.NONE
     reset_after_s: float = 86_400.0  # of silence, for `idle`
     reset_hour: int = 4  # 0 to 23, for `daily`

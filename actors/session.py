@@ -21,6 +21,7 @@ from greenroom.actors.acts import (
     ShowText,
     ShowTyping,
 )
+from greenroom.actors.amending import settle_changes
 from greenroom.actors.asking import (
     answer_to,
     give_up_waiting,
@@ -134,6 +135,8 @@ def step(  # noqa: C901, PLR0912 - one line an event
             return session, Effects()  # Late: a timer, a tool or a run that outlived its turn.
         return _step_run(session, phase, event, now, rules)
     draft = Draft(session, now)
+    if any(each.change is not None for each in draft.waiting):
+        settle_changes(draft, rules)
     match event:
         case Arrived(inbound):
             _arrive(draft, inbound, rules)
@@ -214,6 +217,8 @@ def _step_run(  # noqa: C901, PLR0912 - one line an event
 def _arrive(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
     if inbound.id > draft.cursor and not draft.succeeded:  # Else it was there already when the session was loaded.
         draft.cursor, draft.waiting = inbound.id, (*draft.waiting, inbound)
+        if inbound.change is not None:
+            settle_changes(draft, rules)
     _go_on(draft, rules)
 
 

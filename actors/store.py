@@ -128,7 +128,7 @@ class Unfinished(Struct, frozen=True):
     generation: Generation
     run: OpenRun | None
     tail: Tail
-    waiting: int  # inbound stored and not handed to a run
+    waiting: int  # messages stored and not handed to a run
     routed: bool  # the chat's key still leads to this session
     suspended: bool = False
     quarantined: bool = False

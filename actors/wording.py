@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import assert_never
 
 from greenroom.actors.lines import COMMAND_MAX, how_it_ended, shorten
-from greenroom.actors.model import InterruptReason, Lapse, TailKind, ToolCall
+from greenroom.actors.model import Change, InterruptReason, Lapse, TailKind, ToolCall
 from greenroom.actors.process import Match, ProcessEnding, ProcessId, show_command
 from greenroom.actors.times import read_time
 
@@ -78,6 +78,15 @@ def how_process_is_called(process_id: ProcessId, command: tuple[str, ...]) -> st
     """Begin a note about a process, which is not the user's word."""
     shown = shorten(show_command(command), COMMAND_MAX)
     return f"[automatic note, not from the user] The background process {process_id} that you started ({shown})"
+
+
+def change_note(change: Change | None, message_id: str | None, text: str) -> str:
+    """Tell the agent of a change to a message that it was given before. Never shown as the user's words."""
+    if change is Change.DELETE:
+        return f"[automatic note, not from the user] The user deleted an earlier message ({message_id})."
+    return (
+        f"[automatic note, not from the user] The user edited an earlier message ({message_id}); it now reads: {text}"
+    )
 
 
 def user_notice(reason: InterruptReason | str) -> str:

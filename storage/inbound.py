@@ -2,7 +2,7 @@
 
 import apsw
 
-from greenroom.actors.facts import InboundStored
+from greenroom.actors.facts import InboundSettled, InboundStored
 from greenroom.actors.model import InboxId, Receipt, SessionId
 from greenroom.storage.rows import Contradiction, Crowded, one_row, read_key, write_attachments
 
@@ -16,8 +16,8 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
     session_id = _route(db, key) or _new_session(db, key, fact.at)
     row = db.execute(
         "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, attachments, answers,"
-        " sent_at, at, epoch)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
+        " change, sent_at, at, epoch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
         " ON CONFLICT (platform, account, update_id) DO NOTHING RETURNING id",
         (
             session_id,
@@ -29,6 +29,7 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
             inbound.reply_to,
             write_attachments(inbound.attachments),
             inbound.answers,
+            inbound.change,
             inbound.sent_at,
             fact.at,
             fact.epoch,
@@ -80,3 +81,15 @@ def _first_receipt(db: apsw.Connection, fact: InboundStored) -> Receipt:
     if row is None or row[2:] != (str(inbound.key), inbound.text):
         raise Contradiction(f"update {inbound.update_id!r} was stored before with another text, or from another chat")
     return Receipt(InboxId(row[0]), SessionId(row[1]), read_key(row[2]), repeated=True)
+
+
+def inbound_settled(db: apsw.Connection, fact: InboundSettled) -> None:
+    """Done with, without a row of its own. Raises Contradiction for one that was handed to a run."""
+    db.execute(
+        "UPDATE inbox SET generation = ? WHERE id = ? AND session_id = ? AND generation IS NULL",
+        (fact.generation, fact.inbox_id, fact.session_id),
+    )
+    if not db.changes():
+        row = one_row(db, "SELECT session_id, generation, seq FROM inbox WHERE id = ?", (fact.inbox_id,))
+        if row != (fact.session_id, fact.generation, None):
+            raise Contradiction(f"inbound {fact.inbox_id} was settled otherwise")

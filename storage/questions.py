@@ -4,7 +4,7 @@ import json
 
 import apsw
 
-from greenroom.actors.facts import PressTurnedAway, QuestionAnswered, QuestionAsked, QuestionLapsed
+from greenroom.actors.facts import QuestionAnswered, QuestionAsked, QuestionLapsed
 from greenroom.actors.model import Generation, InboxId, Lapse, Question, SessionId
 from greenroom.storage.rows import Contradiction, Row, one_row
 
@@ -63,17 +63,6 @@ def question_lapsed(db: apsw.Connection, fact: QuestionLapsed) -> None:
         sql = "SELECT lapsed FROM questions WHERE session_id = ? AND key = ?"
         if one_row(db, sql, (fact.session_id, fact.key)) != (fact.lapse,):
             raise Contradiction(f"question {fact.key!r} was answered, is over for another reason, or was never asked")
-
-
-def press_turned_away(db: apsw.Connection, fact: PressTurnedAway) -> None:
-    db.execute(
-        "UPDATE inbox SET generation = ? WHERE id = ? AND session_id = ? AND generation IS NULL",
-        (fact.generation, fact.inbox_id, fact.session_id),
-    )
-    if not db.changes():
-        sql = "SELECT session_id, generation, seq FROM inbox WHERE id = ?"
-        if one_row(db, sql, (fact.inbox_id,)) != (fact.session_id, fact.generation, None):
-            raise Contradiction(f"inbound {fact.inbox_id} was handed to a run, or never stored")
 
 
 def read_open_question(db: apsw.Connection, session_id: SessionId, work: Generation) -> Question | None:

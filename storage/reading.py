@@ -6,6 +6,7 @@ import apsw
 
 from greenroom.actors.keys import ASIDE, answer_key, line_key
 from greenroom.actors.model import (
+    Change,
     Delivery,
     Epoch,
     FreshCause,
@@ -171,13 +172,22 @@ def _open_run(db: apsw.Connection, session_id: SessionId) -> OpenRun | None:
 
 def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound, ...]:
     rows = db.execute(
-        "SELECT id, text, author, at, reply_to, attachments, answers FROM inbox"
+        "SELECT id, text, author, at, reply_to, attachments, answers, change FROM inbox"
         " WHERE session_id = ? AND generation IS NULL ORDER BY id",
         (session_id,),
     )
     return tuple(
-        StoredInbound(InboxId(inbox_id), text, author, at, reply_to, read_attachments(attached), answers)
-        for inbox_id, text, author, at, reply_to, attached, answers in rows
+        StoredInbound(
+            InboxId(inbox_id),
+            text,
+            author,
+            at,
+            reply_to,
+            read_attachments(attached),
+            answers,
+            Change(change) if change else None,
+        )
+        for inbox_id, text, author, at, reply_to, attached, answers, change in rows
     )
 
 

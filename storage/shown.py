@@ -15,7 +15,8 @@ SHOWN_MAX = 1_000
 """Most messages of one look, whatever was asked for."""
 
 _OWN = (
-    "SELECT update_id, text, attachments, at, id, generation FROM inbox WHERE session_id = ? ORDER BY id DESC LIMIT ?"
+    "SELECT update_id, text, attachments, at, id, generation FROM inbox"
+    " WHERE session_id = ? AND change IS NULL ORDER BY id DESC LIMIT ?"
 )
 
 _THEIRS = """
@@ -26,7 +27,7 @@ WHERE deliveries.session_id = ? AND message_ids <> '[]' ORDER BY deliveries.id D
 
 # A question that is open leaves its run open, and its user the word; so does a session that was set aside.
 _UNSETTLED = """
-SELECT EXISTS (SELECT 1 FROM inbox WHERE session_id = ? AND generation IS NULL)
+SELECT EXISTS (SELECT 1 FROM inbox WHERE session_id = ? AND generation IS NULL AND change IS NULL)
     OR EXISTS (SELECT 1 FROM runs WHERE session_id = ? AND open = 1 AND tail_kind <> 'ASKED')
     OR EXISTS (SELECT 1 FROM deliveries WHERE session_id = ? AND text IS NOT NULL
                AND state NOT IN ('delivered', 'dead'))

@@ -18,10 +18,10 @@ from greenroom.actors.facts import (
     DoubtTold,
     Fact,
     InboundRefused,
+    InboundSettled,
     InboundStored,
     InboundTaken,
     MessageAppended,
-    PressTurnedAway,
     QuestionAnswered,
     QuestionAsked,
     QuestionLapsed,
@@ -40,9 +40,9 @@ from greenroom.actors.facts import (
 )
 from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.forgetting import rows_forgotten
-from greenroom.storage.inbound import store_inbound
+from greenroom.storage.inbound import inbound_settled, store_inbound
 from greenroom.storage.processes import PROCESS_STATEMENTS
-from greenroom.storage.questions import press_turned_away, question_answered, question_asked, question_lapsed
+from greenroom.storage.questions import question_answered, question_asked, question_lapsed
 from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
 from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
 from greenroom.storage.succession import session_succeeded
@@ -330,6 +330,7 @@ def _must_agree(row: tuple[Any, ...] | None, wanted: tuple[Any, ...], what: str)
 STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     InboundStored: store_inbound,
     InboundTaken: _inbound_taken,
+    InboundSettled: inbound_settled,
     RunOpened: _run_opened,
     RunProgressed: _run_progressed,
     RunMarked: _run_marked,
@@ -341,7 +342,6 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     QuestionAsked: question_asked,
     QuestionAnswered: question_answered,
     QuestionLapsed: question_lapsed,
-    PressTurnedAway: press_turned_away,
     DeliveryOpened: _delivery_opened,
     DeliveryFilled: _delivery_filled,
     DeliveryMoved: _delivery_moved,

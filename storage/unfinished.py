@@ -54,7 +54,10 @@ FROM runs INDEXED BY runs_open CROSS JOIN sessions ON sessions.id = runs.session
 WHERE runs.open = 1
 """  # noqa: S608 - constants
 
-_WAITING = "SELECT session_id, count(*), max(at) FROM inbox INDEXED BY inbox_waiting WHERE generation IS NULL"
+_WAITING = (
+    "SELECT session_id, count(*), max(at) FROM inbox INDEXED BY inbox_waiting"
+    " WHERE generation IS NULL AND change IS NULL"
+)
 
 _SESSION = """
 SELECT sessions.key, sessions.generation,

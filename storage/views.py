@@ -121,8 +121,8 @@ _SESSION = """
 SELECT s.id, s.key, s.generation, s.created_at, s.suspended_at, s.quarantined_at, s.quarantine_reason,
     ifnull((SELECT max(seq) FROM messages WHERE session_id = s.id), 0),
     (SELECT at FROM messages WHERE session_id = s.id ORDER BY seq DESC LIMIT 1),
-    (SELECT count(*) FROM inbox WHERE session_id = s.id AND generation IS NULL),
-    (SELECT max(at) FROM inbox WHERE session_id = s.id AND generation IS NULL),
+    (SELECT count(*) FROM inbox WHERE session_id = s.id AND generation IS NULL AND change IS NULL),
+    (SELECT max(at) FROM inbox WHERE session_id = s.id AND generation IS NULL AND change IS NULL),
     (SELECT count(*) FROM (SELECT state FROM deliveries WHERE session_id = s.id ORDER BY id DESC LIMIT ?)
      WHERE state NOT IN ('open', 'delivered', 'dead')),
     r.epoch, r.tail_kind, r.interrupted_by
@@ -149,7 +149,7 @@ def _select_ids(only: Only | None) -> str:
             return "SELECT session_id FROM runs WHERE open = 1 AND session_id < ? ORDER BY session_id DESC LIMIT ?"
         case Only.WAITING:
             return (
-                "SELECT DISTINCT session_id FROM inbox WHERE generation IS NULL AND session_id < ?"
+                "SELECT DISTINCT session_id FROM inbox WHERE generation IS NULL AND change IS NULL AND session_id < ?"
                 " ORDER BY session_id DESC LIMIT ?"
             )
         case Only.OWING:
@@ -206,7 +206,7 @@ def read_store_status(db: apsw.Connection) -> StoreStatus:
         messages=_count(db, "SELECT max(id) FROM messages"),
         runs_open=_count(db, "SELECT count(*) FROM runs WHERE open = 1"),
         asking=_count(db, "SELECT count(*) FROM runs WHERE open = 1 AND tail_kind = 'ASKED'"),
-        inbound_waiting=_count(db, "SELECT count(*) FROM inbox WHERE generation IS NULL"),
+        inbound_waiting=_count(db, "SELECT count(*) FROM inbox WHERE generation IS NULL AND change IS NULL"),
         deliveries_owed=_count(
             db, "SELECT count(*) FROM deliveries WHERE state NOT IN ('delivered', 'dead') AND state <> 'open'"
         ),

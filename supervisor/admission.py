@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from greenroom.actors.model import Attachment, Inbound
+from greenroom.actors.model import Attachment, Change, Inbound
 from greenroom.supervisor.policy import Policy
 
 UPDATE_ID_MAX = 255
@@ -54,7 +54,9 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
     text = clean(inbound.text)
     if (refused := judge_attachments(inbound.attachments, policy)) is not None:
         return TurnAway(refused)
-    if not text.strip() and not inbound.attachments:
+    if inbound.change is not None and not inbound.reply_to:
+        return TurnAway("a change names the message that it changes, in reply_to")
+    if not text.strip() and not inbound.attachments and inbound.change is not Change.DELETE:
         return TurnAway("the message is empty; write some text")
     if len(text) > policy.text_max:
         return TurnAway(

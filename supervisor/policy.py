@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from greenroom.actors.model import InterruptReason, SessionKey
 from greenroom.actors.retention import DAY_S, Retention
-from greenroom.actors.rules import Busy, Reset, Rules
+from greenroom.actors.rules import Busy, LateChange, Reset, Rules
 
 AllowRule = Callable[[SessionKey], bool]
 
@@ -75,6 +75,7 @@ class Policy(Rules):
         for knob in fields(self):
             if isinstance(knob.default, int | float):
                 _check_number(knob.name, getattr(self, knob.name), knob.default)
+        object.__setattr__(self, "late_change", _read_choice("late_change", self.late_change, LateChange))
         object.__setattr__(self, "reset", _read_choice("reset", self.reset, Reset))
         object.__setattr__(self, "busy", _read_choice("busy", self.busy, Busy))
         _check_zone(self.reset_zone)

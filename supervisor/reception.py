@@ -168,6 +168,7 @@ def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Com
                 inbound.reply_to,
                 inbound.attachments,
                 inbound.answers,
+                inbound.change,
             )
             inside.wake(InboundCommitted(receipt, stored))
 

@@ -14,7 +14,7 @@ from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors.model import Attachment, Inbound, Receipt, SessionId, SessionKey
+from greenroom.actors.model import Attachment, Change, Inbound, Receipt, SessionId, SessionKey
 from greenroom.actors.pool import PoolRuntime
 from greenroom.actors.ports import BusyError
 from greenroom.platforms.agents.function import as_agent
@@ -105,6 +105,17 @@ class AsyncRoom(Room):
         """
         return await accepted(self._core.reception, _inbound(chat, id, text, author, sent_at, reply_to, attachments))
 
+    async def amend(
+        self, *, chat: str | SessionKey, id: str, of: str, text: str | None, attachments: Sequence[Attachment] = ()
+    ) -> Receipt:
+        """Take an edit (`text` is what the message says now) or a deletion (None) of a message.
+
+        `of` is the `reply_to` with which it was accepted, `id` the change's own. A message that waits is changed or
+        withdrawn; of one that a run has already the agent reads in the transcript (see `Policy.late_change`). Raises
+        what `accept` raises.
+        """
+        return await accepted(self._core.reception, _change(chat, id, of, text, attachments))
+
     async def answer(self, receipt: Receipt) -> str:
         """Wait for the final text that answers this message: an answer, or the honest line of a failure.
 
@@ -151,12 +162,28 @@ class BlockingRoom(Room):
         timeout_s: float | None = None,
     ) -> Receipt:
         """See `AsyncRoom.accept`. Raises TimeoutError when it is not on disk in time; it may still get there."""
+        return self._accept(_inbound(chat, id, text, author, sent_at, reply_to, attachments), timeout_s)
+
+    def _accept(self, inbound: Inbound, timeout_s: float | None) -> Receipt:
         future: Future[Receipt | Exception] = Future()
-        self._core.reception.accept(_inbound(chat, id, text, author, sent_at, reply_to, attachments), future.set_result)
+        self._core.reception.accept(inbound, future.set_result)
         answer = future.result(timeout_s)
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def amend(
+        self,
+        *,
+        chat: str | SessionKey,
+        id: str,
+        of: str,
+        text: str | None,
+        attachments: Sequence[Attachment] = (),
+        timeout_s: float | None = None,
+    ) -> Receipt:
+        """See `AsyncRoom.amend`. Raises TimeoutError when it is not on disk in time; it may still get there."""
+        return self._accept(_change(chat, id, of, text, attachments), timeout_s)
 
     def answer(self, receipt: Receipt, *, timeout_s: float | None = None) -> str:
         """See `AsyncRoom.answer`. Raises TimeoutError, too; the answer is not lost by that."""
@@ -344,6 +371,14 @@ def _inbound(
 ) -> Inbound:
     key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
     return Inbound(key, update_id, text, author, sent_at, reply_to, tuple(attachments))
+
+
+def _change(
+    chat: str | SessionKey, update_id: str, of: str, text: str | None, attachments: Sequence[Attachment]
+) -> Inbound:
+    key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
+    change = Change.DELETE if text is None else Change.EDIT
+    return Inbound(key, update_id, text or "", reply_to=of, attachments=tuple(attachments), change=change)
 
 
 def _text_of(answer: Message | NoAnswer) -> str:

@@ -87,6 +87,8 @@ class TreeActor(PooledActor):
     def on_receive(self, message: Any) -> None:  # noqa: C901, PLR0912 - pykka's signature; one line a message
         """Take one message of the roof."""
         match message:
+            case InboundCommitted(receipt, inbound) if inbound.change is not None:
+                self._tell_living(receipt.session_id, Arrived(inbound))  # It begins nothing, and is read with the rest.
             case InboundCommitted(receipt, inbound):
                 self._pass_on(receipt.session_id, receipt.key, Arrived(inbound))
             case ProcessReported(session_id, key, event):
@@ -322,7 +324,6 @@ class TreeActor(PooledActor):
         self._hooks.take_up(ward.key)  # It may have died after its commit and before its acts.
         self._hooks.concluded(ward.key)
         if not self._ending:
-            self._deciding.add(session_id)
             self._restart(session_id, f"{type(failure.error).__name__}: {failure.error}")
         self._resume_next()
         self._look_at_drain()

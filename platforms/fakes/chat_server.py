@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
 
-from greenroom.actors.model import Attachment, Inbound, SessionKey
+from greenroom.actors.model import Attachment, Change, Inbound, SessionKey
 from greenroom.actors.ports import Choices, Outgoing, SendRefusedError, TargetGoneError
 
 
@@ -130,6 +130,18 @@ class FakeChatServer:
             bells = tuple(self._bells)
         for bell in bells:
             bell()
+
+    def change(
+        self,
+        session: SessionKey,
+        update_id: str,
+        of: str,
+        change: Change,
+        text: str = "",
+        attachments: tuple[Attachment, ...] = (),
+    ) -> None:
+        """A person edits or deletes what was said as the update `of`."""
+        self._take_in(Inbound(session, update_id, text, None, reply_to=of, attachments=attachments, change=change))
 
     def visible(self, session: SessionKey) -> list[ChatMessage]:
         """What a person sees of the bot, oldest first."""

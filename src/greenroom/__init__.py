@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from greenroom.actors.model import Attachment, Inbound, Message, Receipt, SessionKey, ToolPolicy
+    from greenroom.actors.model import Attachment, Change, Inbound, Message, Receipt, SessionKey, ToolPolicy
     from greenroom.actors.ports import (
         Agent,
         BusyError,
@@ -43,6 +43,7 @@ _HOMES = {
     "Intent": "greenroom.supervisor.drain",
     "Policy": "greenroom.supervisor.policy",
     "Attachment": "greenroom.actors.model",
+    "Change": "greenroom.actors.model",
     "Choices": _PORTS,
     "Inbound": "greenroom.actors.model",
     "Message": "greenroom.actors.model",
@@ -75,6 +76,7 @@ __all__ = [
     "Attachment",
     "BlockingRoom",
     "BusyError",
+    "Change",
     "Choices",
     "Conclusion",
     "Door",

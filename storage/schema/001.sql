@@ -60,6 +60,7 @@ CREATE TABLE inbox (
     reply_to   TEXT,
     attachments TEXT,  -- JSON; NULL: none
     answers    TEXT,
+    change     TEXT CHECK (change IN ('edit', 'delete')),  -- of the message reply_to; NULL: a message
     sent_at    REAL,
     at         REAL NOT NULL,
     epoch      INTEGER NOT NULL,
@@ -78,7 +79,7 @@ CREATE TABLE messages (
     key          TEXT NOT NULL,
     role         TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'tool')),
     kind         TEXT NOT NULL CHECK
-        (kind IN ('text', 'recovery_note', 'question', 'lapsed', 'stopped', 'failed', 'process')),
+        (kind IN ('text', 'recovery_note', 'question', 'lapsed', 'stopped', 'failed', 'process', 'changed')),
     text         TEXT NOT NULL,
     at           REAL NOT NULL,
     finish       TEXT,

@@ -245,6 +245,7 @@ def draw_policy(rng: random.Random) -> Policy:
         reset_after_s=rng.choice((60.0, 400.0, 80_000.0)),
         reset_zone="UTC",
         typing_every_s=rng.choice((0.0, 45.0)),
+        late_change=rng.choice(("tell", "tell", "ignore")),
         busy=rng.choice(("queue", "queue", "interrupt", "steer")),
         keep_decisions_days=rng.choice((0.0, 0.01)),
         keep_boots_days=rng.choice((0.0, 0.01)),

@@ -26,6 +26,7 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
     rows,
     visible,
 )
+from greenroom.supervisor.sandbox.invariants_amended import AMENDED
 from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, ASKING_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
@@ -90,8 +91,10 @@ def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
         "SELECT inbox.update_id, inbox.session_id FROM inbox JOIN sessions ON sessions.id = inbox.session_id"
         " WHERE quarantined_at IS NULL AND NOT (answers IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries WHERE"
         " key = inbox.session_id || '.' || inbox.generation || '.over.' || inbox.id))"
-        " AND (inbox.seq IS NULL OR NOT EXISTS (SELECT 1 FROM messages"
-        " WHERE messages.session_id = inbox.session_id AND answers_upto >= inbox.seq))"
+        " AND NOT (change IS NOT NULL AND inbox.generation IS NULL AND NOT EXISTS (SELECT 1 FROM inbox AS later"
+        " WHERE later.session_id = inbox.session_id AND later.id > inbox.id AND later.seq IS NOT NULL))"
+        " AND (inbox.generation IS NULL OR seq IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM messages WHERE messages.session_id = inbox.session_id AND answers_upto >= inbox.seq))"
         " AND NOT EXISTS (SELECT 1 FROM questions, deliveries USING (session_id)"
         " WHERE session_id = inbox.session_id AND answer IS NULL AND state = 'dead' AND instr(text, prompt) > 0)",
     ):
@@ -331,6 +334,7 @@ AFTER_BOOT: tuple[Check, ...] = (*ROWS_AFTER_BOOT, *PROCESSES_AFTER_BOOT)
 AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,
     *FRESH_AFTER_BOOT,
+    *AMENDED,
     *BUSY_AFTER_BOOT,
     *ASKING_AFTER_BOOT,
     the_file_is_whole,

@@ -240,7 +240,8 @@ def an_answer_comes_after_its_question(db: apsw.Connection, _: World) -> Iterato
     for session, prompt, answer in rows(
         db,
         "SELECT session_id, prompt, answer FROM questions WHERE answer IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox"
-        " WHERE inbox.session_id = questions.session_id AND inbox.id > after_inbox AND inbox.text = answer)",
+        " WHERE inbox.session_id = questions.session_id AND (inbox.id > after_inbox OR change IS NOT NULL)"
+        " AND inbox.text = answer)",
     ):
         yield f"session {session}: {prompt!r} is answered by {answer!r}, which was said before"
 

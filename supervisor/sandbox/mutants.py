@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from greenroom.supervisor.sandbox import (
+    mutants_amended,
     mutants_asking,
     mutants_busy,
     mutants_fresh,
@@ -23,6 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_processes.MUTANTS,
     *mutants_roof.MUTANTS,
     *mutants_fresh.MUTANTS,
+    *mutants_amended.MUTANTS,
     *mutants_busy.MUTANTS,
     *mutants_asking.MUTANTS,
 )

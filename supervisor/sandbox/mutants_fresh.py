@@ -123,7 +123,7 @@ def _is_asked_and_takes_its_time(room: Scenario, _seed: int) -> None:
         room.advance(5)
 
 
-MUTANTS = (
+MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "what is young is forgotten",
         "old rows are forgotten whatever their age, and an update that comes again is taken for a new one",

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from greenroom.actors.model import Attachment
+from greenroom.actors.model import Attachment, Change
 from greenroom.supervisor.sandbox.agents import CUTS, ENDINGS, STEPS, TOOLS
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
@@ -27,6 +27,10 @@ CUT = 0.15
 """How many calls of tools are cut off by the end of the process."""
 GLANCES_MAX = 4
 """How often persons look by themselves, and not when all is quiet."""
+
+CHANGED = 0.15
+"""How many messages their writer edits or deletes."""
+
 ATTACH_EVERY = 3
 """With every so-manieth message something comes."""
 
@@ -86,6 +90,7 @@ class People:
             text = " ".join((f"m{n}", *kept))
             attached = (Attachment(f"/var/spool/{n}.png", "image/png", n, f"{n}.png"),) if n % ATTACH_EVERY == 0 else ()
             self._plan(at, chat, f"u{n}", text, attached)
+            self._draw_change(at, n, text)
             if again_s is not None and self._parts.happens(f"m{n}.again"):
                 self._plan(at + again_s, chat, f"u{n}", text, attached)
         self._plans.sort()
@@ -100,6 +105,21 @@ class People:
                 act = self._replies.press_again if again else self._replies.reply
                 self._plans.append(Plan(at, len(self._plans), partial(act, chat)))
         self._plans.sort()
+
+    def _draw_change(self, at: float, n: int, text: str) -> None:
+        """Some people think better of what they wrote."""
+        dice = split_dice(self._rng)
+        change = dice.choice((Change.EDIT, Change.EDIT, Change.DELETE)) if dice.random() < CHANGED else None
+        if change is None or not self._parts.happens(f"m{n}.change"):
+            return
+        words = f"{text.split(maxsplit=1)[0]} edited answer" if change is Change.EDIT else ""
+
+        def do() -> None:
+            if f"u{n}" in self._world.said:
+                self._world.faults[f"chat: a message is changed ({change.value})"] += 1
+                self._world.change(f"c{n}", f"u{n}", change, words)
+
+        self._plans.append(Plan(at + dice.choice((0.0, 0.3, 2.0, 60.0)), len(self._plans), do))
 
     def _draw_words(self) -> list[str]:
         rng = self._rng

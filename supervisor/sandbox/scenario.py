@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import apsw
 
-from greenroom.actors.model import Attachment, DeliveryClass, InterruptReason, SessionKey
+from greenroom.actors.model import Attachment, Change, DeliveryClass, InterruptReason, SessionKey
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.storage.faulty_disk import Disk, Fault, FaultKind, Loss, Op
 from greenroom.storage.sqlite import open_reader
@@ -136,6 +136,18 @@ class Scenario:
         """A person presses a button under a message of the bot, however old; returns the update's id."""
         update_id = f"u{len(self.world.said) + 1}"
         self.world.press(self.chat(chat), message_id, update_id, text)
+        return update_id
+
+    def edits(self, of: str, text: str, *, id: str | None = None) -> str:
+        """A person changes what was said as the update `of`; returns the update's id."""
+        update_id = id or f"e{len(self.world.said) + 1}"
+        self.world.change(update_id, of, Change.EDIT, text)
+        return update_id
+
+    def deletes(self, of: str, *, id: str | None = None) -> str:
+        """A person takes back what was said as the update `of`; returns the update's id."""
+        update_id = id or f"d{len(self.world.said) + 1}"
+        self.world.change(update_id, of, Change.DELETE)
         return update_id
 
     # -- the process -----------------------------------------------------------------------------------------------

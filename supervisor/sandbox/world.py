@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from greenroom.actors.model import Attachment, DeliveryClass, Inbound, SessionId, SessionKey
+from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, SessionId, SessionKey
 from greenroom.actors.ports import Choices, Door, Outgoing, SendRefusedError, Traits
 from greenroom.actors.simulation import WALL
 from greenroom.platforms.fakes.chat_server import FakeChatServer
@@ -237,6 +237,14 @@ class World:
         self.moved.pop(str(chat), None)
         self.note(PEOPLE, f"{chat.chat} {update_id}: presses {text!r} under {message_id}", chat.platform)
         self.network_of(chat).server.press(message_id, update_id, text)
+
+    def change(self, update_id: str, of: str, change: Change, text: str = "") -> None:
+        """A person edits or deletes what was said before."""
+        chat, attachments = self.said[of][0], self.attached[of] if change is Change.EDIT else ()
+        self.said.setdefault(update_id, (chat, text))
+        self.attached.setdefault(update_id, attachments)
+        self.note(PEOPLE, f"{chat.chat} {update_id}: {change.value} of {of}: {text}", chat.platform)
+        self.network_of(chat).server.change(chat, update_id, of, change, text, attachments)
 
     def make_wires(self) -> list[Wire]:
         """The platform clients of a new process."""

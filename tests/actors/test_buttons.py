@@ -9,7 +9,7 @@ from tests.actors.session_stage import G1, NOW, QUESTION, after, asking, interru
 from greenroom.actors.calls import Edit, Post
 from greenroom.actors.entry import DeliveryPolicy, Entry, OutboxLimits, Ways, fill, next_call
 from greenroom.actors.events import Arrived, Drained, Woke
-from greenroom.actors.facts import InboundTaken, PressTurnedAway, QuestionAnswered, RunOpened
+from greenroom.actors.facts import InboundSettled, InboundTaken, QuestionAnswered, RunOpened
 from greenroom.actors.model import (
     Delivery,
     DeliveryClass,
@@ -85,21 +85,21 @@ def test_a_press_of_another_question_answers_nothing_and_its_person_is_told() ->
     session, effects = after(asking(), press(2, "1.0.answer"))
     assert isinstance(session.phase, Asking)
     assert of(QuestionAnswered, effects) == of(InboundTaken, effects) == []
-    assert [fact.inbox_id for fact in of(PressTurnedAway, effects)] == [2]
+    assert [fact.inbox_id for fact in of(InboundSettled, effects)] == [2]
     assert session.waiting == ()
 
 
 @pytest.mark.parametrize("question", ["1.1.answer", "0.1.answer"])
 def test_a_press_where_nothing_is_asked_starts_no_run(question: str) -> None:
     _, effects = after(running(), press(2, question))
-    assert len(of(PressTurnedAway, effects)) == 1
+    assert len(of(InboundSettled, effects)) == 1
     assert of(RunOpened, effects) == []
 
 
 def test_a_press_on_a_question_that_lapsed_meanwhile_is_the_late_word_of_its_person() -> None:
     lapsed = replace(QUESTION, lapsed=Lapse.TIMED_OUT, delivery="1.1.answer", after=InboxId(2))
     _, effects = after(interrupted_asking(question=lapsed), press(3, "1.1.answer"))
-    assert of(PressTurnedAway, effects) == of(QuestionAnswered, effects) == []
+    assert of(InboundSettled, effects) == of(QuestionAnswered, effects) == []
     assert len(of(RunOpened, effects)) == len(of(InboundTaken, effects)) == 1
 
 
@@ -114,7 +114,7 @@ def test_what_waited_is_sorted_when_the_session_wakes() -> None:
     late, own = (replace(said(n, f"{n}"), answers=of_) for n, of_ in ((3, "1.0.answer"), (4, "1.1.answer")))
     session = interrupted_asking(question=question, waiting=(late, own), inbox_cursor=InboxId(4))
     _, effects = after(session, Woke())
-    assert [fact.inbox_id for fact in of(PressTurnedAway, effects)] == [3]
+    assert [fact.inbox_id for fact in of(InboundSettled, effects)] == [3]
     assert [fact.answer for fact in of(QuestionAnswered, effects)] == ["4"]
     assert [it.run.generation for it in of(RunOpened, effects)] == [G1 + 1]
 

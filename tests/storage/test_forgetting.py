@@ -8,7 +8,15 @@ import pytest
 from tests.storage.store_house import House, inbound, opened
 from tests.storage.test_statements import DELIVERY, LIFE, E, G, S, db, live_until
 
-from greenroom.actors.facts import DecisionStored, DeliveryMoved, InboundStored, RunClosed, RunOpened, SessionReleased
+from greenroom.actors.facts import (
+    DecisionStored,
+    DeliveryMoved,
+    InboundSettled,
+    InboundStored,
+    RunClosed,
+    RunOpened,
+    SessionReleased,
+)
 from greenroom.actors.model import Ending, Inbound, Receipt
 from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.storage.forgetting import EVERY_S, ROWS_MAX, Forgetting
@@ -30,7 +38,7 @@ def tidy(db: apsw.Connection, forgetting: Forgetting, *, now: float = 1_000.0) -
 
 def test_what_is_old_and_done_is_forgotten_and_the_transcript_is_not(db: apsw.Connection) -> None:
     live_until(db, SessionReleased)
-    assert tidy(db, Forgetting(SHORT)) == [("decisions", 1), ("inbox", 1), ("deliveries", 1)]
+    assert tidy(db, Forgetting(SHORT)) == [("decisions", 1), ("inbox", 2), ("deliveries", 1)]
     for table, count in {"decisions": 0, "inbox": 0, "deliveries": 0, "messages": 1, "sessions": 1, "runs": 1}.items():
         assert db.execute(f"SELECT count(*) FROM {table}").get == count
     assert tidy(db, Forgetting(SHORT)) == []
@@ -51,7 +59,7 @@ def test_without_a_limit_nothing_is_ever_looked_for(db: apsw.Connection) -> None
 def test_what_an_open_run_needs_stays_however_old(db: apsw.Connection) -> None:
     live_until(db, RunOpened)
     for fact in LIFE:
-        if type(fact) not in {RunClosed, RunOpened, InboundStored}:
+        if type(fact) not in {RunClosed, RunOpened, InboundStored, InboundSettled}:
             write_fact(db, fact)
         if type(fact) is SessionReleased:
             break
@@ -61,10 +69,12 @@ def test_what_an_open_run_needs_stays_however_old(db: apsw.Connection) -> None:
     assert tidy(db, Forgetting(SHORT)) == [("decisions", 1), ("boots", 1), ("inbox", 1), ("deliveries", 1)]
 
 
-def test_what_waits_and_what_is_owed_or_dead_is_never_forgotten(db: apsw.Connection) -> None:
-    for fact in LIFE[:2]:
-        write_fact(db, fact)
+def test_what_waits_is_never_forgotten(db: apsw.Connection) -> None:
+    live_until(db, InboundStored)
     assert tidy(db, Forgetting(SHORT)) == []
+
+
+def test_what_is_owed_or_dead_is_never_forgotten(db: apsw.Connection) -> None:
     live_until(db, RunClosed)
     db.execute("UPDATE deliveries SET state = 'unknown', delivered_at = NULL")
     assert "deliveries" not in dict(tidy(db, Forgetting(SHORT)))
