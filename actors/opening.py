@@ -110,7 +110,7 @@ def _next_run(
     )
     if old is None:
         return run
-    attempt = 1 if old.question is not None else old.run.attempt + _counts(draft, old.run, resumed)
+    attempt = 1 if old.question is not None else max(1, old.run.attempt + _counts(draft, old.run, resumed))
     last_progress_at = draft.now if taken else old.run.last_progress_at  # A restart is no progress; the user is.
     if answered:
         cause = RunCause.ANSWERED_QUESTION

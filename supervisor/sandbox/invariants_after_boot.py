@@ -122,17 +122,16 @@ def one_note_for_each_interruption(db: apsw.Connection, _: World) -> Iterator[st
 def attempts_are_counted(db: apsw.Connection, _: World) -> Iterator[str]:
     """The next attempt at the same work has the next number, unless the one before got somewhere.
 
-    After an outage of what it needs, and when its user's message ended it, it has the same one.
-
-    One that was drained, or around which the house fell while the process lived, need not count.
+    After an outage of what it needs, and when its user's message ended it, it has the same one. One that was set aside
+    and released counts as 0. One that was drained, or around which the house fell while the process lived, need not count.
     """
     for session, generation, attempt, before in rows(
         db,
         "SELECT session_id, generation, attempt, before FROM (SELECT session_id, work, generation, attempt,"
         " lag(attempt) OVER work AS before, lag(generation) OVER work AS former, lag(interrupted_by) OVER work AS mark,"
         " lag(epoch) OVER work AS life FROM runs WINDOW work AS (PARTITION BY session_id, work ORDER BY generation))"
-        " AS it WHERE before IS NOT NULL"
-        " AND attempt <> before + (mark NOT IN ('provider_error', 'user_wrote') IS NOT 0)"
+        " AS it WHERE before IS NOT NULL AND attempt > 0"
+        " AND attempt <> max(1, before + (mark NOT IN ('provider_error', 'user_wrote') IS NOT 0))"
         " AND NOT (attempt = before AND (mark IS NOT NULL OR"
         " (SELECT ending NOT IN ('clean', 'unclean') FROM boots WHERE boots.epoch = life)))"
         " AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.session_id = it.session_id"
