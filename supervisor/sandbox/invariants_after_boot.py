@@ -123,7 +123,8 @@ def attempts_are_counted(db: apsw.Connection, _: World) -> Iterator[str]:
     """The next attempt at the same work has the next number, unless the one before got somewhere.
 
     After an outage of what it needs, and when its user's message ended it, it has the same one. One that was set aside
-    and released counts as 0. One that was drained, or around which the house fell while the process lived, need not count.
+    and released counts as 0. One that was drained, or around which the house fell while the process lived, need not
+    count.
     """
     for session, generation, attempt, before in rows(
         db,
