@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from greenroom.actors.model import Epoch, Generation, Message, Seq, SessionId
+from greenroom.actors.model import Epoch, Generation, Lapse, Message, Seq, SessionId
 from greenroom.storage.rows import MESSAGE_COLUMNS, Row, read_message
 from greenroom.storage.views import PAGE_MAX, SessionRow, read_session
 
@@ -47,7 +47,7 @@ class ToolRow:
 
 @dataclass(frozen=True, slots=True)
 class QuestionRow:
-    """Something the agent asked. `answer` is None while the user has the word."""
+    """Something the agent asked. `answer` is None while the user has the word, and for ever if it `lapsed`."""
 
     generation: Generation
     prompt: str
@@ -55,6 +55,7 @@ class QuestionRow:
     asked_at: float
     answer: str | None
     answered_at: float | None
+    lapsed: Lapse | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ _TOOLS = (
     " FROM tool_calls WHERE session_id = ? ORDER BY work DESC, id DESC LIMIT ?"
 )
 _QUESTIONS = (
-    "SELECT generation, prompt, choices, asked_at, answer, answered_at"
+    "SELECT generation, prompt, choices, asked_at, answer, answered_at, lapsed"
     " FROM questions WHERE session_id = ? ORDER BY work DESC, id DESC LIMIT ?"
 )
 _DELIVERIES = (
@@ -186,8 +187,9 @@ def _read_tool(row: Row) -> ToolRow:
 
 
 def _read_question(row: Row) -> QuestionRow:
-    generation, prompt, choices, asked_at, answer, answered_at = row
-    return QuestionRow(generation, prompt, tuple(json.loads(choices)), asked_at, answer, answered_at)
+    generation, prompt, choices, asked_at, answer, answered_at, lapsed = row
+    over = None if lapsed is None else Lapse(lapsed)
+    return QuestionRow(generation, prompt, tuple(json.loads(choices)), asked_at, answer, answered_at, over)
 
 
 def _read_delivery(row: Row) -> DeliveryRow:

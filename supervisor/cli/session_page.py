@@ -78,7 +78,8 @@ def _print_part(title: str, headings: tuple[str, ...], rows: list[tuple[object, 
 
 
 def _question_cells(each: QuestionRow) -> tuple[object, ...]:
-    return (each.generation, shorten(each.prompt, CELL_MAX), "(open)" if each.answer is None else each.answer)
+    waits = "(open)" if each.lapsed is None else f"({each.lapsed.value.replace('_', ' ')})"
+    return (each.generation, shorten(each.prompt, CELL_MAX), waits if each.answer is None else each.answer)
 
 
 def _run_cells(run: RunRow) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ import pytest
 from tests.scenarios.stage import HOUR_S, causes, interrupt, listened, rules, said
 
 from greenroom.actors.model import Message, Role, Seq, TailKind, ToolCall, ToolPolicy
-from greenroom.actors.ports import Conclusion, Turn
+from greenroom.actors.ports import Conclusion, QuestionTimedOutError, Turn
 from greenroom.actors.simulation import WALL
 from greenroom.actors.tail import classify_tail
 from greenroom.actors.times import read_time
@@ -195,6 +195,32 @@ def test_s011_the_users_next_message_is_handled_without_a_note_about_tools() -> 
         assert agent.heard[-1].note is None
         assert causes(room)[-1] == "answered_question"
         assert room.visible()[-1] == "answer <m1> <m2>"
+
+
+def test_s011_what_is_said_after_a_time_out_is_a_message_and_no_answer() -> None:
+    """S011. Neighbour: the question had a time-out, and it passed while nothing ran."""
+    heard: list[tuple[str, str | None]] = []
+
+    async def agent(turn: Turn) -> str:
+        heard.append((turn.text, turn.recovery_note))
+        try:
+            return f"answered {await turn.ask_user('Which?', timeout_s=60)}"
+        except QuestionTimedOutError:
+            return f"unanswered: {turn.text}"
+
+    with Scenario(agent) as room:
+        room.says("m1 paint")
+        room.advance(5)
+        room.crash()
+        room.stays_down(120)
+        room.boot()
+        room.rest()
+        assert (rules(room), len(heard)) == (["AWAITING_USER"], 1)
+        room.says("m2 something else")
+        room.rest()
+        assert "timed out" in (heard[-1][1] or "")
+        assert causes(room)[-1] == "inbound"
+        assert room.visible() == ["Which?", "unanswered: m1 paint\nm2 something else"]
 
 
 @pytest.mark.parametrize("finish", ["stop", "end_turn", "tool_calls", None])
