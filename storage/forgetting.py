@@ -30,6 +30,17 @@ class _Kind:
     at: str
     may_go: str
 
+    @property
+    def find(self) -> str:
+        """Look at the next rows after a number, and name those that are older than a time, and whether they may go."""
+        rows = f"(SELECT * FROM {self.table} WHERE {self.id} > ? ORDER BY {self.id} LIMIT {ROWS_MAX})"  # noqa: S608 - constants
+        return f"SELECT {self.id}, {self.may_go} FROM {rows} AS {self.table} WHERE {self.at} < ? ORDER BY {self.id}"  # noqa: S608
+
+    @property
+    def delete(self) -> str:
+        """Delete one row by its number."""
+        return f"DELETE FROM {self.table} WHERE {self.id} = ?"  # noqa: S608 - constants
+
 
 _KINDS = (
     _Kind("decisions", "id", "at", _NOTHING_OPEN.format("decisions")),
@@ -49,7 +60,7 @@ _KINDS = (
         "state = 'delivered' AND " + _NOTHING_OPEN.format("deliveries"),
     ),
 )
-_IDS = {kind.table: kind.id for kind in _KINDS}
+_DELETE = {kind.table: kind.delete for kind in _KINDS}
 
 
 class Forgetting:
@@ -80,11 +91,7 @@ class Forgetting:
 
     def _look_at(self, db: apsw.Connection, kind: _Kind, before: float) -> RowsForgotten | None:
         """The next rows of a table that are older; None when all are seen."""
-        found = db.execute(
-            f"SELECT {kind.id}, {kind.may_go} FROM (SELECT * FROM {kind.table} WHERE {kind.id} > ?"  # noqa: S608 - constants
-            f" ORDER BY {kind.id} LIMIT {ROWS_MAX}) AS {kind.table} WHERE {kind.at} < ? ORDER BY {kind.id}",
-            (self._after, before),
-        )
+        found = db.execute(kind.find, (self._after, before))
         rows: list[Row] = found.fetchall()
         if not rows:
             return None
@@ -94,5 +101,4 @@ class Forgetting:
 
 def rows_forgotten(db: apsw.Connection, fact: RowsForgotten) -> None:
     """Delete these rows. Those that are gone already are no matter."""
-    key = _IDS[fact.table]
-    db.executemany(f"DELETE FROM {fact.table} WHERE {key} = ?", [(id_,) for id_ in fact.ids])  # noqa: S608 - constants
+    db.executemany(_DELETE[fact.table], [(id_,) for id_ in fact.ids])
