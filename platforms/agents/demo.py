@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
+from greenroom.actors.keeper import CannotSpawnError
 from greenroom.actors.model import Message, ToolPolicy
 from greenroom.actors.ports import Agent, ToolFailedError, ToolInDoubtError, Turn
 from greenroom.platforms.agents.demo_rules import (
@@ -26,6 +27,7 @@ from greenroom.platforms.agents.demo_rules import (
     LookUp,
     Note,
     PlayGuessing,
+    RunSleep,
     Say,
     TellTime,
     Wish,
@@ -61,7 +63,9 @@ class _Demo:
         self._now = now
 
     async def answer(self, turn: Turn) -> None:
-        """Answer all messages that wait, a paragraph each, in their order."""
+        """Answer all messages that wait, a paragraph each, in their order; or pass on what processes told."""
+        for row in turn.news:
+            await turn.say(row.text.partition("] ")[2])  # Without the word that this is a note.
         for place, (message, wish) in enumerate(read_wishes(turn.new)):
             if place and not isinstance(
                 wish, AskName | PlayGuessing | Deploy | Fail
@@ -91,6 +95,8 @@ class _Demo:
                 await turn.say(f"Deployed {what}." if allowed else f"{what} stays as it is.")
             case WorkSlowly():
                 await self._work_slowly(turn)
+            case RunSleep(seconds):
+                await self._run_sleep(turn, seconds)
             case Fail(how):
                 await _fail(how)
             case _:
@@ -152,6 +158,14 @@ class _Demo:
                 return
             question = f"{wrong} You have {left} more."
         await turn.say(f"No. It was {secret}.")
+
+    async def _run_sleep(self, turn: Turn, seconds: int) -> None:
+        try:
+            process = await turn.spawn(["sleep", str(seconds)], notify_on_complete=True)
+        except CannotSpawnError as error:
+            await turn.say(f"Not started: {error}")
+        else:
+            await turn.say(f"Started: process {process.id} sleeps {seconds} s in the background.")
 
     async def _work_slowly(self, turn: Turn) -> None:
         async def work() -> str:

@@ -22,6 +22,9 @@ ECHO_MAX = 200
 NOTE_MAX = 2000
 """Characters of one line of the ledger."""
 
+SLEEP_MAX = 600
+"""Seconds that the demo's background process sleeps at most."""
+
 SECRET_MAX = 9
 GUESSES_MAX = 4
 """Enough for whoever halves the range each time."""
@@ -41,6 +44,7 @@ again, and I go on.
 - ask me, guess a number: I ask back, and wait as long as you take
 - deploy TEXT: I ask for a yes first, with buttons where there are any
 - slow tool, long: a tool that takes its time, an answer of many messages
+- run sleep 5: a process in the background; I tell you when it has ended, also if I was started anew meanwhile
 - crash, exit, hang, empty: I fail in that way, and the conversation goes on
 - anything else: I repeat it"""
 
@@ -116,13 +120,20 @@ class WorkSlowly:
 
 
 @dataclass(frozen=True, slots=True)
+class RunSleep:
+    """Start a process in the background that sleeps so many seconds."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """Fail on request."""
 
     how: Failing
 
 
-Wish = Say | Count | TellTime | Note | LookUp | AskName | PlayGuessing | Deploy | WorkSlowly | Fail
+Wish = Say | Count | TellTime | Note | LookUp | AskName | PlayGuessing | Deploy | WorkSlowly | RunSleep | Fail
 
 
 def read_wish(text: str) -> Wish:
@@ -226,6 +237,7 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[str], Wish]], ...] = (
     (_phrase(r"ask me(?: something| a question)?"), lambda _: AskName()),
     (_phrase(r"guess(?: a number)?"), lambda _: PlayGuessing()),
     (_command(r"deploy (.+)"), _deploy),
+    (_phrase(rf"run sleep ([0-9]{{1,{len(str(SLEEP_MAX))}}})"), lambda digits: RunSleep(min(int(digits), SLEEP_MAX))),
     (_phrase(r"slow tool"), lambda _: WorkSlowly()),
     (_phrase(r"long(?: answer)?"), lambda _: Say(long_answer())),
     (_phrase(rf"({'|'.join(Failing)})"), _fail),

@@ -11,7 +11,7 @@ from greenroom.actors.ports import Agent, Conclusion, Turn
 
 SyncAgent = Callable[..., str | Conclusion | None]
 
-OF_THE_TURN = ("session", "new", "text", "attempt", "recovery_note")
+OF_THE_TURN = ("session", "new", "text", "attempt", "recovery_note", "news")
 """What a plain function may ask for by a parameter of that name; see `Turn`."""
 
 

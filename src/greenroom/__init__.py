@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from greenroom.actors.keeper import CannotSpawnError
     from greenroom.actors.model import Attachment, Change, Inbound, Message, Receipt, SessionKey, ToolPolicy
     from greenroom.actors.ports import (
         Agent,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         NotSentError,
         Outgoing,
         Platform,
+        Process,
         ProviderError,
         QuestionTimedOutError,
         QuestionUndeliveredError,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _PORTS = "greenroom.actors.ports"
 _HOMES = {
+    "CannotSpawnError": "greenroom.actors.keeper",
     "Supervisor": "greenroom.supervisor.supervisor",
     "AsyncRoom": "greenroom.supervisor.supervisor",
     "BlockingRoom": "greenroom.supervisor.supervisor",
@@ -56,6 +59,7 @@ _HOMES = {
     "Door": _PORTS,
     "NotSentError": _PORTS,
     "Outgoing": _PORTS,
+    "Process": _PORTS,
     "Platform": _PORTS,
     "ProviderError": _PORTS,
     "QuestionTimedOutError": _PORTS,
@@ -76,6 +80,7 @@ __all__ = [
     "Attachment",
     "BlockingRoom",
     "BusyError",
+    "CannotSpawnError",
     "Change",
     "Choices",
     "Conclusion",
@@ -88,6 +93,7 @@ __all__ = [
     "Outgoing",
     "Platform",
     "Policy",
+    "Process",
     "ProviderError",
     "QuestionTimedOutError",
     "QuestionUndeliveredError",
