@@ -6,7 +6,7 @@ import asyncio
 
 from greenroom.actors.model import InterruptReason
 from greenroom.actors.ports import Turn
-from greenroom.supervisor.sandbox.scenario import Accident, Scenario
+from greenroom.supervisor.sandbox.scenario import Accident, Policy, Scenario
 
 
 class Worker:
@@ -86,3 +86,17 @@ def test_a_killed_process_counts_against_all_that_ran_in_it() -> None:
             room.advance(5)
         assert worker.attempts == [1, 2, 3]
         assert room.decisions()[-1] == "ATTEMPTS_EXHAUSTED"
+
+
+def test_restarts_of_an_actor_are_kept_on_disk_until_a_run_comes_to_its_end() -> None:
+    with Scenario(policy=Policy(restarts_max=3)) as room:
+        for n in range(1, 6):  # More often than the limit in one window, but each time it gets somewhere.
+            room.accident(Accident.SESSION_RAISES)
+            room.says(f"m{n} nap answer")
+            room.advance(2)
+            (spent,) = room.rows("SELECT restart_budget FROM sessions")
+            assert "an accident in a session" in spent.restart_budget
+            room.rest()
+            (fresh,) = room.rows("SELECT restart_budget FROM sessions")
+            assert fresh.restart_budget is None
+        assert [text for text in room.visible() if "<m5>" in text] == ["answer <m5>"]
