@@ -1,0 +1,56 @@
+"""What a host does to conversations that are there: edits, deletions, releases, photos, and an end that is a restart."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import pytest
+
+from greenroom import Attachment, BusyError, Intent, Message, RefusedError, Supervisor, Turn
+
+CHAT = "web:me:1"
+WAIT_S = 20
+
+
+def rows(messages: Sequence[Message]) -> str:
+    return " | ".join(f"{row.kind}:{row.text[-20:]}" for row in messages)
+
+
+def test_a_blocking_host_tells_of_edits_and_deletions_once_each(tmp_path: Path) -> None:
+    with Supervisor(tmp_path / "bot.db", agent=rows) as room:
+        room.answer(room.accept(chat=CHAT, id="1", text="hello", reply_to="p1"), timeout_s=WAIT_S)
+        first = room.amend(chat=CHAT, id="2", of="p1", text="goodbye", timeout_s=WAIT_S)
+        again = room.amend(chat=CHAT, id="2", of="p1", text="goodbye", timeout_s=WAIT_S)
+        assert (first.repeated, again.repeated, again.inbox_id) == (False, True, first.inbox_id)
+        room.amend(chat=CHAT, id="3", of="p1", text=None, timeout_s=WAIT_S)
+        told = room.answer(room.accept(chat=CHAT, id="4", text="and now?"), timeout_s=WAIT_S)
+        assert told.count("changed:") == 2
+        assert "reads: goodbye" in told
+        with pytest.raises(RefusedError, match="reply_to"):
+            room.amend(chat=CHAT, id="5", of="", text="x", timeout_s=WAIT_S)
+
+
+async def test_an_async_host_sends_a_photo_edits_and_releases(tmp_path: Path) -> None:
+    async def agent(turn: Turn) -> str:
+        return ", ".join(each.where for message in turn.new for each in message.attachments) or turn.text
+
+    async with Supervisor(tmp_path / "bot.db", agent=agent) as room:
+        photo = await room.accept(chat=CHAT, id="1", text="", attachments=[Attachment("/spool/1.png", "image/png")])
+        assert await asyncio.wait_for(room.answer(photo), WAIT_S) == "/spool/1.png"
+        assert not (await room.amend(chat=CHAT, id="2", of="p1", text="x")).repeated
+        await room.release(photo.session_id)
+        with pytest.raises(RefusedError, match="empty"):
+            await room.accept(chat=CHAT, id="3", text="")
+
+
+def test_an_end_that_is_a_restart_says_so(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path / "bot.db", agent=rows)
+    with supervisor as room:
+        room.answer(room.accept(chat=CHAT, id="1", text="hello"), timeout_s=WAIT_S)
+        supervisor.intent = Intent.RESTART
+    db = apsw.Connection(str(tmp_path / "bot.db"))
+    assert db.execute("SELECT ending, reason FROM boots").fetchall() == [("clean", "restart")]
+    db.close()
+    with pytest.raises((BusyError, RuntimeError)):
+        room.release(room.accept(chat=CHAT, id="2", text="late", timeout_s=WAIT_S).session_id)
