@@ -38,7 +38,7 @@ MUTANTS = (
         "an edit is a message",
         "what a person edits is answered again, as if it had been written twice",
         (Swap(session, "settle_changes", _takes_changes_for_messages),),
-        frozenset({"no_message_is_answered_twice", "nothing_escapes", "a_change_begins_no_run"}),
+        frozenset({"no_message_is_answered_twice", "nothing_escapes", "a_change_begins_no_run", "a_change_counts"}),
     ),
     Mutant(
         "an edit is forgotten",
