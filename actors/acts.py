@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from greenroom.actors.budgets import Excess
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import Fact
 from greenroom.actors.model import Delivery, Generation, Lapse, Message, OpenRun
@@ -27,8 +28,8 @@ class CancelRun(Struct, frozen=True):
     generation: Generation
 
 
-Word = str | Lapse | tuple[Message, ...] | None
-"""What an agent that waits is told: a question's answer, that there is none, or what its user said to steer it."""
+Word = str | Lapse | Excess | tuple[Message, ...] | None
+"""What an agent that waits is told: a question's answer, or that there is none; what steers it; that it is too much."""
 
 
 class Confirm(Struct, frozen=True):

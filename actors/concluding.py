@@ -18,7 +18,7 @@ from greenroom.actors.lines import (
     late_line,
     unreachable_line,
 )
-from greenroom.actors.model import DeliveryKind, Ending, MessageKind, Role
+from greenroom.actors.model import Budget, DeliveryKind, Ending, FailCause, MessageKind, Role
 from greenroom.actors.postponing import put_off, retry_after_s
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import IDLE, Asking, Interrupted, Running
@@ -32,28 +32,28 @@ def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rul
         case Answered(text, finish) if text.strip() and finish is not None and finish.lower() in FINISHES:
             _answer(draft, phase, text, finish, rules)
         case Answered(text, finish) if text.strip():
-            _fail(draft, phase, text, INCOMPLETE_LINE.format(finish=finish or "no finish"), rules)
+            _fail(draft, phase, text, INCOMPLETE_LINE.format(finish=finish or "no finish"), FailCause.INCOMPLETE, rules)
         case Answered() | Cancelled() if draft.draining is not None:
             _interrupt(draft, phase)  # Empty after a drain began: a soft interrupt is no answer.
         case Answered():
-            _fail(draft, phase, "", EMPTY_LINE if draft.tail.unanswered else NO_NEWS_LINE, rules)
+            _fail(draft, phase, "", EMPTY_LINE if draft.tail.unanswered else NO_NEWS_LINE, FailCause.EMPTY, rules)
         case PutOff() if draft.draining is not None:
             _interrupt(draft, phase)
         case PutOff():
             _put_off_or_fail(draft, phase, outcome, rules)
-        case Failed(line, said):
-            _fail(draft, phase, said, line, rules)
+        case Failed(line, said, cause):
+            _fail(draft, phase, said, line, cause, rules)
         case Cancelled():
-            _fail(draft, phase, phase.said, STOPPED_SHORT_LINE, rules)
+            _fail(draft, phase, phase.said, STOPPED_SHORT_LINE, FailCause.GAVE_UP, rules)
         case _:
             assert_never(outcome)
     draft.do(ReportRun(live=False))  # Last: whoever counts live runs may then count on the delivery being told.
 
 
-def give_up(draft: Draft, phase: Running, line: str, rules: Rules) -> None:
+def give_up(draft: Draft, phase: Running | Asking, line: str, cause: FailCause | Budget, rules: Rules) -> None:
     """End a run that does not end by itself: it gave no sign of life for too long, or gives them for ever."""
     draft.do(CancelAlarms(), CancelRun(draft.generation))
-    _fail(draft, phase, phase.said, line, rules)
+    _fail(draft, phase, phase.said, line, cause, rules)
     draft.do(ReportRun(live=False))
 
 
@@ -61,7 +61,7 @@ def _put_off_or_fail(draft: Draft, phase: Running | Asking, outcome: PutOff, rul
     waited_s = phase.waited_s if isinstance(phase, Running) else 0.0
     after_s = retry_after_s(draft.id, waited_s, outcome.retry_after_s, rules)
     if after_s is None or isinstance(phase, Asking):
-        _fail(draft, phase, outcome.said, unreachable_line(outcome.why, waited_s), rules)
+        _fail(draft, phase, outcome.said, unreachable_line(outcome.why, waited_s), FailCause.UNREACHABLE, rules)
     else:
         put_off(draft, phase, outcome, after_s)
 
@@ -75,7 +75,7 @@ def _answer(draft: Draft, phase: Running | Asking, text: str, finish: str, rules
     _close(draft, phase, Ending.ANSWERED)
 
 
-def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, rules: Rules) -> None:
+def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, cause: FailCause | Budget, rules: Rules) -> None:
     """Keep what was said, marked as incomplete, and end with one honest line. The session works on."""
     said = cut_answer(said, rules.answer_max)
     draft.close_calls(phase.run.generation)
@@ -83,11 +83,11 @@ def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, rules: Ru
         draft.append(partial_key(phase.run.generation), Role.ASSISTANT, said)
     draft.append(conclusion_key(phase.run.work), Role.SYSTEM, line, kind=MessageKind.FAILED, answers_upto=phase.upto)
     draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (said, line) if part.strip()))
-    _close(draft, phase, Ending.FAILED)
+    _close(draft, phase, Ending.FAILED, cause)
 
 
-def _close(draft: Draft, phase: Running | Asking, ending: Ending) -> None:
-    draft.write(RunClosed(draft.id, phase.run.generation, ending, draft.now))
+def _close(draft: Draft, phase: Running | Asking, ending: Ending, failed_by: FailCause | Budget | None = None) -> None:
+    draft.write(RunClosed(draft.id, phase.run.generation, ending, draft.now, failed_by))
     draft.move(IDLE)
     draft.do(ReportConcluded())
 

@@ -61,9 +61,11 @@ class Draft:
         "now",
         "phase",
         "quarantined",
+        "spent",
         "succeeded",
         "tail",
         "told_aside",
+        "told_excess",
         "waiting",
     )
 
@@ -80,6 +82,8 @@ class Draft:
         self.quarantined = session.quarantined
         self.draining = session.draining
         self.awaited = session.awaited
+        self.spent = session.spent
+        self.told_excess = session.told_excess
         self.told_aside = session.told_aside
         self.active_at = session.active_at
         self.in_doubt = session.in_doubt
@@ -103,6 +107,8 @@ class Draft:
             self.quarantined,
             self.draining,
             self.awaited,
+            self.spent,
+            self.told_excess,
             self.told_aside,
             self.active_at,
             self.in_doubt,

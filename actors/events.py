@@ -10,7 +10,17 @@ from math import inf
 
 from msgspec import Struct
 
-from greenroom.actors.model import Epoch, Generation, InterruptReason, Question, StoredInbound, ToolCall
+from greenroom.actors.model import (
+    Budget,
+    Epoch,
+    FailCause,
+    Generation,
+    InterruptReason,
+    Question,
+    Spent,
+    StoredInbound,
+    ToolCall,
+)
 from greenroom.actors.process import Match, Order, ProcessEnding, ProcessId
 from greenroom.actors.runtime import Solicited
 
@@ -104,6 +114,7 @@ class ToolCalled(Struct, Solicited, frozen=True):
     generation: Generation
     call: ToolCall
     doubts: tuple[str, ...] = ()
+    nth: int = 0  # so often it was called just like this before, in this run
 
 
 class ToolWithheld(Struct, Solicited, frozen=True):
@@ -115,6 +126,15 @@ class ToolWithheld(Struct, Solicited, frozen=True):
     generation: Generation
     call: ToolCall
     doubts: tuple[str, ...]
+    nth: int = 0
+
+
+class SpendingReported(Struct, Solicited, frozen=True):
+    """The agent says what it spent, and waits for the word under `key`: on it goes, or too much."""
+
+    generation: Generation
+    key: str
+    spent: Spent
 
 
 class ToolReturned(Struct, Solicited, frozen=True):
@@ -146,6 +166,7 @@ class Failed(Struct, frozen=True):
 
     line: str
     said: str = ""
+    cause: FailCause | Budget = FailCause.CRASHED
 
 
 class Cancelled(Struct, frozen=True):
@@ -235,6 +256,7 @@ RunEvent = (
     | Reported
     | Progressed
     | Listened
+    | SpendingReported
     | ToolCalled
     | ToolWithheld
     | ToolReturned

@@ -9,9 +9,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 from greenroom.actors.model import (
+    Budget,
     Delivery,
     Ending,
     Epoch,
+    FailCause,
     FreshCause,
     Generation,
     Inbound,
@@ -24,6 +26,7 @@ from greenroom.actors.model import (
     Seq,
     SessionId,
     SessionKey,
+    Spent,
     Tail,
     ToolCall,
 )
@@ -93,6 +96,18 @@ class RunClosed(Struct, frozen=True):
     generation: Generation
     ending: Ending
     at: float
+    failed_by: FailCause | Budget | None = None
+
+
+class RunSpent(Struct, frozen=True):
+    """What the agent reported to have spent on the run's work so far, attempts before it included.
+
+    Calls of tools are counted in the ledger.
+    """
+
+    session_id: SessionId
+    generation: Generation
+    spent: Spent
 
 
 class MessageAppended(Struct, frozen=True):
@@ -267,6 +282,7 @@ Fact = (
     | RunProgressed
     | RunMarked
     | RunClosed
+    | RunSpent
     | MessageAppended
     | ToolStarted
     | ToolEnded

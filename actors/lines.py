@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from greenroom.actors.model import FreshCause, InterruptReason, Lapse
+from greenroom.actors.budgets import Excess
+from greenroom.actors.model import Budget, FreshCause, InterruptReason, Lapse
 from greenroom.actors.process import ProcessEnding, show_command
 
 EMPTY_LINE = "(The agent ended without an answer. Your message is kept; write again to go on.)"
@@ -35,6 +36,13 @@ _LAPSED = {
 
 COMMAND_MAX = 200
 """Characters of a command in a line or a note."""
+
+_BUDGETS = {
+    Budget.TOOL_CALLS: "has called tools {} times for this, which is as often as it may",
+    Budget.REPEATS: "has made the same call {} times, which is as often as it may",
+    Budget.MODEL_CALLS: "has called its model more than {} times for this",
+    Budget.COST: "has spent more than {} on this",
+}
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -106,6 +114,12 @@ def unreachable_line(why: str, waited_s: float) -> str:
 def with_choices(text: str, choices: tuple[str, ...]) -> str:
     """List what may be answered under a question."""
     return "\n".join((text, *(f"- {choice}" for choice in choices)))
+
+
+def over_budget_line(excess: Excess) -> str:
+    """Say that a run was ended because it used up what it may spend, and what that was."""
+    what = _BUDGETS[excess.budget].format(f"{excess.most:,g}")
+    return f"(The agent {what}, so its run was ended. Write again to go on.)"
 
 
 def lapsed_text(lapse: Lapse) -> str:

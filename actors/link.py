@@ -10,8 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.actors.acts import StartRun, Word
-from greenroom.actors.events import Event, Listened
-from greenroom.actors.model import Generation, Message, SessionId, SessionKey, ToolRecord
+from greenroom.actors.budgets import Excess
+from greenroom.actors.events import Event, Listened, SpendingReported
+from greenroom.actors.model import Generation, Message, SessionId, SessionKey, Spent, ToolRecord
+from greenroom.actors.ports import BudgetExceededError
 from greenroom.actors.store import Ledger, LedgerOf, Query, ReadAnswer, ReadFailed
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ READ_AGAIN_S = 1.0
 
 READ_TRIES_MAX = 60
 """So often it is asked; then the agent hears that the store cannot be read."""
+
+
+def heed(word: Word) -> None:
+    """Raise BudgetExceededError if the word is that a budget is used up."""
+    if isinstance(word, Excess):
+        raise BudgetExceededError(word.budget, word.most)
 
 
 class Place(Struct, frozen=True):
@@ -39,7 +47,7 @@ class Place(Struct, frozen=True):
 class Link:
     """One run's. Used on the agents' loop only."""
 
-    __slots__ = ("_awaited", "_ledger", "_listened", "_reading", "generation", "place", "tell", "work")
+    __slots__ = ("_awaited", "_ledger", "_listened", "_reading", "_reported", "generation", "place", "tell", "work")
 
     def __init__(self, place: Place, start: StartRun) -> None:
         """Begin with nothing awaited and nothing read."""
@@ -50,6 +58,7 @@ class Link:
         self._awaited: dict[str, asyncio.Future[Word]] = {}
         self._ledger: Ledger | None = None
         self._listened = 0
+        self._reported = 0
         self._reading = asyncio.Lock()
 
     @property
@@ -79,6 +88,14 @@ class Link:
         self.tell(Listened(self.generation, key))
         messages = await word
         return messages if isinstance(messages, tuple) else ()
+
+    async def report_spending(self, spent: Spent) -> None:
+        """Say what was spent, and wait until it is on disk. Raises BudgetExceededError."""
+        self._reported += 1
+        key = f"spending.{self._reported}"
+        word = self.expect(key)
+        self.tell(SpendingReported(self.generation, key, spent))
+        heed(await word)
 
     # -- what is read --------------------------------------------------------------------------------------------------
 

@@ -184,6 +184,40 @@ class Ending(StrEnum):
     SUPERSEDED = "superseded"
 
 
+class FailCause(StrEnum):
+    """Why a run ended without an answer."""
+
+    CRASHED = "crashed"  # its agent raised, or returned no text
+    EMPTY = "empty"  # it ended, and had said nothing
+    INCOMPLETE = "incomplete"  # its text was cut short
+    GAVE_UP = "gave_up"  # its agent cancelled itself
+    SILENT = "silent"  # no sign of life for too long
+    ENDLESS = "endless"  # it went on for too long
+    UNREACHABLE = "unreachable"  # what it needs could not be reached, for too long
+    UNANSWERED = "unanswered"  # its question had no answer
+
+
+class Budget(StrEnum):
+    """What a piece of work may not spend without end."""
+
+    TOOL_CALLS = "tool_calls"
+    REPEATS = "repeats"  # the same call with the same arguments, in one run
+    MODEL_CALLS = "model_calls"
+    COST = "cost"
+
+
+class Spent(Struct, frozen=True):
+    """What a piece of work spent so far, in all its attempts."""
+
+    tool_calls: int = 0
+    model_calls: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+
+NOTHING_SPENT = Spent()
+
+
 class TailKind(StrEnum):
     """How a transcript ends. Exactly one is true of any transcript (DESIGN section 6)."""
 
@@ -339,5 +373,6 @@ class Snapshot(Struct, frozen=True):
     calls: tuple[ToolRecord, ...] = ()  # the tool calls of that work, if one of them has no result
     active_at: float | None = None  # the last sign of life of user or agent; never of a boot or of a note of ours
     in_doubt: bool = False  # nobody knows, and nobody was told, what became of a call
+    spent: Spent = NOTHING_SPENT  # on the open run's work
     because: FreshCause | None = None  # why it took over from another session, while no run of its own has begun
     awaited: tuple[Awaited, ...] = ()  # background processes that may have something to tell

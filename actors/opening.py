@@ -8,9 +8,10 @@ from greenroom.actors.acts import ReportRun, ShowText, StartRun
 from greenroom.actors.asking import answer_to, lapse_of, note_lapse
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Resumed
-from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened
+from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened, RunSpent
 from greenroom.actors.keys import note_key
 from greenroom.actors.model import (
+    NOTHING_SPENT,
     Ending,
     Generation,
     InterruptReason,
@@ -44,6 +45,9 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     old = draft.phase if isinstance(draft.phase, Interrupted) else None
     lapse = lapse_of(old.question, draft.now) if old is not None and old.question is not None else None
     answer = _find_answer(draft, old) if lapse is None else None
+    draft.told_excess = False
+    if old is None:
+        draft.spent = NOTHING_SPENT
     taken = _take(draft, answer, rules)
     draft.generation = Generation(draft.generation + 1)
     run = _next_run(draft, cause, old, taken, resumed, answered=answer is not None)
@@ -58,6 +62,8 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     if old is not None and old.question is not None and answer is not None:
         draft.write(QuestionAnswered(draft.id, old.question.key, answer.text, draft.now))
     draft.facts.insert(slot, RunOpened(draft.id, run, draft.tail))
+    if draft.spent != NOTHING_SPENT:
+        draft.write(RunSpent(draft.id, run.generation, draft.spent))
     if draft.because is not None:
         tell_of_beginning(draft, rules, reply_to=run.reply_to)
     phase = _start(

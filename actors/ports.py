@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar, TypeVarTuple, runtime_checkable
 
 from msgspec import Struct
 
-from greenroom.actors.model import DeliveryClass, Inbound, Message, Receipt, SessionKey, ToolPolicy
+from greenroom.actors.model import Budget, DeliveryClass, Inbound, Message, Receipt, SessionKey, ToolPolicy
 from greenroom.actors.process import ProcessId, ProcessRecord
 
 T = TypeVar("T")
@@ -196,6 +196,15 @@ class ToolFailedError(Exception):
     """A tool failed in an earlier attempt at the same work. That outcome is stored; the tool is not called again."""
 
 
+class BudgetExceededError(Exception):
+    """A piece of work has used up what it may spend. Conclude now: who goes on with what is used up is ended."""
+
+    def __init__(self, budget: Budget, most: float) -> None:
+        """Name the budget, and what it is."""
+        super().__init__(f"the budget {budget.value} ({most:,g}) is used up; conclude with what there is")
+        self.budget, self.most = budget, most
+
+
 class ProviderError(Exception):
     """Raised by an agent: what it needs (its model's provider) cannot be reached just now; try the work again.
 
@@ -297,6 +306,12 @@ class Turn(Protocol):
         is not taken before the run ends is answered by the next one. To be called between two steps of the work.
         """
 
+    async def spent(self, *, calls: int = 0, tokens: int = 0, cost: float = 0.0) -> None:
+        """Report what was spent since the last report: calls of models, tokens, money. It is on disk on return.
+
+        Raises BudgetExceededError when that is more than the host allows for one piece of work, in all its attempts.
+        """
+
     async def tool(
         self,
         name: str,
@@ -308,7 +323,7 @@ class Turn(Protocol):
         """Call a tool exactly as its policy allows; the result is durable before it is returned.
 
         `fn` is called with the arguments as keywords, and with `idempotency_key` if it takes one; under `keyed` it
-        must. Raises what the tool raised, or ToolInDoubtError.
+        must. Raises what the tool raised, ToolInDoubtError, or BudgetExceededError.
         """
 
     async def ask_user(self, prompt: str, choices: Sequence[str] = (), timeout_s: float | None = None) -> str:

@@ -42,6 +42,10 @@ class Rules:
     provider_backoff_s: float = 2.0  # before what the agent could not reach is tried again; doubled for each next time
     provider_backoff_max_s: float = 120.0
     provider_max_s: float = 900.0  # waiting in sum, then the person is told; 0: told at once
+    tool_calls_max: int = 500  # of one piece of work, in all its attempts; 0: no limit
+    repeats_max: int = 20  # of the same call with the same arguments in one run; 0: no limit
+    model_calls_max: int = 0  # of one piece of work, as its agent reports them; 0: no limit
+    cost_max: float = 0.0  # the same, in the agent's own currency
     fresh_s: float = 3600.0  # interrupted work older than this does not go on; 0 or less: never too old
     idle_s: float = 300.0  # an idle session is passivated after this
     late_s: float = 300.0  # inbound that waited longer is answered with a word about it

@@ -5,10 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from greenroom.actors.budgets import Excess
 from greenroom.actors.events import Answered, Cancelled, Failed, Outcome, PutOff
-from greenroom.actors.lines import CRASHED_LINE, TIMED_OUT_LINE, UNDELIVERED_LINE
+from greenroom.actors.lines import CRASHED_LINE, TIMED_OUT_LINE, UNDELIVERED_LINE, over_budget_line
 from greenroom.actors.mending import mend
-from greenroom.actors.ports import Agent, Conclusion, ProviderError, QuestionTimedOutError, QuestionUndeliveredError
+from greenroom.actors.model import FailCause
+from greenroom.actors.ports import (
+    Agent,
+    BudgetExceededError,
+    Conclusion,
+    ProviderError,
+    QuestionTimedOutError,
+    QuestionUndeliveredError,
+)
 from greenroom.actors.turn import LiveTurn
 
 logger = logging.getLogger("greenroom.run")
@@ -30,10 +39,12 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
     except ProviderError as error:
         logger.info("the agent could not go on in %s: %s", turn.session, error)
         return PutOff(mend(str(error), "the provider's error")[:WHY_MAX], error.retry_after_s, turn.said)
+    except BudgetExceededError as error:
+        return Failed(over_budget_line(Excess(error.budget, error.most)), turn.said, error.budget)
     except QuestionTimedOutError:
-        return Failed(TIMED_OUT_LINE, turn.said)
+        return Failed(TIMED_OUT_LINE, turn.said, FailCause.UNANSWERED)
     except QuestionUndeliveredError:
-        return Failed(UNDELIVERED_LINE, turn.said)
+        return Failed(UNDELIVERED_LINE, turn.said, FailCause.UNANSWERED)
     except BaseException as error:  # Invariant: whatever an agent raises ends its own run, with an outcome.
         logger.warning("the agent failed in %s: %r", turn.session, error, exc_info=error)
         return Failed(CRASHED_LINE.format(what=type(error).__name__), turn.said)

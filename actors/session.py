@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from msgspec.structs import replace
-
 from greenroom.actors.acts import (
     ArmAlarm,
     ArmIdle,
@@ -18,7 +16,6 @@ from greenroom.actors.acts import (
     Effects,
     ReportRun,
     Rest,
-    ShowText,
     ShowTyping,
 )
 from greenroom.actors.amending import settle_changes
@@ -56,6 +53,7 @@ from greenroom.actors.events import (
     RunEnded,
     RunEvent,
     SpawnPlanned,
+    SpendingReported,
     Spoke,
     ToolCalled,
     ToolReturned,
@@ -69,8 +67,9 @@ from greenroom.actors.facts import (
     RunMarked,
 )
 from greenroom.actors.keys import ASIDE
-from greenroom.actors.lines import ASIDE_LINE, drained_line, endless_line, joined, silent_line, working_line
+from greenroom.actors.lines import ASIDE_LINE, endless_line, silent_line
 from greenroom.actors.model import (
+    FailCause,
     Generation,
     InterruptReason,
     Lapse,
@@ -82,6 +81,8 @@ from greenroom.actors.opening import open_run
 from greenroom.actors.postponing import try_again
 from greenroom.actors.processes import consume_process, drop_watch, has_news, hear_end, hear_match, plan_process
 from greenroom.actors.releasing import release
+from greenroom.actors.showing import show, show_aside, show_drain, show_notice
+from greenroom.actors.spending import take_report
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
 from greenroom.actors.steering import hand_over, meet_run, tell_of_queue
 from greenroom.actors.succeeding import reset_if_due
@@ -92,9 +93,6 @@ if TYPE_CHECKING:
 
 LATE_MAX_S = 10.0
 """A timer that rings so much too late tells of its host, and not of a run."""
-
-REMARK_MAX = 200
-"""Characters of a run's last remark that are said again in a notice."""
 
 LOOK_AGAIN_S = 1.0
 """How soon it is looked again whether a question is over: timers and the wall clock do not agree to the digit."""
@@ -118,6 +116,7 @@ def open_session(snapshot: Snapshot) -> Session:
         cursor=snapshot.inbox_cursor,
         quarantined=snapshot.quarantined,
         awaited=snapshot.awaited,
+        spent=snapshot.spent,
         told_aside=snapshot.told_aside,
         active_at=snapshot.active_at,
         in_doubt=snapshot.in_doubt,
@@ -177,18 +176,23 @@ def _step_run(  # noqa: C901, PLR0912 - one line an event
             draft.anchor(phase)
             draft.hear(rules)
         case Spoke(_, text):
-            _show(draft, phase, text, rules)
+            show(draft, phase, text, rules)
         case Reported(_, text):
-            _show_aside(draft, phase, text, rules)
+            show_aside(draft, phase, text, rules)
         case Progressed():
             draft.stamp(phase.run)
             draft.hear(rules)
+        case SpendingReported():
+            take_report(draft, phase, event, rules)
+            _after_spending(draft, rules)
         case Listened():
             hand_over(draft, phase, event, rules)
         case ToolCalled():
             call_tool(draft, phase, event, rules)
+            _after_spending(draft, rules)
         case ToolWithheld():
             withhold_tool(draft, phase, event, rules)
+            _after_spending(draft, rules)
         case ToolReturned():
             keep_result(draft, phase, event, rules)
         case Asked():
@@ -296,9 +300,8 @@ def _drain(draft: Draft, reason: InterruptReason) -> None:
             if phase.said:  # Words that stream are progress, which is not written for each of them.
                 draft.stamp(phase.run)
             draft.write(RunMarked(draft.id, draft.generation, reason))
-            anchored = draft.anchor(phase)
-            line = drained_line(reason)
-            draft.do(CancelAlarms(), ShowText(draft.answer_key(anchored), joined(phase.said, line)))
+            draft.do(CancelAlarms())
+            show_drain(draft, phase, reason)
         case Asking():
             draft.write(RunMarked(draft.id, draft.generation, reason))
             _cut_short(draft)
@@ -340,22 +343,6 @@ def _retry(draft: Draft, generation: Generation, rules: Rules) -> None:
 # -- what comes from the run ------------------------------------------------------------------------------------------
 
 
-def _show(draft: Draft, phase: Running | Asking, text: str, rules: Rules) -> None:
-    phase = draft.anchor(phase)
-    draft.move(replace(phase, said=text))
-    draft.do(ShowText(draft.answer_key(phase), text))
-    draft.hear(rules)
-
-
-def _show_aside(draft: Draft, phase: Running | Asking, remark: str, rules: Rules) -> None:
-    """Show a remark under what was said; it is no part of that, and is said again with the next notice."""
-    phase = draft.anchor(phase)
-    if isinstance(phase, Running):
-        draft.move(replace(phase, remark=" ".join(remark.split())[:REMARK_MAX]))
-    draft.do(ShowText(draft.answer_key(phase), joined(phase.said, f"({remark})")))
-    draft.hear(rules)
-
-
 def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> None:
     if isinstance(phase, Asking):  # The user takes as long as the user takes, or as the agent said.
         if event.alarm is Alarm.QUESTION and event.question == phase.question.key:
@@ -367,10 +354,7 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
         case Alarm.PLACEHOLDER:
             draft.anchor(phase)
         case Alarm.NOTICE:
-            anchored = draft.anchor(phase)
-            line = working_line(draft.now - phase.run.opened_at, phase.remark)
-            draft.do(ShowText(draft.answer_key(anchored), joined(phase.said, line)))
-            draft.do(ArmAlarm(draft.generation, Alarm.NOTICE, rules.notice_every_s))
+            show_notice(draft, phase, rules)
         case Alarm.TYPING:
             draft.do(ShowTyping(), ArmAlarm(draft.generation, Alarm.TYPING, rules.typing_every_s))
         case Alarm.SILENCE if event.late_s > LATE_MAX_S:  # The host slept: nobody could be heard.
@@ -378,15 +362,20 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
         case Alarm.SILENCE if event.ran_s < rules.silent_max_s:  # It could not be heard yet: it waited to begin.
             draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s - event.ran_s))
         case Alarm.SILENCE:
-            give_up(draft, phase, silent_line(rules.silent_max_s), rules)
+            give_up(draft, phase, silent_line(rules.silent_max_s), FailCause.SILENT, rules)
             _after_run(draft, rules)
         case Alarm.LIMIT:
-            give_up(draft, phase, endless_line(rules.run_max_s), rules)
+            give_up(draft, phase, endless_line(rules.run_max_s), FailCause.ENDLESS, rules)
             _after_run(draft, rules)
         case Alarm.QUESTION:
             pass  # It was answered while this rang.
         case _:
             assert_never(event.alarm)
+
+
+def _after_spending(draft: Draft, rules: Rules) -> None:
+    if isinstance(draft.phase, Idle):  # It went over its budget, once too often.
+        _after_run(draft, rules)
 
 
 def _after_run(draft: Draft, rules: Rules) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from greenroom.actors.model import (
+    NOTHING_SPENT,
     Epoch,
     FreshCause,
     Generation,
@@ -15,6 +16,7 @@ from greenroom.actors.model import (
     Seq,
     SessionId,
     SessionKey,
+    Spent,
     StoredInbound,
     Tail,
     ToolRecord,
@@ -87,6 +89,8 @@ class Session(Struct, frozen=True):
     quarantined: bool = False
     draining: InterruptReason | None = None
     awaited: tuple[Awaited, ...] = ()  # background processes that may have something to tell
+    spent: Spent = NOTHING_SPENT  # on the work that is open
+    told_excess: bool = False  # the agent that runs knows that it went over a budget
     told_aside: bool = False  # a quarantined session's user wrote, and knows that nothing will come
     active_at: float | None = None  # the last sign of life of user or agent
     in_doubt: bool = False  # what became of a call may not be known

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 from greenroom.actors.events import ToolCalled, ToolReturned, ToolWithheld
 from greenroom.actors.inquiry import Inquiry
 from greenroom.actors.keys import canonical_args, tool_key
-from greenroom.actors.link import Link
+from greenroom.actors.link import Link, heed
 from greenroom.actors.mending import mend
 from greenroom.actors.model import ToolCall, ToolPolicy, ToolRecord
 from greenroom.actors.ports import QuestionTimedOutError, QuestionUndeliveredError, ToolFailedError, ToolInDoubtError
@@ -59,21 +59,21 @@ class Toolbox:
                     raise ToolFailedError(result)
                 return json.loads(result)
             case InDoubt(doubts):
-                raise await self._withhold(call, doubts)
+                raise await self._withhold(call, doubts, nth)
             case AskFirst(doubts, attempts):
                 if not await self._may_repeat(call, attempts):
-                    raise await self._withhold(call, doubts)
-                return await self._call(call, args, fn, doubts)
+                    raise await self._withhold(call, doubts, nth)
+                return await self._call(call, args, fn, nth, doubts)
             case Call():
-                return await self._call(call, args, fn)
+                return await self._call(call, args, fn, nth)
             case never:
                 assert_never(never)
 
-    async def _withhold(self, call: ToolCall, doubts: tuple[str, ...]) -> ToolInDoubtError:
+    async def _withhold(self, call: ToolCall, doubts: tuple[str, ...], nth: int) -> ToolInDoubtError:
         """Let it be on disk that the agent is told, before it is."""
         written = self._link.expect(call.key)
-        self._link.tell(ToolWithheld(self._link.generation, call, doubts))
-        await written
+        self._link.tell(ToolWithheld(self._link.generation, call, doubts, nth))
+        heed(await written)
         return ToolInDoubtError(call.name, call.args, call.key)
 
     async def _may_repeat(self, call: ToolCall, attempts: int) -> bool:
@@ -85,11 +85,11 @@ class Toolbox:
             return False
 
     async def _call(
-        self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any], doubts: tuple[str, ...] = ()
+        self, call: ToolCall, args: dict[str, Any], fn: Callable[..., Any], nth: int, doubts: tuple[str, ...] = ()
     ) -> Any:
         granted = self._link.expect(call.key)
-        self._link.tell(ToolCalled(self._link.generation, call, doubts))
-        await granted
+        self._link.tell(ToolCalled(self._link.generation, call, doubts, nth))
+        heed(await granted)
         try:
             result = await self._run(call, args, fn)
         except Exception as error:  # Invariant: the agent hears what its tool raised, and the ledger keeps it.

@@ -12,11 +12,14 @@ from greenroom.actors.keys import tool_call_row_key, tool_result_row_key
 from greenroom.actors.lines import DOUBT_RESULT
 from greenroom.actors.model import Role, ToolCall
 from greenroom.actors.rules import Rules
+from greenroom.actors.spending import may_call
 from greenroom.actors.state import Asking, Running
 
 
 def call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled, rules: Rules) -> None:
-    """Let a call be on disk before it is made."""
+    """Let a call be on disk before it is made, if a budget allows it."""
+    if not may_call(draft, phase, event, rules):
+        return
     call = event.call
     _append_call(draft, call)
     draft.write(*(DoubtTold(draft.id, key, draft.now) for key in event.doubts))
@@ -29,6 +32,8 @@ def call_tool(draft: Draft, phase: Running | Asking, event: ToolCalled, rules: R
 
 def withhold_tool(draft: Draft, phase: Running | Asking, event: ToolWithheld, rules: Rules) -> None:
     """Let the doubt be in the transcript, and with this call, which later attempts at this work meet instead."""
+    if not may_call(draft, phase, event, rules):
+        return
     call = event.call
     _append_call(draft, call)
     draft.append(tool_result_row_key(call.key, draft.generation), Role.TOOL, DOUBT_RESULT, tool_key=call.key)

@@ -15,7 +15,7 @@ from greenroom.actors.inquiry import Inquiry
 from greenroom.actors.keys import work_key
 from greenroom.actors.link import Link, Place
 from greenroom.actors.mending import mend
-from greenroom.actors.model import Generation, Message, MessageKind, Role, SessionKey, ToolPolicy
+from greenroom.actors.model import Generation, Message, MessageKind, Role, SessionKey, Spent, ToolPolicy
 from greenroom.actors.store import TranscriptOf, UnansweredOf
 from greenroom.actors.toolbox import Toolbox
 from greenroom.actors.unanswered import leave_out_replies
@@ -121,6 +121,13 @@ class LiveTurn:
         messages = await self._link.take_steering()
         self._new = (*self._new, *messages)
         return messages
+
+    async def spent(self, *, calls: int = 0, tokens: int = 0, cost: float = 0.0) -> None:
+        """Report what was spent since the last report. Raises BudgetExceededError; ValueError for less than nothing."""
+        if min(calls, tokens, cost) < 0 or not isfinite(cost):
+            msg = f"turn.spent: must be numbers of 0 or more, got calls={calls}, tokens={tokens}, cost={cost}"
+            raise ValueError(msg)
+        await self._link.report_spending(Spent(model_calls=calls, tokens=tokens, cost=cost))
 
     async def tool(self, name: str, args: dict[str, Any], *, policy: ToolPolicy | str, fn: Callable[..., Any]) -> Any:
         """Call a tool as its policy allows.

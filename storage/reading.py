@@ -6,6 +6,7 @@ import apsw
 
 from greenroom.actors.keys import ASIDE, answer_key, line_key
 from greenroom.actors.model import (
+    NOTHING_SPENT,
     Change,
     Delivery,
     Epoch,
@@ -52,6 +53,7 @@ from greenroom.storage.rows import (
     read_run,
 )
 from greenroom.storage.shown import read_settled, read_shown
+from greenroom.storage.spending import read_spent
 from greenroom.storage.transcript import (
     compare_with_kept,
     read_active_at,
@@ -143,6 +145,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         calls=_tools(db, session_id, run.work) if run is not None and tail.open_calls else (),
         active_at=read_active_at(db, session_id),
         in_doubt=bool(_doubts(db, session_id, Generation(0))),
+        spent=NOTHING_SPENT if run is None else read_spent(db, session_id, run.work),
         because=None if because is None else FreshCause(because),
         awaited=read_awaited(db, session_id),
     )

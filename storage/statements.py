@@ -31,6 +31,7 @@ from greenroom.actors.facts import (
     RunMarked,
     RunOpened,
     RunProgressed,
+    RunSpent,
     SessionQuarantined,
     SessionReleased,
     SessionSucceeded,
@@ -44,6 +45,7 @@ from greenroom.storage.inbound import inbound_settled, store_inbound
 from greenroom.storage.processes import PROCESS_STATEMENTS
 from greenroom.storage.questions import question_answered, question_asked, question_lapsed
 from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
+from greenroom.storage.spending import run_spent
 from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
 from greenroom.storage.succession import session_succeeded
 
@@ -131,8 +133,9 @@ def _run_marked(db: apsw.Connection, fact: RunMarked) -> None:
 
 def _run_closed(db: apsw.Connection, fact: RunClosed) -> None:
     db.execute(
-        "UPDATE runs SET open = 0, ending = ?, closed_at = ? WHERE session_id = ? AND generation = ? AND open = 1",
-        (fact.ending, fact.at, fact.session_id, fact.generation),
+        "UPDATE runs SET open = 0, ending = ?, closed_at = ?, failed_by = ?"
+        " WHERE session_id = ? AND generation = ? AND open = 1",
+        (fact.ending, fact.at, fact.failed_by, fact.session_id, fact.generation),
     )
 
 
@@ -335,6 +338,7 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     RunProgressed: _run_progressed,
     RunMarked: _run_marked,
     RunClosed: _run_closed,
+    RunSpent: run_spent,
     MessageAppended: _message_appended,
     ToolStarted: _tool_started,
     ToolEnded: _tool_ended,

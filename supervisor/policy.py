@@ -25,6 +25,9 @@ ABOVE_ZERO = frozenset({"chat_rate_per_s", "forced_s", "restarts_window_s", "unc
 """Numbers by which something is divided or measured: 0 would mean never or always."""
 
 
+MAY_BE_NONE = frozenset({"tool_calls_max", "repeats_max", "model_calls_max"})
+"""Whole numbers of which 0 says that there is no limit."""
+
 HOURS = frozenset({"reset_hour"})
 HOURS_OF_A_DAY = 24
 
@@ -118,8 +121,9 @@ def _check_number(name: str, value: Any, default: object) -> None:
             return
         if name in HOURS:
             raise _refusal(name, "must be an hour from 0 to 23", value, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise _refusal(name, "must be a whole number of at least 1", value, default)
+        least = 0 if name in MAY_BE_NONE else 1
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise _refusal(name, f"must be a whole number of at least {least}", value, default)
         return
     unit = "a number of seconds" if name.endswith("_s") and not name.endswith("_per_s") else "a number"
     if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:

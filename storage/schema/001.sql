@@ -108,6 +108,11 @@ CREATE TABLE runs (
     closed_at        REAL,
     ending           TEXT,
     interrupted_by   TEXT,
+    failed_by        TEXT,
+    -- What its work spent so far, with the attempts before it.
+    model_calls      INTEGER NOT NULL DEFAULT 0,
+    tokens           INTEGER NOT NULL DEFAULT 0,
+    cost             REAL NOT NULL DEFAULT 0,
     reply_to         TEXT,
     tail_kind        TEXT NOT NULL
         CHECK (tail_kind IN ('EMPTY', 'USER', 'TOOL_CALLS', 'TOOL_RESULTS', 'FINAL', 'PARTIAL', 'ASKED', 'STOPPED',

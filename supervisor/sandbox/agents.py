@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.model import Message, MessageKind, Role, ToolPolicy
 from greenroom.actors.ports import (
+    BudgetExceededError,
     Conclusion,
     ProviderError,
     QuestionTimedOutError,
@@ -27,11 +29,11 @@ from greenroom.supervisor.sandbox.happening import AGENT
 if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.world import World
 
-ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn")
+ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn", "loop")
 TOOLS = ("pure", "keyed", "once", "ask")
 CUTS = ("before", "after")
 ASKS = ("question", "pick", "hurried")
-WORKS = ("say", "progress", "refusing", "nap", "doze", "thread", "outage", "listen")
+WORKS = ("say", "progress", "refusing", "nap", "doze", "thread", "outage", "listen", "spend")
 STEPS = (*PROCESS_STEPS, *TOOLS, *TOOLS, *ASKS, *WORKS)
 HASTE_S = 30.0
 """How long an answer is waited for by who is in a hurry (`hurried`)."""
@@ -118,15 +120,13 @@ class ScriptedAgent:
         if turn.recovery_note is None:
             world.moved[key] = world.now
 
-    async def _do(self, turn: Turn, step: str, directive: str) -> None:  # noqa: C901 - one line a directive
+    async def _do(self, turn: Turn, step: str, directive: str) -> None:
         name = step.split(".", maxsplit=1)[0]
         self._world.moved[str(turn.session)] = self._world.now
         directive, _, cut = directive.partition(":")
         match directive:
-            case "say":
-                await turn.say(f"({name} words) ")
-            case "progress":
-                await turn.progress(f"{name} goes on")
+            case "say" | "progress" | "listen" | "spend":
+                await self._speak(turn, name, directive)
             case "pure" | "keyed" | "once" | "ask":
                 await self._tool(turn, step, ToolPolicy(directive), cut)
             case "refusing":
@@ -144,12 +144,29 @@ class ScriptedAgent:
                 await asyncio.sleep(1)  # Nothing goes on after that.
             case "process":
                 await use_process(self._world, turn, step, cut)
-            case "listen":
-                await self._listen(turn)
             case "outage":
                 self._fail_to_reach(step, name)
             case _:
                 pass
+
+    async def _speak(self, turn: Turn, name: str, directive: str) -> None:
+        match directive:
+            case "say":
+                await turn.say(f"({name} words) ")
+            case "progress":
+                await turn.progress(f"{name} goes on")
+            case "spend":
+                await turn.spent(calls=1, tokens=100, cost=0.25)
+            case _:
+                await self._listen(turn)
+
+    @staticmethod
+    async def _loop(turn: Turn) -> str:
+        """Do the same for ever, whoever says that it is enough."""
+        while True:
+            await asyncio.sleep(0.1)
+            with suppress(BudgetExceededError):
+                await turn.tool("look", {}, policy="pure", fn=lambda: "nothing")
 
     async def _listen(self, turn: Turn) -> None:
         """Look whether the person steers; what they say is followed, but for its end: this run has one of its own."""
@@ -245,6 +262,7 @@ class ScriptedAgent:
     async def _end(self, turn: Turn, directive: str) -> str | Conclusion | None:
         endings: dict[str, Callable[[], Coroutine[Any, Any, str | Conclusion | None]]] = {
             "hang": self._hang,
+            "loop": lambda: self._loop(turn),
             "stubborn": lambda: self._be_stubborn(turn),
         }
         if directive in endings:

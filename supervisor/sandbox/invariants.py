@@ -28,6 +28,7 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
 )
 from greenroom.supervisor.sandbox.invariants_amended import AMENDED
 from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, ASKING_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_processes import PROCESSES_AFTER_BOOT, PROCESSES_AT_THE_END
@@ -337,6 +338,7 @@ AT_THE_END: tuple[Check, ...] = (
     *AMENDED,
     *BUSY_AFTER_BOOT,
     *ASKING_AFTER_BOOT,
+    *BUDGETS,
     the_file_is_whole,
     what_was_said_is_stored_once,
     what_is_stored_is_answered,

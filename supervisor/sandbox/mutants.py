@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from greenroom.supervisor.sandbox import (
     mutants_amended,
     mutants_asking,
+    mutants_budgets,
     mutants_busy,
     mutants_fresh,
     mutants_outbox,
@@ -27,6 +28,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_amended.MUTANTS,
     *mutants_busy.MUTANTS,
     *mutants_asking.MUTANTS,
+    *mutants_budgets.MUTANTS,
 )
 
 

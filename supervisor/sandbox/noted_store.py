@@ -138,6 +138,7 @@ def rows_of(fact: Fact) -> Iterator[str]:  # noqa: C901, PLR0912 - one case for 
             f.RunProgressed(session_id, generation)
             | f.RunMarked(session_id, generation)
             | f.RunClosed(session_id, generation)
+            | f.RunSpent(session_id, generation)
         ):
             yield f"runs {session_id}.{generation}"
         case f.MessageAppended(session_id, message=message):

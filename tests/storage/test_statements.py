@@ -26,6 +26,7 @@ from greenroom.actors.facts import (
     RunMarked,
     RunOpened,
     RunProgressed,
+    RunSpent,
     SessionQuarantined,
     SessionReleased,
     SessionSucceeded,
@@ -54,6 +55,7 @@ from greenroom.actors.model import (
     Seq,
     SessionId,
     SessionKey,
+    Spent,
     Tail,
     TailKind,
     ToolCall,
@@ -104,6 +106,7 @@ LIFE: tuple[Fact, ...] = (
     WatchGivenUp(S, ORDER.id),
     ProcessEnded(S, ORDER.id, PROCESS_END, 8.9),
     ProcessConsumed(S, ORDER.id),
+    RunSpent(S, G, Spent(model_calls=2, tokens=900, cost=0.5)),
     RunMarked(S, G, InterruptReason.SHUTDOWN_TIMEOUT),
     DeliveryFilled(DELIVERY.key, "it is noon", 10.0),
     DeliveryMoved(replace(DELIVERY, state=DeliveryState.DELIVERED, message_ids=("m1",), attempts=1), 11.0),
@@ -271,6 +274,7 @@ LATE: dict[str, Fact] = {
     "progress": RunProgressed(S, G, 99.0, TAIL, 9),
     "mark": RunMarked(S, G, InterruptReason.ACTOR_CRASHED),
     "close": RunClosed(S, G, Ending.FAILED, 99.0),
+    "spend": RunSpent(S, G, Spent(model_calls=99)),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from greenroom.actors.model import InterruptReason, SessionKey
 from greenroom.actors.rules import Reset, Rules
-from greenroom.supervisor.policy import ABOVE_ZERO, ANY_SIGN, HOURS, InvalidPolicyError, Policy
+from greenroom.supervisor.policy import ABOVE_ZERO, ANY_SIGN, HOURS, MAY_BE_NONE, InvalidPolicyError, Policy
 
 CHAT = SessionKey("telegram", "me", "42")
 TOPIC = SessionKey("telegram", "me", "42", "7")
@@ -59,7 +59,9 @@ def test_each_number_has_its_lower_end(knob: Any) -> None:
         return
     with pytest.raises(InvalidPolicyError, match=knob.name):
         make(**{knob.name: -1})
-    if knob.name in HOURS:
+    if knob.name in MAY_BE_NONE:
+        assert getattr(make(**{knob.name: 0}), knob.name) == 0
+    elif knob.name in HOURS:
         assert getattr(make(**{knob.name: 0}), knob.name) == 0
         with pytest.raises(InvalidPolicyError, match="an hour from 0 to 23"):
             make(**{knob.name: 24})
