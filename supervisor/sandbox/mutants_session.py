@@ -108,6 +108,17 @@ def _without_acts(kind: type) -> Callable[[Any], Any]:
     return make
 
 
+def _rings_in_a_drain(real: Callable[..., Any]) -> Any:
+    """A notice does not look whether the process is about to end."""
+
+    def ring(draft: Draft, *args: Any) -> None:
+        draining, draft.draining = draft.draining, None
+        real(draft, *args)
+        draft.draining = draining
+
+    return ring
+
+
 def _rings_while_asking(real: Callable[..., None]) -> Any:
     def ring(draft: Draft, phase: Any, event: Rang, rules: Any) -> None:
         if isinstance(phase, Asking):
@@ -217,7 +228,7 @@ MUTANTS = (
     Mutant(
         "stale alarm after a drain",
         "the notifier of a run outlives the order to end",
-        (Swap(session, "_drain", _without_acts(CancelAlarms)),),
+        (Swap(session, "_drain", _without_acts(CancelAlarms)), Swap(session, "_ring", _rings_in_a_drain)),
         frozenset({"a_drain_is_silent"}),
         story(stories.drained_after_a_notice, policy=NOTICED),
     ),
