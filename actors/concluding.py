@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import assert_never
 
 from greenroom.actors.acts import CancelAlarms, CancelRun, ReportConcluded, ReportRun
+from greenroom.actors.agent_rows import AgentRow
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Answered, Cancelled, Failed, Outcome, PutOff
 from greenroom.actors.facts import RunClosed
-from greenroom.actors.keys import conclusion_key, partial_key
+from greenroom.actors.keys import conclusion_key, own_row_key, partial_key
 from greenroom.actors.lines import (
     EMPTY_LINE,
     INCOMPLETE_LINE,
@@ -22,15 +23,15 @@ from greenroom.actors.model import Budget, DeliveryKind, Ending, FailCause, Mess
 from greenroom.actors.postponing import put_off, retry_after_s
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import IDLE, Asking, Interrupted, Running
-from greenroom.actors.tail import FINISHES
+from greenroom.actors.tail import concludes
 
 
 def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rules) -> None:
     """End the run: with an answer, with one honest line, or (interrupted by us) leaving the work open."""
     draft.do(CancelAlarms())
     match outcome:
-        case Answered(text, finish) if text.strip() and finish is not None and finish.lower() in FINISHES:
-            _answer(draft, phase, text, finish, rules)
+        case Answered(text, finish) if concludes(text, finish):
+            _answer(draft, phase, conclusion_key(phase.run.work), cut_answer(text, rules.answer_max), finish)
         case Answered(text, finish) if text.strip():
             _fail(draft, phase, text, INCOMPLETE_LINE.format(finish=finish or "no finish"), FailCause.INCOMPLETE, rules)
         case Answered() | Cancelled() if draft.draining is not None:
@@ -66,11 +67,17 @@ def _put_off_or_fail(draft: Draft, phase: Running | Asking, outcome: PutOff, rul
         put_off(draft, phase, outcome, after_s)
 
 
-def _answer(draft: Draft, phase: Running | Asking, text: str, finish: str, rules: Rules) -> None:
-    text = cut_answer(text, rules.answer_max)
+def conclude_by_row(draft: Draft, phase: Running, row: AgentRow) -> None:
+    """End the run with the row by which the agent itself concluded it: what it still does and returns is late."""
+    draft.do(CancelAlarms())
+    _answer(draft, phase, own_row_key(row.key), row.text, row.finish)
+    draft.do(ReportRun(live=False))
+
+
+def _answer(draft: Draft, phase: Running | Asking, key: str, text: str, finish: str | None) -> None:
     draft.close_calls(phase.run.generation)
     late = late_line(phase.late_s) if isinstance(phase, Running) and phase.late_s else ""
-    draft.append(conclusion_key(phase.run.work), Role.ASSISTANT, text, finish=finish, answers_upto=phase.upto)
+    draft.append(key, Role.ASSISTANT, text, finish=finish, answers_upto=phase.upto)
     draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (late, text) if part))
     _close(draft, phase, Ending.ANSWERED)
 

@@ -10,6 +10,7 @@ from math import inf
 
 from msgspec import Struct
 
+from greenroom.actors.agent_rows import AgentRow
 from greenroom.actors.model import (
     Budget,
     Epoch,
@@ -17,6 +18,7 @@ from greenroom.actors.model import (
     Generation,
     InterruptReason,
     Question,
+    Seq,
     Spent,
     StoredInbound,
     ToolCall,
@@ -154,6 +156,22 @@ class Asked(Struct, Solicited, frozen=True):
     said: str
 
 
+class RowsWritten(Struct, Solicited, frozen=True):
+    """The agent wrote rows of its own, all of them new; it waits until they are on disk. `batch` names the write."""
+
+    generation: Generation
+    batch: str
+    rows: tuple[AgentRow, ...]
+
+
+class Summarised(Struct, Solicited, frozen=True):
+    """The host's summariser told in few words what the rows up to `upto` say."""
+
+    generation: Generation
+    upto: Seq
+    text: str
+
+
 class Answered(Struct, frozen=True):
     """The agent concluded. A `finish` that is not a conclusion (length, none) makes it a text cut short."""
 
@@ -260,6 +278,8 @@ RunEvent = (
     | ToolCalled
     | ToolWithheld
     | ToolReturned
+    | RowsWritten
+    | Summarised
     | Asked
     | SpawnPlanned
     | ProcessHeard

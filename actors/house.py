@@ -9,7 +9,7 @@ from greenroom.actors.acts import Showing
 from greenroom.actors.floor import Floor
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
-from greenroom.actors.ports import Agent
+from greenroom.actors.ports import Agent, Summarise
 from greenroom.actors.rules import Rules
 from greenroom.actors.store import Store
 
@@ -43,3 +43,4 @@ class House:
     around: Surroundings
     floor: Floor = field(default_factory=Floor)
     keeper: Keeper | None = None  # of background processes; without one there are none
+    summarise: Summarise | None = None

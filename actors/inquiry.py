@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import assert_never
@@ -30,7 +29,7 @@ class Inquiry:
         self._link = link
         self._take_said = take_said
         self._asked: Counter[str] = Counter()
-        self._asking = asyncio.Lock()
+        self._asking = link.pen
 
     async def put(
         self, prompt: str, choices: tuple[str, ...], timeout_s: float | None, *, about: str | None = None

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from greenroom.actors.model import Generation, InboxId, SessionId
+from greenroom.actors.model import Generation, InboxId, Seq, SessionId
 from greenroom.actors.process import ProcessId
 
 DIGEST_BYTES = 12
@@ -124,3 +124,23 @@ def tool_result_row_key(tool: str, generation: Generation) -> str:
 def conclusion_key(work: Generation) -> str:
     """Name the row that concludes a piece of work (answer, failure, stop, expiry): there is exactly one."""
     return f"end.{work}"
+
+
+def own_row_key(key: str) -> str:
+    """Name a row that its agent writes under `key`, in this attempt or any other."""
+    return f"own.{key}"
+
+
+def own_key_of(row: str) -> str:
+    """Read `own_row_key` backwards."""
+    return row.removeprefix("own.")
+
+
+def summary_key(upto: Seq) -> str:
+    """Name the summary that stands for all rows up to this one."""
+    return f"summary.{upto}"
+
+
+def covered_by(summary: str) -> Seq:
+    """Read `summary_key` backwards."""
+    return Seq(int(summary.removeprefix("summary.")))

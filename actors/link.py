@@ -47,7 +47,19 @@ class Place(Struct, frozen=True):
 class Link:
     """One run's. Used on the agents' loop only."""
 
-    __slots__ = ("_awaited", "_ledger", "_listened", "_reading", "_reported", "generation", "place", "tell", "work")
+    __slots__ = (
+        "_awaited",
+        "_ledger",
+        "_listened",
+        "_reading",
+        "_reported",
+        "generation",
+        "over",
+        "pen",
+        "place",
+        "tell",
+        "work",
+    )
 
     def __init__(self, place: Place, start: StartRun) -> None:
         """Begin with nothing awaited and nothing read."""
@@ -60,6 +72,8 @@ class Link:
         self._listened = 0
         self._reported = 0
         self._reading = asyncio.Lock()
+        self.pen = asyncio.Lock()  # held while a question is open, and while the agent writes rows of its own
+        self.over = False  # the agent has concluded: what it still reports is late
 
     @property
     def is_again(self) -> bool:
@@ -69,7 +83,12 @@ class Link:
     # -- what is reported, and confirmed by the session's actor --------------------------------------------------------
 
     def expect(self, key: str) -> asyncio.Future[Word]:
-        """Wait for the word that what is reported under `key` is on disk; ask for it before it is reported."""
+        """Wait for the word that what is reported under `key` is on disk; ask for it before it is reported.
+
+        Raises RuntimeError when the agent has concluded: nobody would hear it.
+        """
+        if self.over:
+            raise RuntimeError("the row that concludes this run is written: it cannot write, call or ask any more")
         future: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
         self._awaited[key] = future
         return future

@@ -48,6 +48,7 @@ class MessageKind(StrEnum):
     STOPPED = "stopped"  # system: the user stopped the run
     FAILED = "failed"  # system: the run ended in a reported error
     PROCESS = "process"  # system: what a background process has to tell; never the user's words
+    SUMMARY = "summary"  # system: stands for the rows before it that a window leaves out; see its key
 
 
 class Attachment(Struct, frozen=True):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from greenroom.actors.model import Budget, DeliveryClass, Inbound, Message, Receipt, SessionKey, ToolPolicy
 from greenroom.actors.process import ProcessId, ProcessRecord
+from greenroom.actors.window import CountTokens, estimate_tokens
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -256,6 +257,24 @@ class Process(Protocol):
         """End it and all that it started in its group: it is asked, and then made to. Harmless when it is over."""
 
 
+class Transcript(Protocol):
+    """The transcript of a session, as the agent of one run writes it."""
+
+    async def append_many(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Append rows of its own, in order; returns how many of them are new, when they are on disk.
+
+        A row has `role` (assistant, tool or system), `text` and `key`, and may have `finish`, `tool_calls` (each with
+        `key`, `name`, `args`) and, for a tool's row, `tool_key`. A key is one row's for ever: what was appended under
+        it before, also by another attempt or process, is left as it is, so that everything may be flushed again.
+
+        An assistant's row with words and a finish such as `stop` concludes: it is the answer, the run is over with it,
+        and what the agent returns afterwards is not shown. Without one, what it said and returned becomes the answer.
+
+        Raises TypeError and ValueError for what is no row, is too much, or contradicts what is stored; RuntimeError
+        for new rows after the one that concluded.
+        """
+
+
 class Turn(Protocol):
     """One run as its agent sees it. Belongs to the run's coroutine."""
 
@@ -290,8 +309,19 @@ class Turn(Protocol):
     def news(self) -> Sequence[Message]:
         """What background processes have to tell, oldest first: rows of kind `process`, in the transcript, too."""
 
-    async def messages(self, last: int | None = None) -> Sequence[Message]:
-        """Read the last rows of the transcript, oldest first; the host's window unless `last` says otherwise."""
+    @property
+    def transcript(self) -> Transcript:
+        """The transcript, for an agent that writes rows of its own."""
+
+    async def messages(
+        self, last: int | None = None, *, tokens: int | None = None, count: CountTokens = estimate_tokens
+    ) -> Sequence[Message]:
+        """Read the end of the transcript, oldest first: at most `last` rows, and `tokens` by `count`.
+
+        Without either it is the host's window (`policy.transcript_window`).
+        What the user waits to have answered is always there, and no tool's result without its call. For what is left
+        out a summary may stand first (`MessageKind.SUMMARY`), if the host has a summariser.
+        """
 
     async def say(self, text: str) -> None:
         """Stream words: they become visible soon and are part of the answer."""
@@ -371,6 +401,9 @@ class Turn(Protocol):
     async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run synchronous code beside the loop, so that it delays no other chat."""
 
+
+Summarise = Callable[[Sequence[Message]], Awaitable[str]]
+"""Says in few words what these rows of a transcript say; the first may be the summary before."""
 
 Agent = Callable[[Turn], Awaitable[str | Conclusion | None]]
 """An agent: what it returns, after what it said, is the answer."""

@@ -53,6 +53,10 @@ class Rules:
     busy: Busy | str = Busy.QUEUE
     inbox_batch_max: int = 100  # waiting messages handed to one run
     transcript_window: int = 200  # rows an agent reads unless it asks for more
+    append_max: int = 1_000  # rows an agent appends to its transcript at once
+    summary_every: int = 50  # rows more that a window leaves out, then the summary that stands for them is made again
+    summary_max: int = 20_000  # characters of one summary; the rest is cut
+    summary_max_s: float = 60.0  # a summariser that takes longer has failed
     progress_every_s: float = 10.0  # how often a sign of life is written down while words stream
     answer_max: int = 1_000_000  # characters of one answer; the rest is cut, and said so
     late_change: LateChange | str = LateChange.TELL

@@ -6,7 +6,7 @@ that is on disk, done (acts). One guard at its top drops every late event, of an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from greenroom.actors.acts import (
     ArmAlarm,
@@ -50,11 +50,13 @@ from greenroom.actors.events import (
     Reported,
     Resumed,
     RetryRang,
+    RowsWritten,
     RunEnded,
     RunEvent,
     SpawnPlanned,
     SpendingReported,
     Spoke,
+    Summarised,
     ToolCalled,
     ToolReturned,
     ToolWithheld,
@@ -63,9 +65,7 @@ from greenroom.actors.events import (
     Woke,
 )
 from greenroom.actors.expiring import expire_if_stale
-from greenroom.actors.facts import (
-    RunMarked,
-)
+from greenroom.actors.facts import RunMarked
 from greenroom.actors.keys import ASIDE
 from greenroom.actors.lines import ASIDE_LINE, endless_line, silent_line
 from greenroom.actors.model import (
@@ -81,15 +81,14 @@ from greenroom.actors.opening import open_run
 from greenroom.actors.postponing import try_again
 from greenroom.actors.processes import consume_process, drop_watch, has_news, hear_end, hear_match, plan_process
 from greenroom.actors.releasing import release
+from greenroom.actors.rules import Rules
 from greenroom.actors.showing import show, show_aside, show_drain, show_notice
 from greenroom.actors.spending import take_report
 from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
 from greenroom.actors.steering import hand_over, meet_run, tell_of_queue
 from greenroom.actors.succeeding import reset_if_due
 from greenroom.actors.tooling import call_tool, keep_result, withhold_tool
-
-if TYPE_CHECKING:
-    from greenroom.actors.rules import Rules
+from greenroom.actors.writing import write_own
 
 LATE_MAX_S = 10.0
 """A timer that rings so much too late tells of its host, and not of a run."""
@@ -195,6 +194,10 @@ def _step_run(  # noqa: C901, PLR0912 - one line an event
             _after_spending(draft, rules)
         case ToolReturned():
             keep_result(draft, phase, event, rules)
+        case RowsWritten() | Summarised():
+            write_own(draft, phase, event, rules)
+            if isinstance(draft.phase, Idle):
+                _after_run(draft, rules)
         case Asked():
             put_question(draft, phase, event)
         case SpawnPlanned():

@@ -248,7 +248,8 @@ class SessionActor(PooledActor):
 
     def _start_run(self, act: StartRun) -> None:
         self._alarms.cancel(IDLE)
-        self._cancel_run()
+        if self._turn is None or not self._turn.over:
+            self._cancel_run()
         loop = self.runtime.loop(AGENTS_LOOP)
         place = Place(self._id, self._state.key, self._house, self.runtime, loop, self.hear)
         turn = LiveTurn(place, act)

@@ -18,6 +18,7 @@ from greenroom.actors.model import (
     OpenRun,
     Question,
     Receipt,
+    Seq,
     SessionId,
     SessionKey,
     Snapshot,
@@ -67,10 +68,27 @@ class SnapshotOf(Struct, frozen=True):
 
 
 class TranscriptOf(Struct, frozen=True):
-    """Ask for the last `last` rows of a transcript, oldest first. Answer: tuple[Message, ...]."""
+    """Ask for the last `last` rows of a transcript, oldest first. Answer: tuple[Message, ...].
+
+    With `before`: of those before that row. Summaries are not among them, see `SummaryOf`.
+    """
 
     session_id: SessionId
     last: int
+    before: Seq | None = None
+
+
+class OwnRowsOf(Struct, frozen=True):
+    """Ask for the rows of a transcript that have these keys, in any order. Answer: tuple[Message, ...]."""
+
+    session_id: SessionId
+    keys: tuple[str, ...]
+
+
+class SummaryOf(Struct, frozen=True):
+    """Ask for the newest summary of a transcript. Answer: Message or None."""
+
+    session_id: SessionId
 
 
 class UnansweredOf(Struct, frozen=True):
@@ -185,6 +203,8 @@ class LeftoversOf(Struct, frozen=True):
 Query = (
     SnapshotOf
     | TranscriptOf
+    | OwnRowsOf
+    | SummaryOf
     | UnansweredOf
     | LedgerOf
     | AnswerTo

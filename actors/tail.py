@@ -8,7 +8,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from greenroom.actors.model import Message, MessageKind, Role, Tail, TailKind
+from greenroom.actors.model import Message, MessageKind, Role, Tail, TailKind, ToolCall
 
 FINISHES = frozenset({"stop", "end", "end_turn", "complete", "completed"})
 """The finish reasons by which models say that they concluded. Anything else (length, none) is a text cut short."""
@@ -41,14 +41,13 @@ def extend_tail(tail: Tail, message: Message) -> Tail:
 
 
 def is_final(message: Message) -> bool:
-    """Say whether an assistant row concludes: an explicit finish, words, and no calls that wait for results."""
-    return (
-        message.kind is MessageKind.TEXT
-        and message.finish is not None
-        and message.finish.lower() in FINISHES
-        and bool(message.text.strip())
-        and not message.tool_calls
-    )
+    """Say whether an assistant row concludes."""
+    return message.kind is MessageKind.TEXT and concludes(message.text, message.finish, message.tool_calls)
+
+
+def concludes(text: str, finish: str | None, tool_calls: tuple[ToolCall, ...] = ()) -> bool:
+    """Say whether what an agent says is an answer: an explicit finish, words, and no calls that wait for results."""
+    return finish is not None and finish.lower() in FINISHES and bool(text.strip()) and not tool_calls
 
 
 def _after_assistant(tail: Tail, message: Message) -> Tail:
@@ -84,7 +83,7 @@ def _after_system(tail: Tail, message: Message) -> Tail:
             return _concluded(tail, message, TailKind.FAILED)
         case MessageKind.PROCESS:
             return replace(tail, kind=TailKind.PROCESS, at=message.at, seq=message.seq)
-        case MessageKind.TEXT | MessageKind.QUESTION | MessageKind.CHANGED:
+        case MessageKind.TEXT | MessageKind.QUESTION | MessageKind.CHANGED | MessageKind.SUMMARY:
             return replace(tail, seq=message.seq)
         case _:
             assert_never(message.kind)

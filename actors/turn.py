@@ -16,9 +16,12 @@ from greenroom.actors.keys import work_key
 from greenroom.actors.link import Link, Place
 from greenroom.actors.mending import mend
 from greenroom.actors.model import Generation, Message, MessageKind, Role, SessionKey, Spent, ToolPolicy
-from greenroom.actors.store import TranscriptOf, UnansweredOf
+from greenroom.actors.recalling import Recall
+from greenroom.actors.store import UnansweredOf
 from greenroom.actors.toolbox import Toolbox
+from greenroom.actors.transcript import OwnTranscript
 from greenroom.actors.unanswered import leave_out_replies
+from greenroom.actors.window import CountTokens, estimate_tokens
 
 logger = logging.getLogger("greenroom.run")
 
@@ -27,6 +30,9 @@ Ts = TypeVarTuple("Ts")
 
 SPEAK_EVERY_S = 0.05
 """Streamed words reach the session at most this often; platforms space their edits further."""
+
+AFTERTHOUGHT_S = 10.0
+"""How long an agent may go on after the row by which it concluded."""
 
 
 class LiveTurn:
@@ -38,6 +44,10 @@ class LiveTurn:
         self._link = Link(place, start)
         self._tools: Toolbox | None = None
         self._asks: Inquiry | None = None
+        self._own: OwnTranscript | None = None
+        self._recall: Recall | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._ending: asyncio.TimerHandle | None = None
         self._start = start
         self._generation = start.run.generation
         self._new: Sequence[Message] = start.new
@@ -88,15 +98,29 @@ class LiveTurn:
         return self._start.note
 
     @property
+    def over(self) -> bool:
+        """Whether the agent has concluded by a row of its own; its coroutine ends by itself, or is ended soon."""
+        return self._link.over
+
+    @property
     def said(self) -> str:
         """All that was streamed since the last question."""
         return "".join(self._said)
 
-    async def messages(self, last: int | None = None) -> Sequence[Message]:
-        """Read the last rows of the transcript, oldest first; the host's window unless `last` says otherwise."""
-        window = self._place.house.rules.transcript_window if last is None else last
-        answer = await self._link.read(TranscriptOf(self._place.session_id, window))
-        return answer if isinstance(answer, tuple) else ()  # type: ignore[return-value]  # TranscriptOf answers rows
+    @property
+    def transcript(self) -> OwnTranscript:
+        """The transcript, for an agent that writes rows of its own."""
+        if self._own is None:
+            self._own = OwnTranscript(self._link, self._end_soon)
+        return self._own
+
+    async def messages(
+        self, last: int | None = None, *, tokens: int | None = None, count: CountTokens = estimate_tokens
+    ) -> Sequence[Message]:
+        """Read the end of the transcript, oldest first; the host's window unless the caller says otherwise."""
+        if self._recall is None:
+            self._recall = Recall(self._link)
+        return await self._recall.read(last, tokens, count)
 
     async def say(self, text: str) -> None:
         """Stream words. They are part of the answer, and visible soon. What no answer has room for is not kept."""
@@ -186,6 +210,7 @@ class LiveTurn:
 
     async def take_floor(self) -> None:
         """Begin when the run before this one has ended: two agents of one session never act at once."""
+        self._task = asyncio.current_task()
         self._has_floor = await self._place.house.floor.take(self._place.session_id)
         self.began_at = self._place.runtime.clock.monotonic()
         if not self._has_floor:
@@ -238,9 +263,18 @@ class LiveTurn:
             self._speaking.cancel()
             self._speaking = None
 
+    def _end_soon(self) -> None:
+        """Let an agent that has concluded do what it still does for itself: the next run waits, but not for long."""
+        self._be_quiet()
+        self.stopping = True
+        if self._task is not None:
+            self._ending = asyncio.get_running_loop().call_later(AFTERTHOUGHT_S, self._task.cancel)
+
     def close(self) -> None:
         """Say nothing more, and let the next one begin: the run is over."""
         self._be_quiet()
+        if self._ending is not None:
+            self._ending.cancel()
         if self._has_floor:
             self._has_floor = False
             self._place.house.floor.leave(self._place.session_id)

@@ -29,12 +29,14 @@ from greenroom.actors.store import (
     LeftoversOf,
     OwedOf,
     OwnerNow,
+    OwnRowsOf,
     ProcessesOf,
     Query,
     ReadAnswer,
     SettledOf,
     ShownOf,
     SnapshotOf,
+    SummaryOf,
     TranscriptOf,
     UnansweredOf,
     UnfinishedOf,
@@ -58,6 +60,8 @@ from greenroom.storage.transcript import (
     compare_with_kept,
     read_active_at,
     read_answering_row,
+    read_rows_named,
+    read_summary,
     read_tail_of,
     read_transcript,
     read_unanswered,
@@ -77,12 +81,16 @@ def read_answer(db: apsw.Connection, query: Query) -> ReadAnswer:
             db.execute("ROLLBACK")
 
 
-def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:  # noqa: C901 - one line a question
+def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:  # noqa: C901, PLR0911, PLR0912 - one line a question
     match query:
         case SnapshotOf(session_id):
             return read_snapshot(db, session_id)
-        case TranscriptOf(session_id, last):
-            return read_transcript(db, session_id, last)
+        case TranscriptOf(session_id, last, before):
+            return read_transcript(db, session_id, last, before)
+        case OwnRowsOf(session_id, keys):
+            return read_rows_named(db, session_id, keys)
+        case SummaryOf(session_id):
+            return read_summary(db, session_id)
         case UnansweredOf(session_id):
             return read_unanswered(db, session_id)
         case LedgerOf(session_id, work):

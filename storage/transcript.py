@@ -9,6 +9,9 @@ from greenroom.actors.model import Message, MessageKind, Receipt, Role, Seq, Ses
 from greenroom.actors.tail import classify_tail
 from greenroom.storage.rows import MESSAGE_COLUMNS, TAIL_COLUMNS, knows_tail, one_row, read_message, read_tail
 
+SEQ_MAX = 2**63 - 1
+"""No row has a number like this."""
+
 logger = logging.getLogger("greenroom.storage")
 
 
@@ -41,13 +44,36 @@ def read_active_at(db: apsw.Connection, session_id: SessionId) -> float | None:
     return None if row is None else row[0]
 
 
-def read_transcript(db: apsw.Connection, session_id: SessionId, last: int) -> tuple[Message, ...]:
-    """The last rows, oldest first."""
+def read_transcript(
+    db: apsw.Connection, session_id: SessionId, last: int, before: Seq | None = None
+) -> tuple[Message, ...]:
+    """The last rows, or the last before a row, oldest first; what stands for others is not among them."""
     rows = db.execute(
-        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? ORDER BY seq DESC LIMIT ?",  # noqa: S608 - constant
-        (session_id, max(last, 0)),
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq < ? AND kind <> 'summary'"  # noqa: S608 - constant
+        " ORDER BY seq DESC LIMIT ?",
+        (session_id, SEQ_MAX if before is None else before, max(last, 0)),
     ).fetchall()
     return tuple(read_message(row) for row in reversed(rows))
+
+
+def read_rows_named(db: apsw.Connection, session_id: SessionId, keys: tuple[str, ...]) -> tuple[Message, ...]:
+    """The rows that have these keys."""
+    found = (
+        one_row(db, f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND key = ?", (session_id, key))  # noqa: S608 - constant
+        for key in keys
+    )
+    return tuple(read_message(row) for row in found if row is not None)
+
+
+def read_summary(db: apsw.Connection, session_id: SessionId) -> Message | None:
+    """The newest row that stands for the rows before it."""
+    row = one_row(
+        db,
+        f"SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_summaries"  # noqa: S608 - constant
+        " WHERE session_id = ? AND kind = 'summary' ORDER BY seq DESC LIMIT 1",
+        (session_id,),
+    )
+    return None if row is None else read_message(row)
 
 
 def read_unanswered(db: apsw.Connection, session_id: SessionId) -> tuple[Message, ...]:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from greenroom.actors.acts import Showing
     from greenroom.actors.events import ProcessEvent
     from greenroom.actors.model import Delivery, Epoch
-    from greenroom.actors.ports import Agent, Platform
+    from greenroom.actors.ports import Agent, Platform, Summarise
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.spawner import Spawner
@@ -115,6 +115,7 @@ class Core:
         policy: Policy,
         hooks: CoreHooks,
         spawner: Spawner | None = None,
+        summarise: Summarise | None = None,
     ) -> None:
         """Remember the parts; nothing is opened yet.
 
@@ -126,6 +127,7 @@ class Core:
         self._agent = agent
         self._spawner = spawner
         self._policy = policy
+        self._summarise = summarise
         self._hooks = CoreHooks(
             began=walled("on_began", hooks.began, None),
             drained=walled("drained", hooks.drained, None),
@@ -152,7 +154,7 @@ class Core:
         now = self._runtime.clock.now()
         unclean = count_unclean_boots(store.former_boots, now=now, window_s=self._policy.unclean_window_s)
         keeper = self._make_keeper(store.port)
-        house = House(store.port, self._agent, self._policy.rules(), self, self._floor, keeper)
+        house = House(store.port, self._agent, self._policy.rules(), self, self._floor, keeper, self._summarise)
         hooks = TreeHooks(
             take_up=self.attachments.take_up,
             concluded=self.report_concluded,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from greenroom.actors.model import Epoch, Message
-    from greenroom.actors.ports import History, Platform
+    from greenroom.actors.ports import History, Platform, Summarise
     from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.drain import CloseBoot
     from greenroom.supervisor.recovery import Decided
@@ -216,17 +216,20 @@ class Supervisor:
         *,
         agent: Any,
         policy: Policy | None = None,
+        summarise: Summarise | None = None,
         on_began: Callable[[tuple[Decided, ...]], None] = lambda _: None,
         on_trouble: Callable[[Trouble | None], None] = lambda _: None,
     ) -> None:
         """Nothing is opened before the block is entered. Raises NotAnAgentError.
 
-        `on_began` hears what was decided about interrupted work, `on_trouble` when the disk begins and ceases to
-        refuse; both are called on an inner thread and must return at once.
+        `summarise`, an async function of messages, tells in few words what no window shows an agent any more; it is
+        called on the agents' loop. `on_began` hears what was decided about interrupted work, `on_trouble` when the disk
+        begins and ceases to refuse; both are called on an inner thread and must return at once.
         """
         self._path = fspath(path)
         self._agent = as_agent(agent)
         self._policy = policy or Policy()
+        self._summarise = summarise
         self._on_began = on_began
         self._on_trouble = walled("on_trouble", on_trouble, None)
         self._runtime: PoolRuntime | None = None
@@ -281,7 +284,8 @@ class Supervisor:
         self._failed, self._drained = Future(), Future()
         runtime = self._runtime = PoolRuntime()
         hooks = CoreHooks(began=self._on_began, drained=partial(_settle, self._drained), fatal=self._fail)
-        core = self._core = Core(runtime, self._open_store, self._agent, self._policy, hooks, LocalSpawner())
+        spawner = LocalSpawner()
+        core = self._core = Core(runtime, self._open_store, self._agent, self._policy, hooks, spawner, self._summarise)
         try:
             core.start()
         except BaseException:  # Invariant: what could not be opened leaves no thread behind.

@@ -79,7 +79,8 @@ CREATE TABLE messages (
     key          TEXT NOT NULL,
     role         TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'tool')),
     kind         TEXT NOT NULL CHECK
-        (kind IN ('text', 'recovery_note', 'question', 'lapsed', 'stopped', 'failed', 'process', 'changed')),
+        (kind IN ('text', 'recovery_note', 'question', 'lapsed', 'stopped', 'failed', 'process', 'changed',
+                  'summary')),
     text         TEXT NOT NULL,
     at           REAL NOT NULL,
     finish       TEXT,
@@ -92,6 +93,7 @@ CREATE TABLE messages (
     UNIQUE (session_id, key)
 ) STRICT;
 CREATE INDEX messages_concluding ON messages (session_id, seq) WHERE answers_upto IS NOT NULL;
+CREATE INDEX messages_summaries ON messages (session_id, seq) WHERE kind = 'summary';
 
 -- One execution of the agent each. open = 1 is the marker that a boot looks for; at most one a session.
 CREATE TABLE runs (

@@ -25,16 +25,25 @@ from greenroom.actors.ports import (
 from greenroom.actors.simulation import WALL
 from greenroom.supervisor.sandbox.agents_background import PROCESS_STEPS, use_process
 from greenroom.supervisor.sandbox.happening import AGENT
+from greenroom.supervisor.sandbox.scribe import (
+    WAYS,
+    WRITTEN_ENDINGS,
+    what_a_window_lacks,
+    write_ending,
+    write_step,
+)
 
 if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.world import World
 
-ENDINGS = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn", "loop")
+BASIC = ("answer", "fail", "exit", "base", "nothing", "hang", "broken", "wrongtype", "long", "stubborn", "loop")
+ENDINGS = (*BASIC, *WRITTEN_ENDINGS)
 TOOLS = ("pure", "keyed", "once", "ask")
 CUTS = ("before", "after")
+WRITINGS = tuple(f"write:{way}" for way in WAYS)
 ASKS = ("question", "pick", "hurried")
 WORKS = ("say", "progress", "refusing", "nap", "doze", "thread", "outage", "listen", "spend")
-STEPS = (*PROCESS_STEPS, *TOOLS, *TOOLS, *ASKS, *WORKS)
+STEPS = (*PROCESS_STEPS, *TOOLS, *TOOLS, *WRITINGS, *ASKS, *WORKS)
 HASTE_S = 30.0
 """How long an answer is waited for by who is in a hurry (`hurried`)."""
 QUEUE_S = 1_000.0
@@ -86,7 +95,7 @@ class ScriptedAgent:
         self._world.begun[key] = self._world.now
 
     async def _follow(self, turn: Turn) -> str | Conclusion | None:
-        rows = await turn.messages()
+        rows = await self._read(turn)
         self._watch_wake(turn, rows)
         unanswered = read_unanswered(rows)
         if is_asking(rows):
@@ -129,6 +138,8 @@ class ScriptedAgent:
                 await self._speak(turn, name, directive)
             case "pure" | "keyed" | "once" | "ask":
                 await self._tool(turn, step, ToolPolicy(directive), cut)
+            case "write":
+                await write_step(turn, self._world, step, cut)
             case "refusing":
                 await self._failing_tool(turn, step)
             case "question" | "pick" | "hurried":
@@ -254,10 +265,15 @@ class ScriptedAgent:
         except (ValueError, ToolFailedError, ToolInDoubtError) as error:
             await turn.say(f"({type(error).__name__}) ")
 
-    @staticmethod
-    async def _answer(turn: Turn) -> str:
+    async def _read(self, turn: Turn) -> Sequence[Message]:
+        rows = await turn.messages()
+        if lack := what_a_window_lacks(turn, rows):
+            self._world.break_promise("a_window_is_whole", f"{turn.session} is not shown {lack}")
+        return rows
+
+    async def _answer(self, turn: Turn) -> str:
         """Name all that the answer covers; what was said while the agent asked is in the transcript by now."""
-        return answer_for([words_of(row)[0] for row in read_unanswered(await turn.messages())])
+        return answer_for([words_of(row)[0] for row in read_unanswered(await self._read(turn))])
 
     async def _end(self, turn: Turn, directive: str) -> str | Conclusion | None:
         endings: dict[str, Callable[[], Coroutine[Any, Any, str | Conclusion | None]]] = {
@@ -278,6 +294,8 @@ class ScriptedAgent:
                 return None
             case "broken":
                 return Conclusion("half a sen", finish=None)
+            case "written" | "lingering" | "stumbling" | "interim":
+                return await write_ending(turn, self._world, directive, await self._answer(turn))
             case "wrongtype":
                 return 42  # type: ignore[return-value]  # what foreign code does
             case "long":

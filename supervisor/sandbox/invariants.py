@@ -32,6 +32,7 @@ from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_processes import PROCESSES_AFTER_BOOT, PROCESSES_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_transcript import TRANSCRIPT_AFTER_BOOT, TRANSCRIPT_AT_THE_END
 from greenroom.supervisor.sandbox.world import Network, World
 
 __all__ = [
@@ -307,6 +308,7 @@ def part_of(network: Network, text: str, asks: str | None, number: int) -> str:
 
 AS_IT_HAPPENS = {
     "one_run_at_a_time": "In one session works one agent, also when one before it does not heed that it was stopped.",
+    "a_window_is_whole": "An agent is given what it is to answer, and no result without its call.",
     "no_phantom_run": "An agent is started only where something is to be answered.",
     "a_question_waits_for_its_person": "Work whose person was asked goes on with the answer only.",
     "old_work_does_not_wake": "What has not moved for longer than the policy allows does not go on by itself.",
@@ -339,6 +341,8 @@ AT_THE_END: tuple[Check, ...] = (
     *BUSY_AFTER_BOOT,
     *ASKING_AFTER_BOOT,
     *BUDGETS,
+    *TRANSCRIPT_AFTER_BOOT,
+    *TRANSCRIPT_AT_THE_END,
     the_file_is_whole,
     what_was_said_is_stored_once,
     what_is_stored_is_answered,

@@ -24,11 +24,12 @@ from greenroom.supervisor.owned import OwnedSqlite, open_owned
 from greenroom.supervisor.sandbox.happening import PROCESS, STORE, Kind
 from greenroom.supervisor.sandbox.noted_store import NotedSqlite
 from greenroom.supervisor.sandbox.notices import Notices
+from greenroom.supervisor.sandbox.scribe import summarise
 
 if TYPE_CHECKING:
     from greenroom.actors.acts import Showing
     from greenroom.actors.model import Epoch, SessionKey
-    from greenroom.actors.ports import Agent
+    from greenroom.actors.ports import Agent, Summarise
     from greenroom.actors.runtime import Failure
     from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.policy import Policy
@@ -68,7 +69,13 @@ class Life:
     """Started by its making; over when `over` says why. Everything is driven from outside, step by step."""
 
     def __init__(
-        self, world: World, seed: int, agent: Agent, policy: Policy, began: Callable[[Life], None] = lambda _: None
+        self,
+        world: World,
+        seed: int,
+        agent: Agent,
+        policy: Policy,
+        began: Callable[[Life], None] = lambda _: None,
+        summarise: Summarise | None = summarise,
     ) -> None:
         """Start the process. Look at `over`: it may not have come up. `began` is called when its boot has decided."""
         self.world = world
@@ -87,7 +94,8 @@ class Life:
         world.disk.sleep = self.runtime.freeze  # On one thread, whoever waits for the disk lets all others wait.
         hooks = CoreHooks(began=self._began, drained=self._drained, fatal=self._fatal)
         self._backlog_max, self._retention = policy.chat_backlog_max, policy.retention()
-        self.core = HeardCore(self.runtime, self._open_store, agent, policy, hooks, FakeSpawner(world.machine))
+        spawner = FakeSpawner(world.machine)
+        self.core = HeardCore(self.runtime, self._open_store, agent, policy, hooks, spawner, summarise)
         self.core.notices = Notices(world, policy.notice_every_s)
         self.runtime.on_failure(self._hear_failure)
         world.policy = policy

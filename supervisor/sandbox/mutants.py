@@ -15,6 +15,7 @@ from greenroom.supervisor.sandbox import (
     mutants_roof,
     mutants_session,
     mutants_storage,
+    mutants_transcript,
 )
 from greenroom.supervisor.sandbox.mutant import SEEDS_MAX, Hunted, Mutant, hunt
 
@@ -29,6 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_busy.MUTANTS,
     *mutants_asking.MUTANTS,
     *mutants_budgets.MUTANTS,
+    *mutants_transcript.MUTANTS,
 )
 
 

@@ -37,7 +37,7 @@ from greenroom.supervisor.sandbox.simulator import migrated, quiet
 from greenroom.supervisor.sandbox.world import Wire, World, make_network
 
 if TYPE_CHECKING:
-    from greenroom.actors.ports import Agent
+    from greenroom.actors.ports import Agent, Summarise
     from greenroom.platforms.fakes.chat_server import ChatMessage
 
 T = TypeVar("T")
@@ -80,6 +80,7 @@ class Scenario:
         text_max: int = 4096,
         buttons: bool = False,
         seed: int = 1,
+        summarise: Summarise | None = None,
     ) -> None:
         networks = tuple(
             make_network(f"p{n}", each, chats, text_max=text_max, edit_min_s=0.0, buttons=buttons)
@@ -90,6 +91,7 @@ class Scenario:
         self.agent: Agent = agent or ScriptedAgent(self.world)
         self.accidents = Accidents()
         self.life: Life | None = None
+        self.summarise = summarise
         self._seed = seed
         self._boots = 0
         self._planted = self.accidents.planted()
@@ -158,7 +160,8 @@ class Scenario:
             msg = "the process lives; end it with crash() or drain() first"
             raise RuntimeError(msg)
         self._boots += 1
-        self.life = Life(self.world, self._seed * 1_000 + self._boots, self.agent, self.policy)
+        seed = self._seed * 1_000 + self._boots
+        self.life = Life(self.world, seed, self.agent, self.policy, summarise=self.summarise)
         for platform in unreachable:
             self.wire(platform).reachable = False
         return self.life

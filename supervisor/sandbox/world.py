@@ -167,6 +167,7 @@ class World:
     granted: Counter[str] = field(default_factory=Counter)  # chat -> how often its person allowed a repetition
     outages: Counter[str] = field(default_factory=Counter)  # message -> how often it found the provider down
     kills: Counter[str] = field(default_factory=Counter)  # message -> how often it ended the process
+    written: dict[str, dict[str, None]] = field(default_factory=dict)  # chat -> keys of rows that were confirmed
     done: set[tuple[str, str, str]] = field(default_factory=set)  # effects whose result was stored
     moved: dict[str, float] = field(default_factory=dict)  # chat -> when its agent last did something
     begun: dict[str, float] = field(default_factory=dict)  # chat -> when its agent began, asked, was answered

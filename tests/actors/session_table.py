@@ -7,6 +7,7 @@ import sys
 from msgspec.structs import replace
 
 from greenroom.actors.acts import Effects
+from greenroom.actors.agent_rows import AgentRow
 from greenroom.actors.events import (
     Alarm,
     Answered,
@@ -30,10 +31,12 @@ from greenroom.actors.events import (
     Reported,
     Resumed,
     RetryRang,
+    RowsWritten,
     RunEnded,
     SpawnPlanned,
     SpendingReported,
     Spoke,
+    Summarised,
     ToolCalled,
     ToolReturned,
     ToolWithheld,
@@ -49,6 +52,7 @@ from greenroom.actors.model import (
     Lapse,
     OpenRun,
     Question,
+    Role,
     RunCause,
     Seq,
     SessionId,
@@ -134,6 +138,9 @@ EVENTS: dict[str, Event] = {
     "ToolCalled(once too often)": ToolCalled(G, CALL, nth=20),
     "ToolWithheld": ToolWithheld(G, CALL, ("key",)),
     "ToolReturned": ToolReturned(G, CALL, "1", failed=False),
+    "RowsWritten": RowsWritten(G, "rows.1", (AgentRow("t", Role.ASSISTANT, "Hm."),)),
+    "RowsWritten(conclusion)": RowsWritten(G, "rows.1", (AgentRow("a", Role.ASSISTANT, "answer", "stop"),)),
+    "Summarised": Summarised(G, Seq(1), "in short"),
     "Asked": Asked(G, QUESTION, ""),
     "RunEnded(Answered)": RunEnded(G, Answered("answer")),
     "RunEnded(Answered, cut short)": RunEnded(G, Answered("ans", "length")),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.scenarios.stage import WHOLE_LIFE, causes, interrupt, listened, rules, said, shown, waits_for
+from tests.scenarios.stage import causes, interrupt, listened, rules, said, shown
 
 from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.ports import Conclusion, Turn
@@ -42,7 +42,6 @@ def test_s060_an_answer_that_was_only_shown_is_stored_as_one_row() -> None:
         assert room.visible() == ["All of it was streamed."] == answers(room)
 
 
-@waits_for(WHOLE_LIFE)
 def test_s061_where_the_agent_wrote_its_own_answer_none_is_added() -> None:
     """S061."""
 

@@ -3,7 +3,7 @@
 from greenroom.supervisor.sandbox.parts import Parts
 from greenroom.supervisor.sandbox.simulator import simulate
 
-SEED = 3
+SEED = 2
 
 
 def drawn_before_anything_happened(parts: tuple[str, ...]) -> list[str]:

@@ -1,0 +1,110 @@
+"""Bugs of the field, planted in how agents write their own transcripts, and in what they are given of them."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors import recalling, writing
+from greenroom.actors.agent_rows import AgentRow
+from greenroom.actors.keys import own_row_key
+from greenroom.actors.model import Role
+from greenroom.actors.recalling import Recall
+from greenroom.actors.window import without_cut_results
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+
+if TYPE_CHECKING:
+    from greenroom.actors.draft import Draft
+    from greenroom.actors.model import Message
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+
+def _by_position(real: Any) -> Any:
+    number = count()
+    return lambda key: f"{real(key)}.{next(number)}"
+
+
+def _goes_on(_: Any) -> Any:
+    """The row is an answer, but nobody takes note of it."""
+
+    def conclude(draft: Draft, phase: Any, row: AgentRow) -> None:
+        draft.append(own_row_key(row.key), row.role, row.text, finish=row.finish)
+        draft.stamp(phase.run)
+
+    return conclude
+
+
+def _takes_any_words(_: Any) -> Any:
+    return property(lambda row: row.role is Role.ASSISTANT and bool(row.text))
+
+
+def _cuts(_: Any) -> Any:
+    return tuple
+
+
+def _forgets_who_waits(_: Any) -> Any:
+    async def complete(_self: Recall, summary: Message | None, window: tuple[Message, ...]) -> tuple[Message, ...]:
+        return (*((summary,) if summary is not None else ()), *without_cut_results(window))
+
+    return complete
+
+
+def _dies_while_it_writes(room: Scenario, seed: int) -> None:
+    """The process dies at some point of a run that writes rows, and the same work begins again."""
+    room.says("m1 write:each nap write:all answer")
+    room.steps(20 + seed)
+    room.crash()
+    room.boot()
+
+
+def _writes_its_answer(room: Scenario, _seed: int) -> None:
+    room.says("m1 write:all written")
+
+
+def _writes_an_interim_row(room: Scenario, _seed: int) -> None:
+    room.says("m1 write:each answer")
+
+
+def _works_long(room: Scenario, _seed: int) -> None:
+    """One piece of work that has more rows than the window."""
+    room.says("m1 write:all pure pure answer")
+
+
+MUTANTS = (
+    Mutant(
+        "a flush counts by position",
+        "rows are told apart by when they are flushed, and not by their key: a retry appends them again",
+        (Swap(writing, "own_row_key", _by_position),),
+        frozenset({"a_row_is_written_once", "what_was_written_is_kept", "written_rows_have_no_gap"}),
+        story(_dies_while_it_writes),
+    ),
+    Mutant(
+        "backfill although there is an answer",
+        "the agent wrote its answer itself, and what it returns is appended once more",
+        (Swap(writing, "conclude_by_row", _goes_on),),
+        frozenset({"work_has_one_answer"}),
+        story(_writes_its_answer),
+    ),
+    Mutant(
+        "an interim row taken for the answer",
+        "any words of the agent count as its answer: the final text is not backfilled",
+        (Swap(AgentRow, "concludes", _takes_any_words),),
+        frozenset({"an_answer_concludes"}),
+        story(_writes_an_interim_row),
+    ),
+    Mutant(
+        "a window cuts calls from results",
+        "the window begins with the result of a call that it leaves out",
+        (Swap(recalling, "without_cut_results", _cuts),),
+        frozenset({"a_window_is_whole"}),
+        story(_works_long, policy=Policy(transcript_window=1)),
+    ),
+    Mutant(
+        "a window forgets who waits",
+        "the message that is to be answered is older than the window, and the agent does not see it",
+        (Swap(Recall, "_complete", _forgets_who_waits),),
+        frozenset({"a_window_is_whole", "no_phantom_run"}),
+        story(_works_long, policy=Policy(transcript_window=1)),
+    ),
+)
