@@ -2,7 +2,7 @@
 
 Who steers is handed to the agent only when the agent asks. Until then the message waits in the inbox, where no crash
 loses it; so nothing is ever covered by an answer that its agent did not see, and what it did not ask for in time is
-answered by the next run. `docs/decisions/0006` tells why.
+answered by the next run. `docs/decisions/0011` tells why.
 """
 
 from __future__ import annotations

@@ -27,6 +27,10 @@ class RunRow:
     closed_at: float | None
     ending: str | None
     interrupted_by: str | None
+    failed_by: str | None
+    model_calls: int  # these three of its work so far, as its agent reported
+    tokens: int
+    cost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,8 @@ def read_boot_decisions(db: apsw.Connection, epoch: Epoch) -> tuple[tuple[Sessio
 _MESSAGES = f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own columns
 _RUNS = (
     "SELECT generation, epoch, work, cause, attempt, open, opened_at, last_progress_at, closed_at, ending,"
-    " interrupted_by FROM runs WHERE session_id = ? ORDER BY generation DESC LIMIT ?"
+    " interrupted_by, failed_by, model_calls, tokens, cost FROM runs"
+    " WHERE session_id = ? ORDER BY generation DESC LIMIT ?"
 )
 _TOOLS = (
     "SELECT generation, key, name, args, policy, attempts, started_at, ended_at, result, failed"
@@ -177,8 +182,8 @@ def _last(db: apsw.Connection, sql: str, session_id: SessionId, last: int) -> li
 
 
 def _read_run(row: Row) -> RunRow:
-    generation, epoch, work, cause, attempt, is_open, opened, progress, closed, ending, reason = row
-    return RunRow(generation, epoch, work, cause, attempt, bool(is_open), opened, progress, closed, ending, reason)
+    generation, epoch, work, cause, attempt, is_open, *rest = row
+    return RunRow(generation, epoch, work, cause, attempt, bool(is_open), *rest)
 
 
 def _read_tool(row: Row) -> ToolRow:

@@ -86,6 +86,8 @@ def _run_cells(run: RunRow) -> tuple[object, ...]:
     ending = run.ending or ("open" if run.open else "-")
     if run.interrupted_by:
         ending += f" (interrupted: {run.interrupted_by})"
+    if run.failed_by:
+        ending += f" ({run.failed_by.replace('_', ' ')})"
     took = say_length(run.opened_at, run.closed_at)
     return (run.generation, run.epoch, run.cause, run.attempt, say_time(run.opened_at), took, ending)
 
