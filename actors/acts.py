@@ -7,7 +7,7 @@ from msgspec import Struct
 from greenroom.actors.budgets import Excess
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import Fact
-from greenroom.actors.model import Delivery, Generation, Lapse, Message, OpenRun
+from greenroom.actors.model import Delivery, Generation, InboxId, Lapse, Message, OpenRun
 
 
 class StartRun(Struct, frozen=True):
@@ -110,6 +110,12 @@ class ReportConcluded(Struct, frozen=True):
 Showing = OpenAnchor | ShowText | ShowTyping | Deliver
 """What is handed to the outbox of the session's platform account."""
 
+class ReadPast(Struct, frozen=True):
+    """Ask the store for what this order needs to know; `PastRead` brings it."""
+
+    inbox_id: InboxId
+
+
 Act = (
     StartRun
     | CancelRun
@@ -126,6 +132,7 @@ Act = (
     | ReportRun
     | ReportConcluded
     | ReportSucceeded
+    | ReadPast
 )
 
 

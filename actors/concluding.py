@@ -9,17 +9,19 @@ from greenroom.actors.agent_rows import AgentRow
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Answered, Cancelled, Failed, Outcome, PutOff
 from greenroom.actors.facts import RunClosed
-from greenroom.actors.keys import conclusion_key, own_row_key, partial_key
+from greenroom.actors.keys import conclusion_key, own_row_key, partial_key, stopped_key
 from greenroom.actors.lines import (
     EMPTY_LINE,
     INCOMPLETE_LINE,
     NO_NEWS_LINE,
+    STOPPED_LINE,
     STOPPED_SHORT_LINE,
     cut_answer,
+    joined,
     late_line,
     unreachable_line,
 )
-from greenroom.actors.model import Budget, DeliveryKind, Ending, FailCause, MessageKind, Role
+from greenroom.actors.model import Budget, DeliveryKind, Ending, FailCause, InboxId, MessageKind, Role, Seq
 from greenroom.actors.postponing import put_off, retry_after_s
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import IDLE, Asking, Interrupted, Running
@@ -74,26 +76,71 @@ def conclude_by_row(draft: Draft, phase: Running, row: AgentRow) -> None:
     draft.do(ReportRun(live=False))
 
 
+def stop_run(draft: Draft, phase: Running | Asking | Interrupted) -> None:
+    """End the work because its user says so: what was said stays, and nothing of it is ever resumed."""
+    live = isinstance(phase, Running | Asking)
+    if live:
+        draft.do(CancelAlarms(), CancelRun(draft.generation))
+    said = "" if isinstance(phase, Interrupted) else phase.said
+    _end(draft, phase, said, STOPPED_LINE, MessageKind.STOPPED, upto=draft.tail.user_seq)
+    if phase.anchored or said.strip():  # Else the reply to the order says it.
+        draft.fill(phase, DeliveryKind.ANSWER, joined(said, f"({STOPPED_LINE})"))
+    _close(draft, phase, Ending.STOPPED)
+    if live:
+        draft.do(ReportRun(live=False))
+
+
+def stop_waiting(draft: Draft, ordered_by: InboxId) -> int:
+    """Conclude what came before the order and no run had: messages of the user that the stop answers. Says how many."""
+    count = draft.take_waiting(ordered_by)
+    if count:
+        upto = draft.tail.user_seq
+        key = stopped_key(ordered_by)
+        draft.append(key, Role.SYSTEM, STOPPED_LINE, kind=MessageKind.STOPPED, answers_upto=upto)
+        draft.do(ReportConcluded())
+    return count
+
+
+def cut_short(draft: Draft) -> None:
+    """Interrupt what runs; the work stays open."""
+    phase = draft.phase
+    if isinstance(phase, Running | Asking):
+        draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
+        _interrupt(draft, phase)
+
+
 def _answer(draft: Draft, phase: Running | Asking, key: str, text: str, finish: str | None) -> None:
     draft.close_calls(phase.run.generation)
     late = late_line(phase.late_s) if isinstance(phase, Running) and phase.late_s else ""
     draft.append(key, Role.ASSISTANT, text, finish=finish, answers_upto=phase.upto)
-    draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (late, text) if part))
+    draft.fill(phase, DeliveryKind.ANSWER, joined(late, text))
     _close(draft, phase, Ending.ANSWERED)
 
 
 def _fail(draft: Draft, phase: Running | Asking, said: str, line: str, cause: FailCause | Budget, rules: Rules) -> None:
     """Keep what was said, marked as incomplete, and end with one honest line. The session works on."""
     said = cut_answer(said, rules.answer_max)
-    draft.close_calls(phase.run.generation)
-    if said.strip():
-        draft.append(partial_key(phase.run.generation), Role.ASSISTANT, said)
-    draft.append(conclusion_key(phase.run.work), Role.SYSTEM, line, kind=MessageKind.FAILED, answers_upto=phase.upto)
-    draft.fill(phase, DeliveryKind.ANSWER, "\n\n".join(part for part in (said, line) if part.strip()))
+    _end(draft, phase, said, line, MessageKind.FAILED, upto=phase.upto)
+    draft.fill(phase, DeliveryKind.ANSWER, joined(said, line))
     _close(draft, phase, Ending.FAILED, cause)
 
 
-def _close(draft: Draft, phase: Running | Asking, ending: Ending, failed_by: FailCause | Budget | None = None) -> None:
+def _end(
+    draft: Draft, phase: Running | Asking | Interrupted, said: str, line: str, kind: MessageKind, *, upto: Seq
+) -> None:
+    """Close the transcript of work that has no answer: open calls, what was said, and a row that says how it ended."""
+    draft.close_calls(phase.run.generation)
+    if said.strip():
+        draft.append(partial_key(phase.run.generation), Role.ASSISTANT, said)
+    draft.append(conclusion_key(phase.run.work), Role.SYSTEM, line, kind=kind, answers_upto=upto)
+
+
+def _close(
+    draft: Draft,
+    phase: Running | Asking | Interrupted,
+    ending: Ending,
+    failed_by: FailCause | Budget | None = None,
+) -> None:
     draft.write(RunClosed(draft.id, phase.run.generation, ending, draft.now, failed_by))
     draft.move(IDLE)
     draft.do(ReportConcluded())

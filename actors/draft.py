@@ -23,6 +23,7 @@ from greenroom.actors.model import (
     DeliveryKind,
     DeliveryState,
     Generation,
+    InboxId,
     Message,
     MessageKind,
     OpenRun,
@@ -50,6 +51,7 @@ class Draft:
         "acts",
         "awaited",
         "because",
+        "commands",
         "cursor",
         "draining",
         "epoch",
@@ -58,11 +60,13 @@ class Draft:
         "id",
         "in_doubt",
         "key",
+        "looking",
         "now",
         "phase",
         "quarantined",
         "spent",
         "succeeded",
+        "suspended",
         "tail",
         "told_aside",
         "told_excess",
@@ -89,6 +93,9 @@ class Draft:
         self.in_doubt = session.in_doubt
         self.because = session.because
         self.succeeded = session.succeeded
+        self.suspended = session.suspended
+        self.commands = session.commands
+        self.looking = session.looking
         self.now = now
         self.facts: list[Fact] = []
         self.acts: list[Act] = []
@@ -114,6 +121,9 @@ class Draft:
             self.in_doubt,
             self.because,
             self.succeeded,
+            self.suspended,
+            self.commands,
+            self.looking,
         )
         return session, Effects(tuple(self.facts), tuple(self.acts))
 
@@ -179,6 +189,14 @@ class Draft:
         self.write(*(InboundSettled(self.id, edit, self.generation) for edit in inbound.edits))
         return message
 
+    def take_waiting(self, before: InboxId) -> int:
+        """Make what waits and came before this inbound messages of the user; says how many."""
+        taken = [inbound for inbound in self.waiting if inbound.id < before]
+        self.waiting = self.waiting[len(taken) :]
+        for inbound in taken:
+            self.append_user(inbound)
+        return len(taken)
+
     def close_calls(self, generation: Generation, *, at: float | None = None) -> None:
         """Give each call of that run that has no result a row that says so: models refuse a transcript without."""
         self.in_doubt = self.in_doubt or bool(self.tail.open_calls)  # What is known of them is read with the session.
@@ -230,7 +248,10 @@ class Draft:
 
     def say_line(self, what: str, text: str, *, reply_to: str | None) -> None:
         """Let one line of our own become visible, that belongs to no run; once for this generation."""
-        key = line_key(self.id, self.generation, what)
+        self.say(line_key(self.id, self.generation, what), text, reply_to=reply_to)
+
+    def say(self, key: str, text: str, *, reply_to: str | None) -> None:
+        """Let words of our own become visible, once for this key."""
         pending, kind = DeliveryState.PENDING, DeliveryKind.LINE
         delivery = Delivery(key, self.id, self.key, kind, text, pending, reply_to=reply_to, created_at=self.now)
         self.write(DeliveryOpened(self.epoch, self.generation, delivery))

@@ -16,6 +16,7 @@ from greenroom.actors.model import (
     Epoch,
     FailCause,
     Generation,
+    InboxId,
     InterruptReason,
     Question,
     Seq,
@@ -25,6 +26,7 @@ from greenroom.actors.model import (
 )
 from greenroom.actors.process import Match, Order, ProcessEnding, ProcessId
 from greenroom.actors.runtime import Solicited
+from greenroom.actors.store import Past
 
 
 class Alarm(StrEnum):
@@ -222,6 +224,13 @@ class Rang(Struct, Solicited, frozen=True):
     question: str | None = None  # the key of the one that is over
 
 
+class PastRead(Struct, Solicited, frozen=True):
+    """What an order needs to know of the session's past; None: the store could not say."""
+
+    inbox_id: InboxId
+    past: Past | None
+
+
 class IdleRang(Struct, Solicited, frozen=True):
     """Nothing happened for a while."""
 
@@ -291,4 +300,4 @@ ProcessEvent = ProcessOver | WatchDropped
 TreeEvent = Arrived | Woke | Released | Resumed | Drained | CutShort | Undelivered | ProcessEvent
 """What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""
 
-Event = TreeEvent | IdleRang | RetryRang | RunEvent
+Event = TreeEvent | IdleRang | RetryRang | PastRead | RunEvent

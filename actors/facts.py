@@ -56,7 +56,7 @@ class InboundTaken(Struct, frozen=True):
 
 
 class InboundSettled(Struct, frozen=True):
-    """A stored inbound is done with and became no row: withdrawn, a change of another one, or a late press."""
+    """A stored inbound is done with and became no row: withdrawn, a change of another one, a late press, an order."""
 
     session_id: SessionId
     inbox_id: InboxId
@@ -263,6 +263,12 @@ class RowsForgotten(Struct, frozen=True):
     ids: tuple[int, ...]
 
 
+class SuspensionLifted(Struct, frozen=True):
+    """The session's user lets it go on."""
+
+    session_id: SessionId
+
+
 class InboundRefused(Struct, frozen=True):
     """Chats that are not allowed wrote, `count` times. Only a counter by platform and account: no words, no transcript.
 
@@ -300,6 +306,7 @@ Fact = (
     | SessionSuspended
     | SessionSucceeded
     | RowsForgotten
+    | SuspensionLifted
     | InboundRefused
     | ProcessFact
 )

@@ -39,6 +39,21 @@ def line_key(session_id: SessionId, generation: Generation, what: str) -> str:
     return f"{session_id}.{generation}.{what}"
 
 
+def reply_key(inbox_id: InboxId) -> str:
+    """Name the delivery of the one reply to an order."""
+    return f"command.{inbox_id}"
+
+
+def stopped_key(inbox_id: InboxId) -> str:
+    """Name the row by which an order concludes messages that no run had."""
+    return f"stopped.{inbox_id}"
+
+
+def retry_key(inbox_id: InboxId, number: int) -> str:
+    """Name the row of a user's message that an order has run again."""
+    return f"retry.{inbox_id}.{number}"
+
+
 def question_key(session_id: SessionId, work: Generation, asked: str, k: int) -> str:
     """Name the k-th question (from 0) of a piece of work that asks just this.
 

@@ -14,6 +14,8 @@ ASIDE_LINE = (
     "(This conversation is set aside. Your message is kept; it will be answered when whoever runs this service has "
     "released the conversation.)"
 )
+SUSPENDED_LINE = "(This conversation is suspended. Your message is kept; /resume lets it go on.)"
+STOPPED_LINE = "Stopped."
 CUT_RESULT = (
     "[no result: the run was ended before one was stored; the call may or may not have taken effect, and it was not "
     "repeated]"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NewType
 
 from msgspec import Struct
 
+from greenroom.actors.commands import Command
+from greenroom.actors.rules import Busy
 from greenroom.actors.session_key import SessionKey as SessionKey  # noqa: PLC0414 - as all nouns, it is found here
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ class Inbound(Struct, frozen=True):
 
 
 class StoredInbound(Struct, frozen=True):
-    """An inbound that is on disk and waits to be handed to a run."""
+    """An inbound that is on disk and waits: to be handed to a run, or as a `command` to be carried out."""
 
     id: InboxId
     text: str
@@ -133,6 +135,8 @@ class StoredInbound(Struct, frozen=True):
     answers: str | None = None  # the key of the delivery whose button was pressed
     change: Change | None = None  # then it is no message, and never handed to a run
     edits: tuple[InboxId, ...] = ()  # the changes that made this text of it; handed to the run with it
+    command: Command | None = None
+    busy: Busy | None = None  # what its person wants if it meets a running agent; None: nothing was said of it
 
 
 class Receipt(Struct, frozen=True):
@@ -152,6 +156,7 @@ class RunCause(StrEnum):
     ANSWERED_QUESTION = "answered_question"
     PROVIDER_RETRY = "provider_retry"  # the run before could not reach what it needs
     PROCESS = "process"  # a background process has something to tell
+    COMMAND = "command"  # its user ordered it: /resume, /retry
 
 
 class FreshCause(StrEnum):
@@ -171,6 +176,7 @@ class InterruptReason(StrEnum):
     ACTOR_CRASHED = "actor_crashed"  # the session's actor died and was started again
     PROVIDER_ERROR = "provider_error"  # what the agent needs could not be reached
     USER_WROTE = "user_wrote"  # its user said more, and the host's policy is to begin again with both
+    SUSPENDED = "suspended"  # the session's user ordered it to rest
 
 
 class Ending(StrEnum):
@@ -367,7 +373,7 @@ class Snapshot(Struct, frozen=True):
     inbox_cursor: InboxId = InboxId(0)
     suspended: bool = False
     quarantined: bool = False
-    told_aside: bool = False  # since it was set aside, somebody wrote and was told that nothing will come
+    told_aside: bool = False  # since it was set aside (or suspended), somebody wrote and was told so
     question: Question | None = None  # the open run's work waits for its answer, or would: it may have lapsed
     segment: int = 0  # questions that the open run's work has asked; names the delivery that comes next
     anchored: bool = False  # that delivery's row exists already
@@ -375,5 +381,6 @@ class Snapshot(Struct, frozen=True):
     active_at: float | None = None  # the last sign of life of user or agent; never of a boot or of a note of ours
     in_doubt: bool = False  # nobody knows, and nobody was told, what became of a call
     spent: Spent = NOTHING_SPENT  # on the open run's work
+    succeeded: bool = False  # another session has the chat
     because: FreshCause | None = None  # why it took over from another session, while no run of its own has begun
     awaited: tuple[Awaited, ...] = ()  # background processes that may have something to tell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.actors.acts import ReportRun, ShowText, StartRun
@@ -9,7 +10,7 @@ from greenroom.actors.asking import answer_to, lapse_of, note_lapse
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Resumed
 from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened, RunSpent
-from greenroom.actors.keys import note_key
+from greenroom.actors.keys import note_key, retry_key
 from greenroom.actors.model import (
     NOTHING_SPENT,
     Ending,
@@ -36,11 +37,20 @@ DRAINED = frozenset({InterruptReason.RESTART_TIMEOUT, InterruptReason.SHUTDOWN_T
 """What an orderly end of the process writes on the runs that it cuts short."""
 
 
-BLAMELESS = frozenset({InterruptReason.PROVIDER_ERROR, InterruptReason.USER_WROTE})
+BLAMELESS = frozenset({InterruptReason.PROVIDER_ERROR, InterruptReason.USER_WROTE, InterruptReason.SUSPENDED})
 """Why an attempt may have ended that says nothing of the work itself."""
 
 
-def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | None = None) -> None:
+class Again(Struct, frozen=True):
+    """A request that its user wants to be run once more: `by` is the order."""
+
+    by: StoredInbound
+    request: tuple[Message, ...]
+
+
+def open_run(
+    draft: Draft, cause: RunCause, rules: Rules, *, resumed: Resumed | None = None, again: Again | None = None
+) -> None:
     """Start the next run: of new work, or one more attempt at work that was interrupted. One run handles both."""
     old = draft.phase if isinstance(draft.phase, Interrupted) else None
     lapse = lapse_of(old.question, draft.now) if old is not None and old.question is not None else None
@@ -50,7 +60,8 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
         draft.spent = NOTHING_SPENT
     taken = _take(draft, answer, rules)
     draft.generation = Generation(draft.generation + 1)
-    run = _next_run(draft, cause, old, taken, resumed, answered=answer is not None)
+    replied_to = taken if again is None else (again.by, *taken)
+    run = _next_run(draft, cause, old, replied_to, resumed, answered=answer is not None)
     tail = draft.tail
     if old is not None:
         draft.write(RunClosed(draft.id, old.run.generation, _ending(old.run), draft.now))
@@ -58,7 +69,8 @@ def open_run(draft: Draft, cause: RunCause, rules: Rules, resumed: Resumed | Non
     note = _tell_of_interruption(draft, old, tail, resumed, lapse)
     news = tell_news(draft) if cause is RunCause.PROCESS else ()
     forget_matches(draft)
-    new = [*(draft.append_user(inbound) for inbound in taken)]
+    new = [] if again is None else _repeat(draft, again)
+    new += [draft.append_user(inbound) for inbound in taken]
     if old is not None and old.question is not None and answer is not None:
         draft.write(QuestionAnswered(draft.id, old.question.key, answer.text, draft.now))
     draft.facts.insert(slot, RunOpened(draft.id, run, draft.tail))
@@ -80,6 +92,14 @@ def _ending(run: OpenRun) -> Ending:
 
 def _find_answer(draft: Draft, old: Interrupted | None) -> StoredInbound | None:
     return answer_to(old.question, draft.waiting) if old is not None and old.question is not None else None
+
+
+def _repeat(draft: Draft, again: Again) -> list[Message]:
+    by = again.by.id
+    return [
+        draft.append(retry_key(by, number), Role.USER, message.text, author=message.author)
+        for number, message in enumerate(again.request, 1)
+    ]
 
 
 def _take(draft: Draft, answer: StoredInbound | None, rules: Rules) -> tuple[StoredInbound, ...]:
@@ -135,7 +155,8 @@ def _counts(draft: Draft, run: OpenRun, resumed: Resumed | None) -> bool:
 
     It does not when it moved the work on before an orderly drain cut it short, nor when the house fell around it
     (an actor crashed, in an epoch before this one): its own actor, or the process, died of neither. Nor when what
-    it needed could not be reached: for that there is a limit of its own. Nor when its own user ended it by writing.
+    it needed could not be reached: for that there is a limit of its own. Nor when its own user ended it, by writing or
+    by an order.
     """
     if run.interrupted_by in BLAMELESS:
         return False

@@ -12,7 +12,6 @@ from greenroom.actors.acts import (
     ArmAlarm,
     ArmIdle,
     CancelAlarms,
-    CancelRun,
     Effects,
     ReportRun,
     Rest,
@@ -29,7 +28,8 @@ from greenroom.actors.asking import (
     turn_presses_away,
     waits_until,
 )
-from greenroom.actors.concluding import conclude, give_up
+from greenroom.actors.commanding import carry_out, hear_past
+from greenroom.actors.concluding import conclude, cut_short, give_up
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import (
     Alarm,
@@ -42,6 +42,7 @@ from greenroom.actors.events import (
     LifeShown,
     Listened,
     Matched,
+    PastRead,
     ProcessHeard,
     ProcessOver,
     Progressed,
@@ -67,14 +68,18 @@ from greenroom.actors.events import (
 from greenroom.actors.expiring import expire_if_stale
 from greenroom.actors.facts import RunMarked
 from greenroom.actors.keys import ASIDE
-from greenroom.actors.lines import ASIDE_LINE, endless_line, silent_line
+from greenroom.actors.lines import (
+    ASIDE_LINE,
+    SUSPENDED_LINE,
+    endless_line,
+    silent_line,
+)
 from greenroom.actors.model import (
     FailCause,
     Generation,
     InterruptReason,
     Lapse,
     RunCause,
-    Snapshot,
     StoredInbound,
 )
 from greenroom.actors.opening import open_run
@@ -84,10 +89,11 @@ from greenroom.actors.releasing import release
 from greenroom.actors.rules import Rules
 from greenroom.actors.showing import show, show_aside, show_drain, show_notice
 from greenroom.actors.spending import take_report
-from greenroom.actors.state import IDLE, Asking, Idle, Interrupted, Phase, Running, Session
+from greenroom.actors.state import Asking, Idle, Interrupted, Running, Session
 from greenroom.actors.steering import hand_over, meet_run, tell_of_queue
 from greenroom.actors.succeeding import reset_if_due
 from greenroom.actors.tooling import call_tool, keep_result, withhold_tool
+from greenroom.actors.waking import open_session
 from greenroom.actors.writing import write_own
 
 LATE_MAX_S = 10.0
@@ -97,30 +103,6 @@ LOOK_AGAIN_S = 1.0
 """How soon it is looked again whether a question is over: timers and the wall clock do not agree to the digit."""
 
 __all__ = ["Asking", "Idle", "Interrupted", "Running", "Session", "open_session", "step"]
-
-
-def open_session(snapshot: Snapshot) -> Session:
-    """Build the state that the store remembers. Nothing runs in it yet."""
-    phase: Phase = IDLE
-    if snapshot.run is not None:
-        phase = Interrupted(snapshot.run, snapshot.segment, snapshot.question, snapshot.anchored, snapshot.calls)
-    return Session(
-        id=snapshot.id,
-        key=snapshot.key,
-        epoch=snapshot.epoch,
-        generation=snapshot.generation,
-        tail=snapshot.tail,
-        phase=phase,
-        waiting=snapshot.waiting,
-        cursor=snapshot.inbox_cursor,
-        quarantined=snapshot.quarantined,
-        awaited=snapshot.awaited,
-        spent=snapshot.spent,
-        told_aside=snapshot.told_aside,
-        active_at=snapshot.active_at,
-        in_doubt=snapshot.in_doubt,
-        because=snapshot.because,
-    )
 
 
 def step(  # noqa: C901, PLR0912 - one line an event
@@ -133,12 +115,17 @@ def step(  # noqa: C901, PLR0912 - one line an event
             return session, Effects()  # Late: a timer, a tool or a run that outlived its turn.
         return _step_run(session, phase, event, now, rules)
     draft = Draft(session, now)
+    if isinstance(event, Arrived):
+        _take_in(draft, event.inbound)
     if any(each.change is not None for each in draft.waiting):
         settle_changes(draft, rules)
+    if draft.commands:
+        carry_out(draft, rules)
     match event:
-        case Arrived(inbound):
-            _arrive(draft, inbound, rules)
-        case Woke():
+        case Arrived() | Woke():
+            _go_on(draft, rules)
+        case PastRead():
+            hear_past(draft, event, rules)
             _go_on(draft, rules)
         case Released():
             release(draft)
@@ -147,7 +134,7 @@ def step(  # noqa: C901, PLR0912 - one line an event
         case Drained(reason):
             _drain(draft, reason)
         case CutShort():
-            _cut_short(draft)
+            cut_short(draft)
         case Undelivered(key):
             lose_question(draft, key, rules)
             if isinstance(draft.phase, Interrupted):
@@ -221,12 +208,16 @@ def _step_run(  # noqa: C901, PLR0912 - one line an event
 # -- what comes from outside ------------------------------------------------------------------------------------------
 
 
-def _arrive(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
-    if inbound.id > draft.cursor and not draft.succeeded:  # Else it was there already when the session was loaded.
-        draft.cursor, draft.waiting = inbound.id, (*draft.waiting, inbound)
-        if inbound.change is not None:
-            settle_changes(draft, rules)
-    _go_on(draft, rules)
+def _take_in(draft: Draft, inbound: StoredInbound) -> None:
+    if inbound.id <= draft.cursor:
+        return  # It was there already when the session was loaded.
+    draft.cursor = inbound.id
+    if draft.succeeded:
+        return  # Its row went over to the new session, which handles it.
+    if inbound.command is None:
+        draft.waiting = (*draft.waiting, inbound)
+    else:
+        draft.commands = (*draft.commands, inbound)
 
 
 def _go_on(draft: Draft, rules: Rules) -> None:
@@ -253,10 +244,11 @@ def _go_on(draft: Draft, rules: Rules) -> None:
 
 
 def _tell_aside(draft: Draft) -> None:
-    """Say to who writes into a quarantined session, once, that nothing will come until it is released."""
-    if draft.quarantined and draft.waiting and not draft.told_aside:
+    """Say to who writes into a session that is set aside, once, that nothing will come until that is over."""
+    if (draft.quarantined or draft.suspended) and draft.waiting and not draft.told_aside:
         draft.told_aside = True
-        draft.say_line(ASIDE, ASIDE_LINE, reply_to=draft.waiting[-1].reply_to)
+        line = ASIDE_LINE if draft.quarantined else SUSPENDED_LINE
+        draft.say_line(ASIDE, line, reply_to=draft.waiting[-1].reply_to)
 
 
 def _may_begin(draft: Draft) -> bool:
@@ -264,8 +256,10 @@ def _may_begin(draft: Draft) -> bool:
 
     News of background processes start new work, and none that was interrupted: whether that goes on is decided above.
     """
-    if draft.quarantined or draft.draining is not None:
+    if draft.quarantined or draft.suspended or draft.draining is not None:
         return False
+    if draft.looking:
+        return False  # An order came first; it is carried out in a moment.
     if not draft.waiting:
         return isinstance(draft.phase, Idle) and has_news(draft) and not draft.succeeded
     question = draft.phase.question if isinstance(draft.phase, Interrupted) else None
@@ -283,10 +277,12 @@ def _may_begin_in(draft: Draft) -> float | None:
 
 def _resume(draft: Draft, event: Resumed, rules: Rules) -> None:
     match draft.phase:
-        case Interrupted(question=None) if draft.draining is None and not draft.quarantined:
+        case Interrupted(question=None) if draft.draining is None and not (draft.quarantined or draft.suspended):
             open_run(draft, RunCause.RESUME, rules, resumed=event)
-        case Running() | Asking():
+        case Running():
             pass  # The user's message won: its run handles both.
+        case Asking():
+            draft.do(ReportRun(live=False))  # And has come to a question: it needs no place among the resumed.
         case Interrupted() | Idle():
             _go_on(draft, rules)
             if not isinstance(draft.phase, Running):
@@ -307,19 +303,11 @@ def _drain(draft: Draft, reason: InterruptReason) -> None:
             show_drain(draft, phase, reason)
         case Asking():
             draft.write(RunMarked(draft.id, draft.generation, reason))
-            _cut_short(draft)
+            cut_short(draft)
         case Idle() | Interrupted():
             draft.do(ReportRun(live=False))  # The drain waits for every session's word.
         case _:
             assert_never(draft.phase)
-
-
-def _cut_short(draft: Draft) -> None:
-    phase = draft.phase
-    if isinstance(phase, Running | Asking):
-        draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
-        question = phase.question if isinstance(phase, Asking) else None
-        draft.move(Interrupted(phase.run, phase.segment, question=question, anchored=phase.anchored))
 
 
 def _offer_rest(draft: Draft, rules: Rules) -> None:
@@ -329,7 +317,7 @@ def _offer_rest(draft: Draft, rules: Rules) -> None:
         case Idle() | Interrupted() if _may_begin_in(draft) is not None:
             _go_on(draft, rules)
         case Idle() | Interrupted():
-            if not _may_begin(draft):
+            if not draft.looking and not _may_begin(draft):
                 draft.do(Rest())
         case _:
             assert_never(draft.phase)
@@ -339,7 +327,7 @@ def _retry(draft: Draft, generation: Generation, rules: Rules) -> None:
     """Try again what that run could not do, unless something else became of it."""
     phase = draft.phase
     waits = isinstance(phase, Interrupted) and phase.retrying and phase.run.generation == generation
-    if waits and draft.draining is None and not draft.quarantined:
+    if waits and draft.draining is None and not (draft.quarantined or draft.suspended):
         try_again(draft, rules)
 
 

@@ -20,6 +20,7 @@ from greenroom.actors.acts import (
     Deliver,
     Effects,
     OpenAnchor,
+    ReadPast,
     ReportConcluded,
     ReportRun,
     ReportSucceeded,
@@ -29,14 +30,14 @@ from greenroom.actors.acts import (
     StartRun,
 )
 from greenroom.actors.alarms import Alarms
-from greenroom.actors.events import Alarm, Cancelled, Event, IdleRang, Rang, RetryRang, RunEnded, TreeEvent
+from greenroom.actors.events import Alarm, Cancelled, Event, IdleRang, PastRead, Rang, RetryRang, RunEnded, TreeEvent
 from greenroom.actors.link import Place
-from greenroom.actors.model import Generation, SessionId, Snapshot
+from greenroom.actors.model import Generation, InboxId, SessionId, Snapshot
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.run import run_agent
 from greenroom.actors.runtime import Job, Solicited
 from greenroom.actors.session import Session, open_session, step
-from greenroom.actors.store import Committed, ReadAnswer, Refused, SnapshotOf, StoreRefusedError
+from greenroom.actors.store import Committed, Past, PastOf, ReadAnswer, Refused, SnapshotOf, StoreRefusedError
 from greenroom.actors.turn import LiveTurn
 
 if TYPE_CHECKING:
@@ -214,6 +215,8 @@ class SessionActor(PooledActor):
                 around.report_concluded(self._state.key)
             case ReportSucceeded():
                 around.report_succeeded(self._state.key, self._successor)
+            case ReadPast(inbox_id):
+                self._house.store.read(PastOf(self._id), partial(self._hear_past, inbox_id))
             case Rest():
                 around.offer_rest(self._id, self._told)
             case _:
@@ -269,6 +272,10 @@ class SessionActor(PooledActor):
         turn = self._turn
         if turn is not None:
             self.runtime.loop(AGENTS_LOOP).post(turn.confirm, act.key, act.answer)
+
+    def _hear_past(self, inbox_id: InboxId, answer: ReadAnswer) -> None:
+        """On a storage thread."""
+        self.hear(PastRead(inbox_id, answer if isinstance(answer, Past) else None))
 
     def _let_go(self) -> None:
         self._alarms.end()

@@ -27,9 +27,9 @@ def meet_run(draft: Draft, phase: Running, rules: Rules) -> None:
         _interrupt(draft, phase, rules)
 
 
-def wish_of(_: StoredInbound, rules: Rules) -> Busy:
-    """Say what is to become of a message that meets a working agent."""
-    return Busy(rules.busy)
+def wish_of(inbound: StoredInbound, rules: Rules) -> Busy:
+    """Say what is to become of a message that meets a working agent: what its person wrote before it, or the policy."""
+    return inbound.busy or Busy(rules.busy)
 
 
 def _interrupt(draft: Draft, phase: Running, rules: Rules) -> None:

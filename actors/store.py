@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from greenroom.actors.facts import Fact
+from greenroom.actors.facts import DecisionStored, Fact
 from greenroom.actors.model import (
     Delivery,
     Epoch,
@@ -123,7 +123,10 @@ class Ledger(Struct, frozen=True):
 
 
 class AnswerTo(Struct, frozen=True):
-    """Ask for the row that concluded the work in which an inbound was answered. Answer: Message or None."""
+    """Ask for the row that concluded the work in which an inbound was answered, or for the reply to an order.
+
+    Answer: Message or None.
+    """
 
     receipt: Receipt
 
@@ -155,6 +158,7 @@ class Unfinished(Struct, frozen=True):
     anchored: bool = False  # that delivery's row exists
     untold: int = 0  # ends of background processes that it has not been told of, and that may wake it
     restart_budget: str | None = None  # see facts.RestartsCounted
+    commands: int = 0  # orders among what waits
 
 
 class OwedOf(Struct, frozen=True):
@@ -178,6 +182,19 @@ class SettledOf(Struct, frozen=True):
     """Ask whether nothing more will appear in a chat until the person speaks. Answer: bool."""
 
     session: SessionKey
+
+
+class PastOf(Struct, frozen=True):
+    """Ask what a session's user may ask about its past. Answer: Past."""
+
+    session_id: SessionId
+
+
+class Past(Struct, frozen=True):
+    """The last resume decision, and the user's messages that were concluded last, oldest first."""
+
+    decision: DecisionStored | None = None
+    request: tuple[Message, ...] = ()
 
 
 class OwnerNow(Struct, frozen=True):
@@ -212,6 +229,7 @@ Query = (
     | OwedOf
     | ShownOf
     | SettledOf
+    | PastOf
     | OwnerNow
     | ProcessesOf
     | LeftoversOf
@@ -226,6 +244,7 @@ ReadAnswer = (
     | tuple[Shown, ...]
     | tuple[ProcessRecord, ...]
     | tuple[Leftover, ...]
+    | Past
     | Epoch
     | bool
     | ReadFailed

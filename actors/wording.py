@@ -33,7 +33,7 @@ def recovery_note(
     `done` are calls whose results are stored, `in_doubt` those of `once` and `ask` tools whose outcome is not.
     """
     parts = [
-        f"[automatic note, not from the user] Your last attempt at this was interrupted: {_cause(reason)}.",
+        f"[automatic note, not from the user] Your last attempt at this was interrupted: {cause_of(reason)}.",
         _where(tail),
         _calls("Already done and stored, do not repeat: {}.", done),
         _calls(
@@ -93,6 +93,8 @@ def user_notice(reason: InterruptReason | str) -> str:
     """Tell the person in one short line that the work goes on by itself."""
     if reason == InterruptReason.PROVIDER_ERROR:
         return "Trying again."
+    if reason == InterruptReason.SUSPENDED:
+        return "I am going on with your request."
     if reason == InterruptReason.ACTOR_CRASHED:
         return "Something went wrong on my side; I am going on with your request."
     return "I was restarted; I am going on with your request."
@@ -119,7 +121,8 @@ def quarantine_line(attempts: int, at: float | None, *, now: float, tz: tzinfo =
     )
 
 
-def _cause(reason: InterruptReason | str) -> str:
+def cause_of(reason: InterruptReason | str) -> str:
+    """Say why work was interrupted, as the end of a sentence."""
     try:
         known = InterruptReason(reason)
     except ValueError:
@@ -137,6 +140,8 @@ def _cause(reason: InterruptReason | str) -> str:
             return "what you needed could not be reached, and is tried again"
         case InterruptReason.USER_WROTE:
             return "the user wrote again while you worked, and that comes with the request now"
+        case InterruptReason.SUSPENDED:
+            return "the user suspended this conversation, and lets it go on now"
         case _:
             assert_never(known)
 

@@ -2,7 +2,9 @@
 
 import apsw
 
+from greenroom.actors.commands import Command
 from greenroom.actors.facts import InboundSettled, InboundStored
+from greenroom.actors.inbound import read_order
 from greenroom.actors.model import InboxId, Receipt, SessionId
 from greenroom.storage.rows import Contradiction, Crowded, one_row, read_key, write_attachments
 
@@ -14,10 +16,12 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
     """
     inbound, key = fact.inbound, str(fact.inbound.key)
     session_id = _route(db, key) or _new_session(db, key, fact.at)
+    order = None if inbound.change else read_order(inbound.text, inbound.attachments, inbound.answers)
+    command = order if isinstance(order, Command) else None
     row = db.execute(
         "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, attachments, answers,"
-        " change, sent_at, at, epoch)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
+        " change, sent_at, at, command, epoch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
         " ON CONFLICT (platform, account, update_id) DO NOTHING RETURNING id",
         (
             session_id,
@@ -32,12 +36,14 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
             inbound.change,
             inbound.sent_at,
             fact.at,
+            command,
             fact.epoch,
         ),
     ).get
     if row is None:
         return _first_receipt(db, fact)
-    _refuse_if_crowded(db, session_id, fact.backlog_max)
+    if command is None:  # An order waits for nothing, and may be what makes room.
+        _refuse_if_crowded(db, session_id, fact.backlog_max)
     return Receipt(InboxId(row), session_id, inbound.key)
 
 

@@ -4,6 +4,7 @@ from typing import assert_never
 
 import apsw
 
+from greenroom.actors.inbound import stored_inbound
 from greenroom.actors.keys import ASIDE, answer_key, line_key
 from greenroom.actors.model import (
     NOTHING_SPENT,
@@ -30,6 +31,7 @@ from greenroom.actors.store import (
     OwedOf,
     OwnerNow,
     OwnRowsOf,
+    PastOf,
     ProcessesOf,
     Query,
     ReadAnswer,
@@ -42,6 +44,7 @@ from greenroom.actors.store import (
     UnfinishedOf,
 )
 from greenroom.storage.boots import read_epoch
+from greenroom.storage.commanding import read_past
 from greenroom.storage.processes import read_awaited, read_leftovers, read_processes
 from greenroom.storage.questions import count_questions, read_open_question, read_questions
 from greenroom.storage.rows import (
@@ -105,6 +108,8 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:  # noqa: C901, PLR
             return read_shown(db, session, last)
         case SettledOf(session):
             return read_settled(db, session)
+        case PastOf(session_id):
+            return read_past(db, session_id)
         case OwnerNow():
             return read_epoch(db)
         case ProcessesOf(session_id, last):
@@ -146,8 +151,9 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         inbox_cursor=InboxId(cursor),
         suspended=suspended_at is not None,
         quarantined=quarantined_at is not None,
-        told_aside=quarantined_at is not None and _is_stored(db, line_key(session_id, Generation(generation), ASIDE)),
         question=read_open_question(db, session_id, run.work) if run is not None and asks else None,
+        told_aside=(quarantined_at is not None or suspended_at is not None)
+        and _is_stored(db, line_key(session_id, Generation(generation), ASIDE)),
         segment=segment,
         anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),
         calls=_tools(db, session_id, run.work) if run is not None and tail.open_calls else (),
@@ -155,6 +161,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         in_doubt=bool(_doubts(db, session_id, Generation(0))),
         spent=NOTHING_SPENT if run is None else read_spent(db, session_id, run.work),
         because=None if because is None else FreshCause(because),
+        succeeded=one_row(db, "SELECT 1 FROM sessions WHERE predecessor = ?", (session_id,)) is not None,
         awaited=read_awaited(db, session_id),
     )
 
@@ -188,7 +195,7 @@ def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound,
         (session_id,),
     )
     return tuple(
-        StoredInbound(
+        stored_inbound(
             InboxId(inbox_id),
             text,
             author,

@@ -29,8 +29,8 @@ WHERE deliveries.session_id = ? AND message_ids <> '[]' ORDER BY deliveries.id D
 _UNSETTLED = """
 SELECT EXISTS (SELECT 1 FROM inbox WHERE session_id = ? AND generation IS NULL AND change IS NULL)
     OR EXISTS (SELECT 1 FROM runs WHERE session_id = ? AND open = 1 AND tail_kind <> 'ASKED')
-    OR EXISTS (SELECT 1 FROM deliveries WHERE session_id = ? AND text IS NOT NULL
-               AND state NOT IN ('delivered', 'dead'))
+    OR EXISTS (SELECT 1 FROM deliveries WHERE session_id IN (SELECT id FROM sessions WHERE key = ?)
+               AND text IS NOT NULL AND state NOT IN ('delivered', 'dead'))
 """
 
 # What waits in a session that was set aside stays there; whoever wrote it is told so, once.
@@ -38,7 +38,8 @@ _UNTOLD = """
 SELECT EXISTS (SELECT 1 FROM deliveries WHERE session_id = ?1 AND text IS NOT NULL
                AND state NOT IN ('delivered', 'dead'))
     OR EXISTS (SELECT 1 FROM inbox JOIN sessions ON sessions.id = inbox.session_id
-               WHERE inbox.session_id = ?1 AND inbox.generation IS NULL AND inbox.at > sessions.quarantined_at
+               WHERE inbox.session_id = ?1 AND inbox.generation IS NULL
+               AND inbox.at > coalesce(quarantined_at, suspended_at)
                AND NOT EXISTS (SELECT 1 FROM deliveries
                                WHERE key = sessions.id || '.' || sessions.generation || '.' || ?2))
 """
@@ -124,11 +125,13 @@ def read_settled(db: apsw.Connection, session: SessionKey) -> bool:
     session_id = _current(db, session)
     if session_id is None:
         return True
-    aside = one_row(db, "SELECT quarantined_at IS NOT NULL FROM sessions WHERE id = ?", (session_id,))
+    aside = one_row(
+        db, "SELECT coalesce(quarantined_at, suspended_at) IS NOT NULL FROM sessions WHERE id = ?", (session_id,)
+    )
     if aside is not None and aside[0]:
         row = one_row(db, _UNTOLD, (session_id, ASIDE))
         return row is not None and not row[0]
-    row = one_row(db, _UNSETTLED, (session_id, session_id, session_id))
+    row = one_row(db, _UNSETTLED, (session_id, session_id, str(session)))
     return row is not None and not row[0]
 
 

@@ -2,7 +2,13 @@
 
 import apsw
 
-from greenroom.actors.facts import RestartsCounted, SessionQuarantined, SessionReleased, SessionSuspended
+from greenroom.actors.facts import (
+    RestartsCounted,
+    SessionQuarantined,
+    SessionReleased,
+    SessionSuspended,
+    SuspensionLifted,
+)
 
 
 def session_quarantined(db: apsw.Connection, fact: SessionQuarantined) -> None:
@@ -23,6 +29,10 @@ def session_released(db: apsw.Connection, fact: SessionReleased) -> None:
         (fact.session_id,),
     )
     db.execute("UPDATE runs SET attempt = 0 WHERE session_id = ? AND open = 1", (fact.session_id,))
+
+
+def suspension_lifted(db: apsw.Connection, fact: SuspensionLifted) -> None:
+    db.execute("UPDATE sessions SET suspended_at = NULL WHERE id = ?", (fact.session_id,))
 
 
 def session_suspended(db: apsw.Connection, fact: SessionSuspended) -> None:

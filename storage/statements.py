@@ -36,6 +36,7 @@ from greenroom.actors.facts import (
     SessionReleased,
     SessionSucceeded,
     SessionSuspended,
+    SuspensionLifted,
     ToolEnded,
     ToolStarted,
 )
@@ -46,7 +47,13 @@ from greenroom.storage.processes import PROCESS_STATEMENTS
 from greenroom.storage.questions import question_answered, question_asked, question_lapsed
 from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
 from greenroom.storage.spending import run_spent
-from greenroom.storage.standing import restarts_counted, session_quarantined, session_released, session_suspended
+from greenroom.storage.standing import (
+    restarts_counted,
+    session_quarantined,
+    session_released,
+    session_suspended,
+    suspension_lifted,
+)
 from greenroom.storage.succession import session_succeeded
 
 
@@ -356,6 +363,7 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     SessionSuspended: session_suspended,
     SessionSucceeded: session_succeeded,
     RowsForgotten: rows_forgotten,
+    SuspensionLifted: suspension_lifted,
     InboundRefused: _inbound_refused,
     **PROCESS_STATEMENTS,
 }

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.model import Message, MessageKind, Receipt, Role, Seq, SessionId, Tail
 from greenroom.actors.tail import classify_tail
+from greenroom.storage.commanding import read_reply
 from greenroom.storage.rows import MESSAGE_COLUMNS, TAIL_COLUMNS, knows_tail, one_row, read_message, read_tail
 
 SEQ_MAX = 2**63 - 1
@@ -88,18 +89,19 @@ def read_unanswered(db: apsw.Connection, session_id: SessionId) -> tuple[Message
 
 
 def read_answering_row(db: apsw.Connection, receipt: Receipt) -> Message | None:
-    """The row that concluded the work for which an inbound was taken; None as long as there is none.
+    """The row that concluded the work for which an inbound was taken, or an order's reply; None while there is none.
 
-    Where it waited when the receipt was made may not be the session that took it.
+    It may have gone to another session of its chat since the receipt was given.
     """
     row = one_row(
         db,
-        f"SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_concluding WHERE session_id ="  # noqa: S608 - constant
-        " (SELECT session_id FROM inbox WHERE id = ?1) AND seq > (SELECT seq FROM inbox WHERE id = ?1)"
-        " AND answers_upto IS NOT NULL AND answers_upto >= (SELECT seq FROM inbox WHERE id = ?1) ORDER BY seq LIMIT 1",
+        f"SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY messages_concluding"  # noqa: S608 - constant
+        " WHERE session_id = (SELECT session_id FROM inbox WHERE id = ?1)"
+        " AND seq > (SELECT seq FROM inbox WHERE id = ?1) AND answers_upto IS NOT NULL"
+        " AND answers_upto >= (SELECT seq FROM inbox WHERE id = ?1) ORDER BY seq LIMIT 1",
         (receipt.inbox_id,),
     )
-    return None if row is None else read_message(row)
+    return read_reply(db, receipt) if row is None else read_message(row)
 
 
 def _read_covered(db: apsw.Connection, session_id: SessionId) -> Seq:

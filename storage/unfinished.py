@@ -18,6 +18,7 @@ from greenroom.storage.rows import (
     TAIL_WIDTH,
     Row,
     knows_tail,
+    one_row,
     read_key,
     read_run,
     read_tail,
@@ -30,9 +31,10 @@ _RUN_AND_TAIL = RUN_WIDTH + TAIL_WIDTH
 
 
 class _Waits(NamedTuple):
-    """What waits for a session: so many inbound, the last one since then, and so many ends of its processes."""
+    """What waits for a session: so many inbound, orders among it, the last since then, and ends of its processes."""
 
     inbound: int = 0
+    commands: int = 0
     last_at: float = 0.0
     untold: int = 0
 
@@ -55,7 +57,7 @@ WHERE runs.open = 1
 """  # noqa: S608 - constants
 
 _WAITING = (
-    "SELECT session_id, count(*), max(at) FROM inbox INDEXED BY inbox_waiting"
+    "SELECT session_id, count(*), count(command), max(at) FROM inbox INDEXED BY inbox_waiting"
     " WHERE generation IS NULL AND change IS NULL"
 )
 
@@ -70,6 +72,7 @@ FROM sessions WHERE sessions.id = ?
 def read_unfinished(db: apsw.Connection, session_id: SessionId | None) -> tuple[Unfinished, ...]:
     """Sessions with an open run or waiting inbound, the most recently active first; of one session, or of all.
 
+    With one session come those that took over from it: it may have died before it could say so.
     One that cannot be read is left out and logged: it costs no other session its decision.
     """
     waiting = _read_waiting(db, session_id)
@@ -77,13 +80,20 @@ def read_unfinished(db: apsw.Connection, session_id: SessionId | None) -> tuple[
     for session, waits in waiting.items():
         _read_into(found, session, partial(_without_run, db, session, waits))
     found.sort(key=lambda pair: pair[0], reverse=True)
-    return tuple([unfinished for _, unfinished in found])
+    successor = _successor(db, session_id)
+    later = () if successor is None else read_unfinished(db, successor)
+    return (*[unfinished for _, unfinished in found], *later)
+
+
+def _successor(db: apsw.Connection, session_id: SessionId | None) -> SessionId | None:
+    row = None if session_id is None else one_row(db, "SELECT id FROM sessions WHERE predecessor = ?", (session_id,))
+    return None if row is None else SessionId(row[0])
 
 
 def _read_waiting(db: apsw.Connection, session_id: SessionId | None) -> dict[SessionId, _Waits]:
     only, bindings = ("", ()) if session_id is None else (" AND session_id = ?", (session_id,))
     rows = db.execute(f"{_WAITING}{only} GROUP BY session_id", bindings)
-    found = {SessionId(session): _Waits(count, at) for session, count, at in rows}
+    found = {SessionId(session): _Waits(*waits) for session, *waits in rows}
     for session, untold in read_untold(db, session_id).items():
         found[session] = found.get(session, _NONE_WAITS)._replace(untold=untold)
     return found
@@ -128,6 +138,7 @@ def _read_open(db: apsw.Connection, row: Row, waits: _Waits, fell: dict[int, boo
         run=run,
         tail=tail,
         waiting=waits.inbound,
+        commands=waits.commands,
         routed=bool(routed),
         suspended=bool(suspended),
         quarantined=bool(quarantined),
@@ -149,6 +160,7 @@ def _without_run(db: apsw.Connection, session_id: SessionId, waits: _Waits) -> t
         run=None,
         tail=tail,
         waiting=waits.inbound,
+        commands=waits.commands,
         routed=bool(routed),
         suspended=bool(suspended),
         quarantined=bool(quarantined),

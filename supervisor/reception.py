@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors.model import Inbound, Receipt, SessionKey, StoredInbound
+from greenroom.actors.inbound import stored_inbound
+from greenroom.actors.model import Inbound, Receipt, SessionKey
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.runtime import MailboxFull
 from greenroom.actors.store import Committed, RefusalKind, Refused, Store
@@ -160,7 +161,7 @@ def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Com
         then(receipt)
     finally:
         if not receipt.repeated:
-            stored = StoredInbound(
+            stored = stored_inbound(
                 receipt.inbox_id,
                 inbound.text,
                 inbound.author,

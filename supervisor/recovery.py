@@ -57,9 +57,11 @@ class Decided:
 
     @property
     def serves_inbound(self) -> bool:
-        """Whether messages that wait, or what processes have to tell, may be handed to a run now."""
-        out = self.sets_aside or self.decision == Skip(Why.NOT_ALLOWED)
-        return self.unfinished.waiting + self.unfinished.untold > 0 and not out
+        """Whether messages, or news of processes, may be handed to a run now, or orders be carried out."""
+        if self.decision == Skip(Why.NOT_ALLOWED):
+            return False
+        waits = self.unfinished.waiting + self.unfinished.untold > 0
+        return self.unfinished.commands > 0 or (waits and not self.sets_aside)
 
 
 @dataclass(frozen=True, slots=True)

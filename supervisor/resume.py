@@ -7,7 +7,6 @@ design; `docs/decisions/0001` tells why row 6 also covers a failure that was rep
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -15,25 +14,25 @@ from msgspec import Struct
 from greenroom.actors.expiring import age_of_work_s, is_stale
 from greenroom.actors.model import Epoch, InterruptReason, OpenRun, Tail, TailKind
 from greenroom.actors.store import Unfinished
+from greenroom.actors.why import Why
 from greenroom.supervisor.policy import Policy
 
-
-class Why(StrEnum):
-    """Why a session is left alone. One reason, one name, one canonical test."""
-
-    QUARANTINED = "the session is quarantined"
-    SUSPENDED = "the session is suspended by its user or an operator"
-    NOTHING_OPEN = "no run is open and no user message is unanswered"
-    ANSWERED = "the transcript ends in an answer"
-    AWAITING_USER = "the agent asked and it is the user's turn"
-    STOPPED_BY_USER = "the user stopped the run"
-    FAILED = "the run ended in an error that the chat was told of"
-    ALREADY_TRIED = "the attempt after the last interruption ended by itself and concluded nothing"
-    NO_ROUTE = "the chat does not lead to this session any more"
-    REASON_NOT_ALLOWED = "the policy does not resume after this kind of interruption"
-    STALE = "nothing has happened for too long"
-    SAFE_MODE = "the process ended unexpectedly too often in a short time"
-    NOT_ALLOWED = "the chat is not allowed any more"
+__all__ = [
+    "TABLE",
+    "Decision",
+    "FormerBoot",
+    "Quarantine",
+    "Resume",
+    "ResumeInputs",
+    "Row",
+    "Skip",
+    "Wait",
+    "Why",
+    "count_unclean_boots",
+    "decide_resume",
+    "inputs_from",
+    "read_reason",
+]
 
 
 class Resume(Struct, frozen=True):

@@ -14,11 +14,18 @@ from msgspec.structs import replace
 from pykka import ActorDeadError
 
 from greenroom.actors.events import Arrived, CutShort, Drained, Released, Resumed, Undelivered, Woke
-from greenroom.actors.facts import RestartsCounted
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.session_actor import SessionActor
-from greenroom.actors.store import Committed, RefusalKind, Refused, Unfinished, UnfinishedOf
+from greenroom.actors.store import (
+    Committed,
+    RefusalKind,
+    Refused,
+    Unfinished,
+    UnfinishedOf,
+)
+from greenroom.supervisor.arrivals import Arrivals
+from greenroom.supervisor.budgets import Budgets
 from greenroom.supervisor.drain import CloseBoot, Drain, Intent, InterruptRuns, MarkRuns, WaitUntil, decide_drain
 from greenroom.supervisor.recovery import Account, Circumstances, Decided, Recovery
 from greenroom.supervisor.restarts import FRESH, Budget, GiveUp, RestartAfter, decide_restart
@@ -75,9 +82,8 @@ class TreeActor(PooledActor):
         self._by_ref: dict[Ref[Any], SessionId] = {}
         self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
-        self._arrived: dict[SessionId, SessionKey] = {}  # have something that waits for that
-        self._spoke: set[SessionId] = set()  # of these, whose users wrote
-        self._budgets: dict[SessionId, Budget] = {}
+        self._arrived = Arrivals()  # have something that waits for that
+        self._budgets = Budgets()
         self._connected: set[Account] = set()
         self._booting = True
         self._boot: list[Decided] = []
@@ -96,8 +102,7 @@ class TreeActor(PooledActor):
             case RunReported(session_id, live):
                 self._run_reported(session_id, live=live)
             case SessionFollowed(key, successor):
-                self._arrived[successor] = key
-                self._wake_arrived()
+                self._follow(key, successor)
             case SessionFreed(session_id):
                 self._free(session_id)
             case RestOffered(session_id, told):
@@ -147,11 +152,11 @@ class TreeActor(PooledActor):
 
     def _pass_on(self, session_id: SessionId, key: SessionKey, event: Arrived | ProcessEvent) -> None:
         """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
+        ordered = isinstance(event, Arrived) and event.inbound.command is not None
         if self._booting or session_id in self._deciding:
-            self._arrived[session_id] = key
-            self._spoke.update((session_id,) if isinstance(event, Arrived) else ())
-        elif not self._ending:
-            if isinstance(event, Arrived):  # Its user wrote: the run for that goes on with interrupted work, too.
+            self._arrived.add(session_id, key, overtakes=isinstance(event, Arrived) and not ordered)
+        elif not self._ending or (ordered and not self._over and session_id in self._wards):
+            if isinstance(event, Arrived) and not ordered:  # The run for that goes on with interrupted work, too.
                 self._recovery.overtaken(session_id)
             self._tell(session_id, key, event)
 
@@ -176,8 +181,8 @@ class TreeActor(PooledActor):
             ward.ref.stop(block=False)
 
     def _free(self, session_id: SessionId) -> None:
-        """What is open in it is decided as at a start, unless it runs: a suspended session serves its user."""
-        self._budgets.pop(session_id, None)
+        """What is open in it is decided as at a start, unless it runs."""
+        self._budgets.forget(session_id)
         self._tell_living(session_id, Released())
         if session_id not in self._live and not self._ending:
             self._deciding.add(session_id)
@@ -192,6 +197,7 @@ class TreeActor(PooledActor):
     def _run_reported(self, session_id: SessionId, *, live: bool) -> None:
         if live:
             self._live.add(session_id)
+            self._recovery.overtaken(session_id)  # Also by an order: nothing is left to be resumed.
         else:
             if session_id in self._live and not self._ending:
                 self._count(session_id, FRESH)  # A run that came to its end is progress.
@@ -216,17 +222,16 @@ class TreeActor(PooledActor):
         items: tuple[Unfinished, ...] = read.answer  # type: ignore[assignment]  # UnfinishedOf answers these
         now = self.runtime.clock.now()
         for item in items:
-            if item.restart_budget is not None:
-                self._budgets.setdefault(item.session_id, Budget.from_json(item.restart_budget, now=now))
+            self._budgets.read(item, now)
         around = Circumstances(self._house.store.epoch, self._unclean_boots, self._is_connected)
         decide = self._recovery.give_up if read.gave_up else self._recovery.decide
-        decided = decide(items, now, around)
+        decided = decide([item for item in items if read.of in {None, item.session_id}], now, around)
         if read.of is not None:
             self._deciding.discard(read.of)
         handled = {each.unfinished.session_id for each in decided}
         for item in items:  # What no run ever had is simply handled, however old.
             if (item.waiting or item.untold) and item.session_id not in handled and self._policy.allows(item.key):
-                self._arrived[item.session_id] = item.key
+                self._arrived.add(item.session_id, item.key, overtakes=True)
         self._deciding |= handled
         batches = [decided[at : at + DECISIONS_PER_WRITE] for at in range(0, len(decided), DECISIONS_PER_WRITE)]
         for batch in batches[:-1]:
@@ -263,8 +268,7 @@ class TreeActor(PooledActor):
         self._deciding.discard(session_id)
         self._recovery.remember(decided)
         if decided.serves_inbound:
-            self._arrived[session_id] = key
-            self._spoke.update((session_id,) if decided.unfinished.waiting else ())
+            self._arrived.add(session_id, key, overtakes=decided.unfinished.waiting > decided.unfinished.commands)
         if decided.speaks:
             self._hooks.take_up(key)
         if decided.sets_aside:
@@ -291,13 +295,14 @@ class TreeActor(PooledActor):
     def _wake_arrived(self) -> None:
         if self._ending or self._booting:
             return
-        ready = {session_id: key for session_id, key in self._arrived.items() if session_id not in self._deciding}
-        for session_id, key in ready.items():
-            del self._arrived[session_id]
-            if session_id in self._spoke:  # What a process has to tell goes on with nothing that was interrupted.
-                self._spoke.remove(session_id)
-                self._recovery.overtaken(session_id)
-            self._tell(session_id, key, Woke())
+        for arrival in self._arrived.take(self._deciding):
+            if arrival.overtakes:
+                self._recovery.overtaken(arrival.session_id)
+            self._tell(arrival.session_id, arrival.key, Woke())
+
+    def _follow(self, key: SessionKey, successor: SessionId) -> None:
+        self._arrived.add(successor, key, overtakes=True)
+        self._wake_arrived()
 
     def _resume_next(self) -> None:
         while not self._ending and not self._booting and (taken := self._recovery.next()) is not None:
@@ -330,7 +335,7 @@ class TreeActor(PooledActor):
 
     def _restart(self, session_id: SessionId, what: str) -> None:
         now, chance = self.runtime.clock.now(), self.runtime.random.random()
-        budget = self._budgets.get(session_id, FRESH)
+        budget = self._budgets.of(session_id)
         self._deciding.add(session_id)
         match decide_restart(budget, what, now=now, policy=self._policy, random_unit=chance):
             case RestartAfter(delay_s, spent):
@@ -344,14 +349,8 @@ class TreeActor(PooledActor):
 
     def _count(self, session_id: SessionId, budget: Budget) -> None:
         """Remember a session's restarts, also for the boots to come."""
-        if self._budgets.get(session_id, FRESH) == budget:
-            return
-        if budget == FRESH:
-            del self._budgets[session_id]
-        else:
-            self._budgets[session_id] = budget
-        kept = None if budget == FRESH else budget.to_json()
-        self._house.store.write((RestartsCounted(session_id, kept),), lambda _: None)  # Unwritten, a boot counts less.
+        if counted := self._budgets.count(session_id, budget):
+            self._house.store.write(counted, lambda _: None)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

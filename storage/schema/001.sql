@@ -64,6 +64,7 @@ CREATE TABLE inbox (
     sent_at    REAL,
     at         REAL NOT NULL,
     epoch      INTEGER NOT NULL,
+    command    TEXT,  -- an order and no message, by its word; carried out once generation says when
     generation INTEGER,
     seq        INTEGER,
     UNIQUE (platform, account, update_id)

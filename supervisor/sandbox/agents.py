@@ -231,7 +231,7 @@ class ScriptedAgent:
                 world.effects[effect] += 1
             keys.add(idempotency_key)
             world.note(AGENT, f"tool {policy.value}({message}) takes effect for {turn.session}")
-            if effect in world.done:
+            if effect in world.done and not world.retries[effect[0]]:
                 world.break_promise("a_stored_result_is_not_asked_for_again", f"{policy.value}({name}) was called")
             return f"done {world.effects[effect]}"
 

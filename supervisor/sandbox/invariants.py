@@ -30,6 +30,7 @@ from greenroom.supervisor.sandbox.invariants_amended import AMENDED
 from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, ASKING_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_commands import COMMANDS_AFTER_BOOT, COMMANDS_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_processes import PROCESSES_AFTER_BOOT, PROCESSES_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_transcript import TRANSCRIPT_AFTER_BOOT, TRANSCRIPT_AT_THE_END
@@ -83,7 +84,7 @@ def what_was_said_is_stored_once(db: apsw.Connection, world: World) -> Iterator[
 
 
 def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
-    """Each stored inbound became one user row that a concluding row covers, or its session was visibly set aside.
+    """Each stored message became one user row that a concluding row covers, or its session was visibly set aside.
 
     A person whom the question did not reach cannot answer it either. Who pressed a button of a question that is over
     was told so.
@@ -91,7 +92,8 @@ def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
     for update_id, session in rows(
         db,
         "SELECT inbox.update_id, inbox.session_id FROM inbox JOIN sessions ON sessions.id = inbox.session_id"
-        " WHERE quarantined_at IS NULL AND NOT (answers IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries WHERE"
+        " WHERE quarantined_at IS NULL AND suspended_at IS NULL AND command IS NULL"
+        " AND NOT (answers IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries WHERE"
         " key = inbox.session_id || '.' || inbox.generation || '.over.' || inbox.id))"
         " AND NOT (change IS NOT NULL AND inbox.generation IS NULL AND NOT EXISTS (SELECT 1 FROM inbox AS later"
         " WHERE later.session_id = inbox.session_id AND later.id > inbox.id AND later.seq IS NOT NULL))"
@@ -211,7 +213,7 @@ def no_message_is_answered_twice(_: apsw.Connection, world: World) -> Iterator[s
     for _network, chat, message in visible(world):
         match = _PART.match(message.key)
         for token in TOKEN.findall(message.text):
-            if token[0] == "m":
+            if token[0] == "m" and not world.retries[str(chat)]:
                 seen.setdefault((str(chat), token), set()).add(match["delivery"] if match else message.id)
     for (where, token), places in seen.items():
         if len(places) > 1:
@@ -248,16 +250,18 @@ def the_journal_is_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
 
 
 def a_question_is_asked_once(db: apsw.Connection, _: World) -> Iterator[str]:
-    """What a person was asked is not asked again, whatever happened meanwhile."""
+    """What a person was asked is not asked again, whatever happened meanwhile but their own /retry."""
     for session, prompt, count in rows(
         db,
         "SELECT session_id, prompt, count(*) FROM questions WHERE prompt LIKE '% asks back?'"
+        " AND session_id NOT IN (SELECT session_id FROM inbox WHERE command = 'retry')"
         " GROUP BY session_id, prompt HAVING count(*) > 1",
     ):
         yield f"session {session} has {count} rows of the question {prompt!r}"
     for session, text, count in rows(
         db,
-        "SELECT session_id, text, count(*) FROM deliveries WHERE text LIKE '% asks back?'"
+        "SELECT session_id, text, count(*) FROM deliveries WHERE text LIKE '% asks back?' AND kind = 'question'"
+        " AND session_id NOT IN (SELECT session_id FROM inbox WHERE command = 'retry')"
         " GROUP BY session_id, text HAVING count(*) > 1",
     ):
         yield f"session {session} is asked {count} times: {text!r}"
@@ -266,16 +270,16 @@ def a_question_is_asked_once(db: apsw.Connection, _: World) -> Iterator[str]:
 def once_is_once(_: apsw.Connection, world: World) -> Iterator[str]:
     """A `once` tool takes effect once at most; an `ask` tool again only after its person said yes."""
     for (chat, policy, name), count in world.effects.items():
-        if policy == "once" and count > 1:
+        if policy == "once" and count > 1 + world.retries[chat]:
             yield f"once({name}) took effect {count} times"
-        if policy == "ask" and count > 1 + world.granted[chat]:
+        if policy == "ask" and count > 1 + world.granted[chat] + world.retries[chat]:
             yield f"ask({name}) took effect {count} times, allowed by its person {world.granted[chat]} times"
 
 
 def a_keyed_tool_has_one_key(_: apsw.Connection, world: World) -> Iterator[str]:
     """Every call of the same work goes out under the same key."""
-    for (_chat, policy, name), keys in world.keys.items():
-        if policy == "keyed" and len(keys) > 1:
+    for (chat, policy, name), keys in world.keys.items():
+        if policy == "keyed" and len(keys) > 1 + world.retries[chat]:
             yield f"keyed({name}) was called under {sorted(keys)}"
 
 
@@ -285,7 +289,8 @@ def no_run_stays_open(db: apsw.Connection, _: World) -> Iterator[str]:
         db,
         "SELECT runs.session_id, runs.generation, (SELECT rule FROM decisions WHERE session_id = runs.session_id"
         " ORDER BY id DESC LIMIT 1) FROM runs JOIN sessions ON sessions.id = runs.session_id WHERE open = 1"
-        " AND quarantined_at IS NULL AND NOT EXISTS (SELECT 1 FROM questions WHERE answer IS NULL"
+        " AND quarantined_at IS NULL AND suspended_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM questions WHERE answer IS NULL"
         " AND questions.session_id = runs.session_id AND questions.work = runs.work)",
     ):
         if rule != "REASON_NOT_ALLOWED":
@@ -332,16 +337,21 @@ AS_IT_HAPPENS = {
 }
 """Promises that are watched as things happen, because no row remembers: name and sentence."""
 
-AFTER_BOOT: tuple[Check, ...] = (*ROWS_AFTER_BOOT, *PROCESSES_AFTER_BOOT)
-
-AT_THE_END: tuple[Check, ...] = (
-    *AFTER_BOOT,
+AFTER_BOOT: tuple[Check, ...] = (
+    *ROWS_AFTER_BOOT,
     *FRESH_AFTER_BOOT,
     *AMENDED,
     *BUSY_AFTER_BOOT,
     *ASKING_AFTER_BOOT,
     *BUDGETS,
     *TRANSCRIPT_AFTER_BOOT,
+    *PROCESSES_AFTER_BOOT,
+    *COMMANDS_AFTER_BOOT,
+)
+
+AT_THE_END: tuple[Check, ...] = (
+    *AFTER_BOOT,
+    *COMMANDS_AT_THE_END,
     *TRANSCRIPT_AT_THE_END,
     the_file_is_whole,
     what_was_said_is_stored_once,

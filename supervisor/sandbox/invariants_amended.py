@@ -38,7 +38,7 @@ def only_what_is_withdrawn_is_dropped(db: apsw.Connection, _: World) -> Iterator
     """A message that became no row was deleted by its writer."""
     for (update_id,) in rows(
         db,
-        "SELECT update_id FROM inbox WHERE change IS NULL AND answers IS NULL AND generation IS NOT NULL"
+        "SELECT update_id FROM inbox WHERE coalesce(change, answers, command) IS NULL AND generation IS NOT NULL"
         " AND seq IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM inbox AS it WHERE it.change = 'delete' AND it.reply_to = inbox.reply_to)",
     ):

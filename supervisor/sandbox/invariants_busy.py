@@ -17,6 +17,7 @@ _WORKED_ON = """
 SELECT runs.session_id, runs.generation, update_id FROM runs JOIN inbox ON inbox.session_id = runs.session_id
 WHERE runs.ending IN ('answered', 'failed') AND inbox.generation > runs.generation
     AND inbox.at > runs.opened_at + 1 AND inbox.at < runs.closed_at - 1
+    AND command IS NULL AND inbox.text NOT LIKE '/%'
     AND runs.interrupted_by IS NULL AND NOT EXISTS (SELECT 1 FROM questions
         WHERE questions.session_id = runs.session_id AND questions.work = runs.work)
 """
@@ -25,6 +26,8 @@ _UNTOLD = """
 SELECT messages.session_id, seq, messages.generation FROM messages JOIN runs USING (session_id, generation)
 WHERE role = 'user' AND messages.at > runs.opened_at AND NOT EXISTS (SELECT 1 FROM questions
         WHERE questions.session_id = messages.session_id AND answered_at = messages.at)
+    AND NOT EXISTS (SELECT 1 FROM messages AS stop WHERE stop.session_id = messages.session_id
+        AND stop.kind = 'stopped' AND stop.at = messages.at)
     AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.session_id = messages.session_id
         AND deliveries.generation = messages.generation AND key LIKE '%.steered.%'
         AND deliveries.created_at = messages.at)

@@ -9,6 +9,7 @@ from greenroom.supervisor.sandbox import (
     mutants_asking,
     mutants_budgets,
     mutants_busy,
+    mutants_commands,
     mutants_fresh,
     mutants_outbox,
     mutants_processes,
@@ -31,6 +32,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_asking.MUTANTS,
     *mutants_budgets.MUTANTS,
     *mutants_transcript.MUTANTS,
+    *mutants_commands.MUTANTS,
 )
 
 

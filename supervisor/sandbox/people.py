@@ -9,6 +9,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
+from greenroom.actors.commands import Command
 from greenroom.actors.model import Attachment, Change
 from greenroom.supervisor.sandbox.agents import CUTS, ENDINGS, STEPS, TOOLS
 from greenroom.supervisor.sandbox.faults import Mix
@@ -30,6 +31,8 @@ GLANCES_MAX = 4
 
 CHANGED = 0.15
 """How many messages their writer edits or deletes."""
+ORDERS = (*(f"/{command}" for command in Command), "/stop", "/new", "/suspend", "/resume", "/queue ", "/steer ")
+"""What people order; with a blank at its end a message follows."""
 
 ATTACH_EVERY = 3
 """With every so-manieth message something comes."""
@@ -93,6 +96,7 @@ class People:
             self._draw_change(at, n, text)
             if again_s is not None and self._parts.happens(f"m{n}.again"):
                 self._plan(at + again_s, chat, f"u{n}", text, attached)
+        self._draw_orders(split_dice(rng), chats, rate_s * mix.messages_max)
         self._plans.sort()
 
     def _draw_glances(self) -> None:
@@ -120,6 +124,17 @@ class People:
                 self._world.change(f"c{n}", f"u{n}", change, words)
 
         self._plans.append(Plan(at + dice.choice((0.0, 0.3, 2.0, 60.0)), len(self._plans), do))
+
+    def _draw_orders(self, dice: random.Random, chats: list[SessionKey], span_s: float) -> None:
+        """Half of all worlds have people who give orders, at any moment, and some of them twice."""
+        for n in range(1, dice.choice((0, 0, 0, 1, 2, 4, 6)) + 1):
+            chat, order, at = dice.choice(chats), dice.choice(ORDERS), dice.uniform(0.0, 1.5) * span_s
+            again_s = dice.choice((None, None, 0.0, 30.0))
+            text = order if order[-1] != " " else f"{order}q{n} answer"
+            if self._parts.happens(f"o{n}"):
+                self._plan(at, chat, f"o{n}", text, ())
+                if again_s is not None and self._parts.happens(f"o{n}.again"):
+                    self._plan(at + again_s, chat, f"o{n}", text, ())
 
     def _draw_words(self) -> list[str]:
         rng = self._rng

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from greenroom.actors.commands import Command, read_text
 from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, SessionId, SessionKey
 from greenroom.actors.ports import Choices, Door, Outgoing, SendRefusedError, Traits
 from greenroom.actors.simulation import WALL
@@ -165,6 +166,7 @@ class World:
     effects: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (chat, policy, step) -> how often
     keys: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)  # the idempotency keys seen for these
     granted: Counter[str] = field(default_factory=Counter)  # chat -> how often its person allowed a repetition
+    retries: Counter[str] = field(default_factory=Counter)  # chat -> how often its person wanted a request run again
     outages: Counter[str] = field(default_factory=Counter)  # message -> how often it found the provider down
     kills: Counter[str] = field(default_factory=Counter)  # message -> how often it ended the process
     written: dict[str, dict[str, None]] = field(default_factory=dict)  # chat -> keys of rows that were confirmed
@@ -225,6 +227,9 @@ class World:
 
     def say(self, chat: SessionKey, update_id: str, text: str, attachments: tuple[Attachment, ...] = ()) -> None:
         """A person writes; the same id again is the same message, delivered again."""
+        order = None if update_id in self.said else read_text(text)
+        self.granted[str(chat)] += order is Command.APPROVE
+        self.retries[str(chat)] += order is Command.RETRY
         self.said.setdefault(update_id, (chat, text))
         self.attached.setdefault(update_id, attachments)
         self.moved.pop(str(chat), None)  # Whatever begins now is new.

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.acts import Effects
 from greenroom.actors.agent_rows import AgentRow
+from greenroom.actors.commands import Command
 from greenroom.actors.events import (
     Alarm,
     Answered,
@@ -22,6 +23,7 @@ from greenroom.actors.events import (
     LifeShown,
     Listened,
     Matched,
+    PastRead,
     ProcessHeard,
     ProcessOver,
     Progressed,
@@ -50,6 +52,7 @@ from greenroom.actors.model import (
     InboxId,
     InterruptReason,
     Lapse,
+    Message,
     OpenRun,
     Question,
     Role,
@@ -68,6 +71,7 @@ from greenroom.actors.model import (
 from greenroom.actors.process import Awaited, Match, Order, ProcessEnding, ProcessId, ProcessState
 from greenroom.actors.rules import Rules
 from greenroom.actors.session import Session, open_session, step
+from greenroom.actors.store import Past
 
 INTRODUCTION = """# What moves a session
 
@@ -90,6 +94,10 @@ NOW = 1_000.0
 MESSAGE = StoredInbound(InboxId(9), "hello", None, NOW)
 PROCESS = ProcessId("1.1")
 AWAITED = (Awaited(PROCESS, G, ("make",), notify=True),)
+RETRY = replace(MESSAGE, id=InboxId(1), command=Command.RETRY)
+ASKED_BEFORE = Message(Seq(1), G, "user.1", Role.USER, "hello", NOW)
+CARRIED_OUT = (Command.STATUS, Command.STOP, Command.NEW, Command.SUSPEND, Command.RESUME)
+"""The orders that differ; the others are one reply."""
 CALL = ToolCall("key", "clock", "{}", ToolPolicy.PURE)
 QUESTION = Question("question", "Which?", timeout_s=600.0, asked_at=NOW, delivery="1.1.answer")
 RUN = OpenRun(G, Epoch(1), G, RunCause.INBOUND, 1, NOW, NOW)
@@ -108,6 +116,7 @@ IDLE = open_session(EMPTY)
 RUNNING = _after(IDLE, Arrived(replace(MESSAGE, id=InboxId(1))))
 PHASES: dict[str, Session] = {
     "Idle": IDLE,
+    "Idle, /retry asks for the past": _after(IDLE, Arrived(RETRY)),
     "Interrupted": open_session(OPEN),
     "Interrupted, question open": open_session(replace(ASKED, question=QUESTION, segment=1)),
     "Interrupted, question lapsed": open_session(
@@ -121,11 +130,13 @@ PHASES: dict[str, Session] = {
 }
 EVENTS: dict[str, Event] = {
     "Arrived": Arrived(MESSAGE),
+    **{f"Arrived(/{command})": Arrived(replace(MESSAGE, command=command)) for command in CARRIED_OUT},
     "Woke": Woke(),
     "Released": Released(),
     "Resumed": Resumed(InterruptReason.RESTART_INTERRUPTED),
     "Drained": Drained(InterruptReason.SHUTDOWN_TIMEOUT),
     "CutShort": CutShort(),
+    "PastRead(/retry)": PastRead(RETRY.id, Past(request=(ASKED_BEFORE,))),
     "IdleRang": IdleRang(),
     "Undelivered": Undelivered(QUESTION.delivery),
     "LifeShown": LifeShown(G),

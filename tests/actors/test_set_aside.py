@@ -1,4 +1,4 @@
-"""A session that is set aside, or suspended, and its user who goes on writing."""
+"""A session that is set aside, and its user who goes on writing."""
 
 import asyncio
 
@@ -43,26 +43,6 @@ def test_the_first_message_that_waits_in_a_quarantined_session_is_told_so_once()
         assert line.startswith("(This conversation is set aside. Your message is kept")
         assert agent.runs == 1
         assert [row.generation for row in room.inbox()][1:] == [None] * 3
-
-
-def test_a_suspended_session_never_wakes_by_itself_and_its_users_message_is_served() -> None:
-    agent = Agent()
-    with Scenario(agent, policy=FAR) as room:
-        room.says("one")
-        room.until(lambda: agent.runs)
-        room.crash()
-        room.given("UPDATE sessions SET suspended_at = 1.0")
-        room.boot()
-        room.rest()
-        assert room.decisions() == ["SUSPENDED"]
-        assert (agent.runs, room.visible()) == (1, [])
-        room.says("two")
-        room.rest()
-        assert room.visible() == ["re one\ntwo"]
-        room.restart()
-        room.rest()
-        assert [row.suspended_at for row in room.rows("SELECT suspended_at FROM sessions")] == [1.0]
-        assert room.broken() == []
 
 
 def test_a_session_that_is_released_while_its_process_lives_goes_on_at_once() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.scenarios.stage import HOUR_S, WHOLE_LIFE, causes, interrupt, listened, rules, said, waits_for
+from tests.scenarios.stage import HOUR_S, causes, interrupt, listened, rules, said
 
 from greenroom.actors.ports import ToolInDoubtError, Turn
 from greenroom.supervisor.sandbox.agents import KILLS_MAX
@@ -275,7 +275,6 @@ def test_s044_in_a_crash_loop_nothing_is_resumed_and_messages_are_served() -> No
         assert room.visible(2) == ["answer <m2>"]
 
 
-@waits_for(WHOLE_LIFE)
 def test_s045_a_stopped_session_is_not_resumed_again() -> None:
     """S045."""
     room, agent = listened()
@@ -352,7 +351,6 @@ def test_s172_a_reset_policy_counts_from_the_true_last_activity() -> None:
         assert len(room.rows("SELECT * FROM sessions")) == 2
 
 
-@waits_for(WHOLE_LIFE)
 def test_s173_stop_keeps_the_session() -> None:
     """S173."""
     with Scenario() as room:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.stage import HOUR_S, WHOLE_LIFE, causes, interrupt, said, shown, waits_for
+from tests.scenarios.stage import HOUR_S, causes, interrupt, said, shown
 
 from greenroom import Supervisor
 from greenroom.actors.ports import ToolInDoubtError, Turn
@@ -193,7 +193,6 @@ def test_s124_a_second_process_on_the_same_home_refuses(tmp_path: Path) -> None:
         assert room.answer(receipt, timeout_s=20) == "yes"
 
 
-@waits_for(WHOLE_LIFE)
 @pytest.mark.parametrize("command", ["/status", "/stop", "/new"])
 def test_s126_commands_are_answered_while_a_model_call_hangs(command: str) -> None:
     """S126."""

@@ -31,6 +31,7 @@ from greenroom.actors.facts import (
     SessionReleased,
     SessionSucceeded,
     SessionSuspended,
+    SuspensionLifted,
     ToolEnded,
     ToolStarted,
 )
@@ -68,7 +69,6 @@ from greenroom.storage.migrate import migrate
 from greenroom.storage.reading import read_snapshot
 from greenroom.storage.rows import Contradiction
 from greenroom.storage.statements import STATEMENTS, write_fact
-from greenroom.storage.unfinished import read_unfinished
 
 KEY = SessionKey("web", "bot", "1")
 S, E, G, W = SessionId(1), Epoch(1), Generation(1), Generation(1)
@@ -112,6 +112,7 @@ LIFE: tuple[Fact, ...] = (
     DeliveryMoved(replace(DELIVERY, state=DeliveryState.DELIVERED, message_ids=("m1",), attempts=1), 11.0),
     RunClosed(S, G, Ending.ANSWERED, 10.0),
     DecisionStored(S, E, G, "ANSWERED", "skip", "{}", 12.0),
+    SuspensionLifted(S),
     SessionSuspended(S, 13.0),
     SessionQuarantined(S, "loops", 14.0),
     RestartsCounted(S, "{}"),
@@ -340,20 +341,6 @@ def test_setting_a_session_aside_and_giving_it_back(db: apsw.Connection) -> None
     write_fact(db, SessionReleased(S, 15.0))
     found = db.execute("SELECT suspended_at, quarantined_at, quarantine_reason FROM sessions").fetchall()
     assert found == [(None, None, None)]
-
-
-def test_a_released_session_is_counted_anew(db: apsw.Connection) -> None:
-    live_until(db, RunProgressed)
-    for fact in (RestartsCounted(S, "spent"), SessionQuarantined(S, "loops", 14.0)):
-        write_fact(db, fact)
-    (before,) = read_unfinished(db, S)
-    assert before.run is not None
-    assert (before.restart_budget, before.run.attempt, before.quarantined) == ("spent", 2, True)
-
-    write_fact(db, SessionReleased(S, 15.0))
-    (after,) = read_unfinished(db, S)
-    assert after.run is not None
-    assert (after.restart_budget, after.run.attempt, after.quarantined) == (None, 0, False)
 
 
 def test_an_inbound_of_an_owner_whose_epoch_is_over_is_refused(db: apsw.Connection) -> None:

@@ -1,0 +1,207 @@
+"""How orders are carried out: each at once, with its one reply, in the transaction that marks it as done. Pure."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from greenroom.actors import replies
+from greenroom.actors.acts import ReadPast, ReportConcluded
+from greenroom.actors.asking import lapse_of
+from greenroom.actors.commands import Command
+from greenroom.actors.concluding import cut_short, stop_run, stop_waiting
+from greenroom.actors.draft import Draft
+from greenroom.actors.events import PastRead, Resumed
+from greenroom.actors.facts import (
+    InboundSettled,
+    RunMarked,
+    SessionSuspended,
+    SuspensionLifted,
+)
+from greenroom.actors.keys import reply_key
+from greenroom.actors.lines import ASIDE_LINE, STOPPED_LINE
+from greenroom.actors.model import FreshCause, InterruptReason, OpenRun, Question, RunCause, StoredInbound
+from greenroom.actors.opening import Again, open_run
+from greenroom.actors.rules import Rules
+from greenroom.actors.state import Asking, Idle, Interrupted, Running
+from greenroom.actors.store import Past
+from greenroom.actors.succeeding import succeed
+
+
+def carry_out(draft: Draft, rules: Rules) -> None:
+    """Carry out the orders that are on disk, oldest first. None waits for anything that the session does."""
+    commands, draft.commands = draft.commands, ()
+    for inbound in commands:
+        if not draft.succeeded:  # Else it went over to the new session, with its row.
+            _carry_out(draft, inbound, rules)
+
+
+def hear_past(draft: Draft, event: PastRead, rules: Rules) -> None:
+    """Carry out the order that waited for this."""
+    inbound = next((it for it in draft.looking if it.id == event.inbox_id), None)
+    if inbound is not None:
+        draft.looking = tuple(it for it in draft.looking if it is not inbound)
+        _reply_from_past(draft, inbound, event.past, rules)
+
+
+def _carry_out(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
+    match inbound.command:
+        case Command.HELP:
+            _reply(draft, inbound, replies.HELP)
+        case Command.STATUS | Command.EXPLAIN | Command.RETRY:
+            draft.looking = (*draft.looking, inbound)
+            draft.do(ReadPast(inbound.id))
+        case Command.STOP:
+            _stop(draft, inbound)
+        case Command.NEW:
+            _begin_anew(draft, inbound, rules)
+        case Command.SUSPEND:
+            _suspend(draft, inbound)
+        case Command.RESUME:
+            _resume(draft, inbound, rules)
+        case Command.APPROVE:
+            _decide(draft, inbound, "yes")
+        case Command.DENY:
+            _decide(draft, inbound, "no")
+        case Command.QUEUE | Command.STEER as command:
+            _reply(draft, inbound, replies.TEXT_WANTED.format(command=command))
+        case None:
+            draft.waiting = (*draft.waiting, inbound)
+        case _:
+            assert_never(inbound.command)
+
+
+def _reply(draft: Draft, inbound: StoredInbound, text: str) -> None:
+    """Answer an order, once, and mark it as carried out."""
+    draft.write(InboundSettled(draft.id, inbound.id, draft.generation))
+    draft.say(reply_key(inbound.id), text, reply_to=inbound.reply_to)
+    draft.do(ReportConcluded())
+
+
+def _stop(draft: Draft, inbound: StoredInbound) -> None:
+    """End what runs; what waits comes next. Where nothing runs, end what would have: it came before the order."""
+    if not isinstance(draft.phase, Idle):
+        stop_run(draft, draft.phase)
+        _reply(draft, inbound, replies.stopped(STOPPED_LINE, before=0, waiting=len(draft.waiting)))
+    elif before := stop_waiting(draft, inbound.id):
+        _reply(draft, inbound, replies.stopped(STOPPED_LINE, before=before, waiting=len(draft.waiting)))
+    else:
+        _reply(draft, inbound, replies.NOTHING_RUNS)
+
+
+def _begin_anew(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
+    """Conclude all that came before the order; what came after it is the new session's, with its rows."""
+    looking, draft.looking = draft.looking, ()
+    for each in looking:
+        _reply_from_past(draft, each, None, rules)
+    if isinstance(draft.phase, Idle):
+        before = stop_waiting(draft, inbound.id)
+        line = STOPPED_LINE if before else ""
+    else:
+        before = draft.take_waiting(inbound.id)
+        stop_run(draft, draft.phase)
+        line = STOPPED_LINE
+    _reply(draft, inbound, replies.begun_anew(line, before=before))
+    succeed(draft, FreshCause.ASKED, rules)
+
+
+def _suspend(draft: Draft, inbound: StoredInbound) -> None:
+    if draft.suspended:
+        _reply(draft, inbound, replies.ALREADY_SUSPENDED)
+        return
+    draft.suspended = True
+    draft.write(SessionSuspended(draft.id, draft.now))
+    phase = draft.phase
+    if isinstance(phase, Running | Asking):
+        draft.write(RunMarked(draft.id, draft.generation, InterruptReason.SUSPENDED))
+        draft.move(replace(phase, run=replace(phase.run, interrupted_by=InterruptReason.SUSPENDED)))
+        cut_short(draft)
+    interrupted = "" if isinstance(phase, Idle) else "; what was running is interrupted and kept"
+    _reply(draft, inbound, replies.SUSPENDED.format(interrupted=interrupted))
+
+
+def _resume(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
+    """Lift a suspension, and go on with what is open: its user's word counts more than any rule that left it alone."""
+    lifted = draft.suspended
+    if lifted:
+        draft.write(SuspensionLifted(draft.id))
+        draft.suspended = draft.told_aside = False
+    phase = draft.phase
+    if draft.quarantined:
+        _reply(draft, inbound, ASIDE_LINE)
+    elif draft.draining is not None:
+        _reply(draft, inbound, replies.RESTARTING)
+    elif isinstance(phase, Running):
+        _reply(draft, inbound, replies.RUNS_ALREADY)
+    elif isinstance(phase, Asking | Interrupted) and (question := _open_question(draft)) is not None:
+        _reply(draft, inbound, replies.waits_for_answer(question.prompt))
+    elif isinstance(phase, Interrupted):
+        _reply(draft, inbound, replies.RESUMED)
+        open_run(draft, RunCause.COMMAND, rules, resumed=Resumed(_reason(draft, phase.run)))
+    elif draft.waiting:
+        _reply(draft, inbound, replies.RESUMED)
+    else:
+        _reply(draft, inbound, replies.LIFTED if lifted else replies.NOTHING_TO_RESUME)
+
+
+def _reason(draft: Draft, run: OpenRun) -> InterruptReason | str:
+    if run.interrupted_by is not None:
+        return run.interrupted_by
+    return InterruptReason.RESTART_INTERRUPTED if run.epoch < draft.epoch else InterruptReason.ACTOR_CRASHED
+
+
+def _decide(draft: Draft, inbound: StoredInbound, word: str) -> None:
+    """Answer what waits for approval: the order is handed on as its user's word."""
+    question = _open_question(draft)
+    choice = _choice(question, word) if question is not None else None
+    if choice is None:
+        _reply(draft, inbound, replies.NOTHING_TO_APPROVE)
+    else:
+        draft.waiting = (*draft.waiting, replace(inbound, text=choice, command=None))
+
+
+def _open_question(draft: Draft) -> Question | None:
+    """What the agent waits for its user to answer. One that has lapsed keeps nothing waiting."""
+    question = draft.phase.question if isinstance(draft.phase, Asking | Interrupted) else None
+    return None if question is None or lapse_of(question, draft.now) is not None else question
+
+
+def _choice(question: Question, word: str) -> str | None:
+    return next((choice for choice in question.choices if choice.casefold() == word), None)
+
+
+def _reply_from_past(draft: Draft, inbound: StoredInbound, past: Past | None, rules: Rules) -> None:
+    match inbound.command:
+        case Command.STATUS:
+            _reply(draft, inbound, replies.status(draft, past.decision if past is not None else None))
+        case Command.EXPLAIN if past is not None:
+            _reply(draft, inbound, replies.explanation(past.decision, draft.now))
+        case Command.RETRY if past is not None:
+            _retry(draft, inbound, past, rules)
+        case _:
+            _reply(draft, inbound, replies.UNREADABLE)
+
+
+def _retry(draft: Draft, inbound: StoredInbound, past: Past, rules: Rules) -> None:
+    """Run the last request again, however it ended. Work that was interrupted goes on instead."""
+    refusal = _why_not_retried(draft)
+    if refusal is not None:
+        _reply(draft, inbound, refusal)
+    elif isinstance(draft.phase, Interrupted):
+        _resume(draft, inbound, rules)
+    elif not past.request:
+        _reply(draft, inbound, replies.NOTHING_TO_RETRY)
+    else:
+        _reply(draft, inbound, replies.RETRIED)
+        open_run(draft, RunCause.COMMAND, rules, again=Again(inbound, past.request))
+
+
+def _why_not_retried(draft: Draft) -> str | None:
+    if draft.quarantined:
+        return ASIDE_LINE
+    if draft.suspended:
+        return replies.RETRY_SUSPENDED
+    if draft.draining is not None:
+        return replies.RETRY_LATER
+    return replies.RETRY_BUSY if isinstance(draft.phase, Running | Asking) else None

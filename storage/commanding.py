@@ -1,0 +1,55 @@
+"""What orders ask of the store, and what they were told."""
+
+import apsw
+
+from greenroom.actors.facts import DecisionStored
+from greenroom.actors.keys import reply_key
+from greenroom.actors.model import Generation, Message, MessageKind, Receipt, Role, Seq, SessionId
+from greenroom.actors.store import Past
+from greenroom.storage.rows import MESSAGE_COLUMNS, one_row, read_message
+
+
+def read_past(db: apsw.Connection, session_id: SessionId) -> Past:
+    """The last decision, and the messages of the user that the last conclusion covered."""
+    return Past(_last_decision(db, session_id), _last_request(db, session_id))
+
+
+def read_reply(db: apsw.Connection, receipt: Receipt) -> Message | None:
+    """What an order was told, as a message that is in no transcript; None if it is none, or is not carried out."""
+    row = one_row(
+        db,
+        "SELECT generation, text, created_at FROM deliveries WHERE key = ?",
+        (reply_key(receipt.inbox_id),),
+    )
+    if row is None:
+        return None
+    generation, text, at = row
+    key = reply_key(receipt.inbox_id)
+    return Message(Seq(0), Generation(generation), key, Role.SYSTEM, text, at, MessageKind.TEXT)
+
+
+def _last_decision(db: apsw.Connection, session_id: SessionId) -> DecisionStored | None:
+    row = one_row(
+        db,
+        "SELECT session_id, epoch, generation, rule, outcome, inputs, at FROM decisions"
+        " WHERE session_id = ? ORDER BY id DESC LIMIT 1",
+        (session_id,),
+    )
+    return None if row is None else DecisionStored(*row)
+
+
+def _last_request(db: apsw.Connection, session_id: SessionId) -> tuple[Message, ...]:
+    bounds = db.execute(
+        "SELECT answers_upto FROM messages INDEXED BY messages_concluding"
+        " WHERE session_id = ? AND answers_upto IS NOT NULL ORDER BY seq DESC LIMIT 2",
+        (session_id,),
+    ).fetchall()
+    if not bounds:
+        return ()
+    upto, before = bounds[0][0], bounds[1][0] if len(bounds) > 1 else 0
+    rows = db.execute(
+        f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ? AND seq > ? AND seq <= ? AND role = ?"  # noqa: S608 - constant
+        " ORDER BY seq",
+        (session_id, before, upto, Role.USER.value),
+    )
+    return tuple(map(read_message, rows))

@@ -1,0 +1,132 @@
+"""Bugs of the field, planted in how orders are carried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors import commanding, session
+from greenroom.actors.acts import CancelAlarms, CancelRun, ReportRun
+from greenroom.actors.facts import InboundSettled, RunClosed, SessionSucceeded
+from greenroom.actors.model import Ending
+from greenroom.actors.state import IDLE, Asking, Running
+from greenroom.storage import statements
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+
+if TYPE_CHECKING:
+    import apsw
+
+    from greenroom.actors.draft import Draft
+    from greenroom.actors.model import Receipt, StoredInbound
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+
+def _without_a_row(_: Any) -> Any:
+    def stop_run(draft: Draft, phase: Any) -> None:
+        draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
+        draft.write(RunClosed(draft.id, phase.run.generation, Ending.STOPPED, draft.now))
+        draft.move(IDLE)
+
+    return stop_run
+
+
+def _in_memory_only(real: Any) -> Any:
+    def stop(draft: Draft, inbound: StoredInbound) -> None:
+        if isinstance(draft.phase, Running | Asking):
+            draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
+            draft.move(IDLE)
+        real(draft, inbound)
+
+    return stop
+
+
+def _writes_nothing(_: Any) -> Any:
+    return lambda _db, _fact: None
+
+
+def _keeps_the_route(real: Any) -> Any:
+    def succeeded(db: apsw.Connection, fact: SessionSucceeded) -> Receipt:
+        (route,) = db.execute("SELECT key, session_id FROM routes WHERE session_id = ?", (fact.session_id,)).fetchall()
+        receipt: Receipt = real(db, fact)
+        db.execute("UPDATE routes SET session_id = ?2 WHERE key = ?1", route)
+        return receipt
+
+    return succeeded
+
+
+def _serves_although_suspended(real: Any) -> Any:
+    def may_begin(draft: Draft) -> bool:
+        suspended, draft.suspended = draft.suspended, False
+        begins: bool = real(draft)
+        draft.suspended = suspended
+        return begins
+
+    return may_begin
+
+
+def _stops_what_hangs(room: Scenario, _seed: int) -> None:
+    """A person stops what hangs; the process dies soon after."""
+    room.says("m1 hang")
+    room.advance(5)
+    room.says("/stop")
+    room.advance(1)
+    room.restart()
+
+
+def _begins_anew(room: Scenario, _seed: int) -> None:
+    """A person begins anew, and writes."""
+    room.says("m1 answer")
+    room.advance(5)
+    room.says("/new")
+    room.advance(1)
+    room.says("m2 answer")
+
+
+def _writes_while_suspended(room: Scenario, _seed: int) -> None:
+    """A person suspends what hangs, and writes."""
+    room.says("m1 hang")
+    room.advance(5)
+    room.says("/suspend")
+    room.advance(1)
+    room.says("m2 hang")
+    room.advance(1)
+    room.world.mistakes.extend(str(each) for each in room.broken(at_rest=False))
+    room.says("/stop")
+
+
+MUTANTS = (
+    Mutant(
+        "stop writes no row",
+        "the run is closed, and the transcript does not say that its person stopped it",
+        (Swap(commanding, "stop_run", _without_a_row),),
+        frozenset({"what_is_stopped_stays_so", "what_is_stored_is_answered"}),
+        story(_stops_what_hangs),
+    ),
+    Mutant(
+        "stop only in memory",
+        "the agent is cancelled, and on disk its run goes on",
+        (Swap(commanding, "_stop", _in_memory_only),),
+        frozenset({"what_is_stored_is_answered", "no_run_stays_open", "it_comes_to_rest", "no_phantom_run"}),
+        story(_stops_what_hangs),
+    ),
+    Mutant(
+        "an order is carried out again",
+        "nothing on disk says that an order was carried out, so that the next start does it again",
+        (Swap(statements.STATEMENTS, InboundSettled, _writes_nothing),),
+        frozenset({"an_order_has_one_reply", "an_order_is_carried_out"}),
+        story(_stops_what_hangs),
+    ),
+    Mutant(
+        "new keeps the route",
+        "a new conversation is made, and the chat goes on leading to the old one",
+        (Swap(statements.STATEMENTS, SessionSucceeded, _keeps_the_route),),
+        frozenset({"a_chat_leads_to_its_newest_session"}),
+        story(_begins_anew),
+    ),
+    Mutant(
+        "a suspended session serves",
+        "a message starts a run although its session is suspended",
+        (Swap(session, "_may_begin", _serves_although_suspended),),
+        frozenset({"what_is_suspended_begins_nothing"}),
+        story(_writes_while_suspended),
+    ),
+)
