@@ -15,7 +15,7 @@ from greenroom.actors.store import OwnRowsOf
 
 
 class OwnTranscript:
-    """See `ports.Transcript`. Used on the agents' loop only, by as many tasks of the run as write at once."""
+    """See `own_transcript.Transcript`. Used on the agents' loop only, by as many tasks of the run as write at once."""
 
     __slots__ = ("_concluded", "_known", "_link", "_unconfirmed", "_writes")
 
