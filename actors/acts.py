@@ -110,6 +110,7 @@ class ReportConcluded(Struct, frozen=True):
 Showing = OpenAnchor | ShowText | ShowTyping | Deliver
 """What is handed to the outbox of the session's platform account."""
 
+
 class ReadPast(Struct, frozen=True):
     """Ask the store for what this order needs to know; `PastRead` brings it."""
 

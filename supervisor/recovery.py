@@ -63,6 +63,14 @@ class Decided:
         waits = self.unfinished.waiting + self.unfinished.untold > 0
         return self.unfinished.commands > 0 or (waits and not self.sets_aside)
 
+    @property
+    def brings_words(self) -> bool:
+        """Whether its user wrote what a run is certain to be opened for: that goes on with interrupted work, too.
+
+        An order and a press of a button may come to nothing.
+        """
+        return self.unfinished.waiting > self.unfinished.commands + self.unfinished.presses
+
 
 @dataclass(frozen=True, slots=True)
 class Resumable:

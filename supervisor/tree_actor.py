@@ -153,10 +153,11 @@ class TreeActor(PooledActor):
     def _pass_on(self, session_id: SessionId, key: SessionKey, event: Arrived | ProcessEvent) -> None:
         """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
         ordered = isinstance(event, Arrived) and event.inbound.command is not None
+        words = isinstance(event, Arrived) and not ordered and event.inbound.answers is None
         if self._booting or session_id in self._deciding:
-            self._arrived.add(session_id, key, overtakes=isinstance(event, Arrived) and not ordered)
+            self._arrived.add(session_id, key, overtakes=words)
         elif not self._ending or (ordered and not self._over and session_id in self._wards):
-            if isinstance(event, Arrived) and not ordered:  # The run for that goes on with interrupted work, too.
+            if words:  # The run for that goes on with interrupted work, too.
                 self._recovery.overtaken(session_id)
             self._tell(session_id, key, event)
 
@@ -268,7 +269,7 @@ class TreeActor(PooledActor):
         self._deciding.discard(session_id)
         self._recovery.remember(decided)
         if decided.serves_inbound:
-            self._arrived.add(session_id, key, overtakes=decided.unfinished.waiting > decided.unfinished.commands)
+            self._arrived.add(session_id, key, overtakes=decided.brings_words)
         if decided.speaks:
             self._hooks.take_up(key)
         if decided.sets_aside:

@@ -1,5 +1,6 @@
 """Buttons under questions: how they reach a platform, and what a press answers, in time and late."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -168,3 +169,23 @@ def test_a_late_press_after_the_time_out_answers_nothing(room: Scenario) -> None
     assert room.visible()[3:] == [OVER]
     assert [row.answer for row in room.of_session("questions")] == ["blue", None]
     assert room.broken() == []
+
+
+def test_a_late_press_while_the_process_is_down_keeps_no_interrupted_work_from_going_on() -> None:
+    async def agent(turn: Turn) -> str:
+        colour = await turn.ask_user("Which?", ["red", "blue"])
+        await asyncio.sleep(30)
+        return colour
+
+    with Scenario(agent, platforms=[DeliveryClass.NATIVE_KEY], buttons=True) as told:
+        told.says("paint")
+        told.rest()
+        (question,) = told.messages()
+        told.presses(question.id, "red")
+        told.advance(10)
+        told.crash()
+        told.presses(question.id, "blue")
+        told.boot()
+        told.rest()
+        assert told.visible() == ["Which?", "red", OVER]
+        assert told.broken() == []

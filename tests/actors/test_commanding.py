@@ -107,9 +107,7 @@ def test_a_stop_that_was_written_while_nothing_lived_counts_against_what_came_be
         room.boot()
         room.rest()
         assert agent.heard == ["hello", "two"]
-        assert replies(room) == [
-            "Stopped. One message that had not begun is dropped. One message that waits is next."
-        ]
+        assert replies(room) == ["Stopped. One message that had not begun is dropped. One message that waits is next."]
         assert room.broken() == []
 
 
