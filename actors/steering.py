@@ -29,6 +29,8 @@ def meet_run(draft: Draft, phase: Running, rules: Rules) -> None:
 
 def wish_of(inbound: StoredInbound, rules: Rules) -> Busy:
     """Say what is to become of a message that meets a working agent: what its person wrote before it, or the policy."""
+    if inbound.change is not None or inbound.answers is not None:
+        return Busy.QUEUE  # An edit, or a button of another question, is no word to the work that runs.
     return inbound.busy or Busy(rules.busy)
 
 

@@ -3,16 +3,18 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 from tests.actors.session_stage import CALL, G1, G2, NOW, after, kinds, of, phase_run, running, said
 
 from greenroom.actors.acts import CancelRun, Confirm, Deliver, StartRun
 from greenroom.actors.events import Answered, Arrived, Asked, Drained, Listened, RunEnded, Spoke, ToolCalled
 from greenroom.actors.facts import InboundTaken, MessageAppended, RunClosed, RunMarked, RunOpened, RunProgressed
 from greenroom.actors.lines import STEERED_LINE, UNSTEERED_LINE
-from greenroom.actors.model import Ending, InboxId, InterruptReason, Question
+from greenroom.actors.model import Change, Ending, InboxId, InterruptReason, Question
 from greenroom.actors.ports import Turn
 from greenroom.actors.rules import Busy, Rules
 from greenroom.actors.session import Running
+from greenroom.actors.steering import wish_of
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 INTERRUPT, STEER = Rules(busy=Busy.INTERRUPT), Rules(busy=Busy.STEER)
@@ -136,3 +138,22 @@ def test_one_anchor_and_one_answer_cover_an_interrupted_request_and_what_ended_i
 def test_a_policy_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(ValueError, match="queue, interrupt, steer"):
         Policy(busy="shout")
+
+
+def test_a_message_says_itself_whether_it_waits_or_steers_and_an_edit_does_neither() -> None:
+    queued, steering = replace(said(2), busy=Busy.QUEUE), replace(said(2), busy=Busy.STEER)
+    assert not of(CancelRun, after(running(), Arrived(queued), rules=INTERRUPT)[1])
+    assert of(InboundTaken, after(running(), Arrived(steering), LISTENED)[1])
+    assert wish_of(replace(said(2), change=Change.EDIT), INTERRUPT) is Busy.QUEUE
+    assert wish_of(replace(said(2), answers="1.1.answer"), STEER) is Busy.QUEUE
+
+
+def test_who_says_queue_or_steer_is_heard() -> None:
+    with Scenario(listening, policy=Policy(busy="interrupt")) as room:
+        room.says("a poem")
+        room.advance(3)
+        room.says("/steer a short one")
+        room.says("/queue and a song")
+        room.rest()
+        assert room.visible() == ["a poem + a short one", STEERED_LINE, "and a song"]
+        assert [run.ending for run in room.runs()] == ["answered", "answered"]
