@@ -271,7 +271,8 @@ def _may_begin(draft: Draft) -> bool:
 def _may_begin_in(draft: Draft) -> float | None:
     """Seconds until what waits behind an open question need not wait for it any more; None: until it is answered."""
     question = draft.phase.question if isinstance(draft.phase, Interrupted) else None
-    until = waits_until(question) if question is not None and draft.waiting and not draft.quarantined else None
+    held = draft.quarantined or draft.suspended or not draft.waiting
+    until = waits_until(question) if question is not None and not held else None
     return None if until is None else max(LOOK_AGAIN_S, until - draft.now)
 
 
