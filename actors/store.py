@@ -159,7 +159,6 @@ class Unfinished(Struct, frozen=True):
     untold: int = 0  # ends of background processes that it has not been told of, and that may wake it
     restart_budget: str | None = None  # see facts.RestartsCounted
     commands: int = 0  # orders among what waits
-    presses: int = 0  # and presses of buttons, whose question may be over
 
 
 class OwedOf(Struct, frozen=True):

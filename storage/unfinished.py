@@ -31,11 +31,10 @@ _RUN_AND_TAIL = RUN_WIDTH + TAIL_WIDTH
 
 
 class _Waits(NamedTuple):
-    """What waits for a session: inbound, orders and presses among it, the last since then; and ends of processes."""
+    """What waits for a session: so many inbound, orders among it, the last since then, and ends of its processes."""
 
     inbound: int = 0
     commands: int = 0
-    presses: int = 0
     last_at: float = 0.0
     untold: int = 0
 
@@ -58,7 +57,7 @@ WHERE runs.open = 1
 """  # noqa: S608 - constants
 
 _WAITING = (
-    "SELECT session_id, count(*), count(command), count(answers), max(at) FROM inbox INDEXED BY inbox_waiting"
+    "SELECT session_id, count(*), count(command), max(at) FROM inbox INDEXED BY inbox_waiting"
     " WHERE generation IS NULL AND change IS NULL"
 )
 
@@ -140,7 +139,6 @@ def _read_open(db: apsw.Connection, row: Row, waits: _Waits, fell: dict[int, boo
         tail=tail,
         waiting=waits.inbound,
         commands=waits.commands,
-        presses=waits.presses,
         routed=bool(routed),
         suspended=bool(suspended),
         quarantined=bool(quarantined),
@@ -163,7 +161,6 @@ def _without_run(db: apsw.Connection, session_id: SessionId, waits: _Waits) -> t
         tail=tail,
         waiting=waits.inbound,
         commands=waits.commands,
-        presses=waits.presses,
         routed=bool(routed),
         suspended=bool(suspended),
         quarantined=bool(quarantined),

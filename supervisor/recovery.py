@@ -63,14 +63,6 @@ class Decided:
         waits = self.unfinished.waiting + self.unfinished.untold > 0
         return self.unfinished.commands > 0 or (waits and not self.sets_aside)
 
-    @property
-    def brings_words(self) -> bool:
-        """Whether its user wrote what a run is certain to be opened for: that goes on with interrupted work, too.
-
-        An order and a press of a button may come to nothing.
-        """
-        return self.unfinished.waiting > self.unfinished.commands + self.unfinished.presses
-
 
 @dataclass(frozen=True, slots=True)
 class Resumable:
@@ -153,7 +145,7 @@ class Recovery:
         self._resuming.discard(session_id)
 
     def overtaken(self, session_id: SessionId) -> None:
-        """The session's user wrote: the run for that message goes on with the interrupted work too."""
+        """A run lives in the session, which goes on with the interrupted work, whatever it was opened for."""
         self._queue.pop(session_id, None)
         for held in self._held.values():
             held.discard(session_id)

@@ -24,7 +24,6 @@ from greenroom.actors.store import (
     Unfinished,
     UnfinishedOf,
 )
-from greenroom.supervisor.arrivals import Arrivals
 from greenroom.supervisor.budgets import Budgets
 from greenroom.supervisor.drain import CloseBoot, Drain, Intent, InterruptRuns, MarkRuns, WaitUntil, decide_drain
 from greenroom.supervisor.recovery import Account, Circumstances, Decided, Recovery
@@ -82,7 +81,7 @@ class TreeActor(PooledActor):
         self._by_ref: dict[Ref[Any], SessionId] = {}
         self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
-        self._arrived = Arrivals()  # have something that waits for that
+        self._arrived: dict[SessionId, SessionKey] = {}  # have something that waits for that
         self._budgets = Budgets()
         self._connected: set[Account] = set()
         self._booting = True
@@ -153,12 +152,9 @@ class TreeActor(PooledActor):
     def _pass_on(self, session_id: SessionId, key: SessionKey, event: Arrived | ProcessEvent) -> None:
         """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
         ordered = isinstance(event, Arrived) and event.inbound.command is not None
-        words = isinstance(event, Arrived) and not ordered and event.inbound.answers is None
         if self._booting or session_id in self._deciding:
-            self._arrived.add(session_id, key, overtakes=words)
+            self._arrived[session_id] = key
         elif not self._ending or (ordered and not self._over and session_id in self._wards):
-            if words:  # The run for that goes on with interrupted work, too.
-                self._recovery.overtaken(session_id)
             self._tell(session_id, key, event)
 
     def _tell(self, session_id: SessionId, key: SessionKey, event: TreeEvent) -> None:
@@ -198,7 +194,7 @@ class TreeActor(PooledActor):
     def _run_reported(self, session_id: SessionId, *, live: bool) -> None:
         if live:
             self._live.add(session_id)
-            self._recovery.overtaken(session_id)  # Also by an order: nothing is left to be resumed.
+            self._recovery.overtaken(session_id)  # Not sooner: what its user sent may come to nothing.
         else:
             if session_id in self._live and not self._ending:
                 self._count(session_id, FRESH)  # A run that came to its end is progress.
@@ -232,7 +228,7 @@ class TreeActor(PooledActor):
         handled = {each.unfinished.session_id for each in decided}
         for item in items:  # What no run ever had is simply handled, however old.
             if (item.waiting or item.untold) and item.session_id not in handled and self._policy.allows(item.key):
-                self._arrived.add(item.session_id, item.key, overtakes=True)
+                self._arrived[item.session_id] = item.key
         self._deciding |= handled
         batches = [decided[at : at + DECISIONS_PER_WRITE] for at in range(0, len(decided), DECISIONS_PER_WRITE)]
         for batch in batches[:-1]:
@@ -269,7 +265,7 @@ class TreeActor(PooledActor):
         self._deciding.discard(session_id)
         self._recovery.remember(decided)
         if decided.serves_inbound:
-            self._arrived.add(session_id, key, overtakes=decided.brings_words)
+            self._arrived[session_id] = key
         if decided.speaks:
             self._hooks.take_up(key)
         if decided.sets_aside:
@@ -296,13 +292,13 @@ class TreeActor(PooledActor):
     def _wake_arrived(self) -> None:
         if self._ending or self._booting:
             return
-        for arrival in self._arrived.take(self._deciding):
-            if arrival.overtakes:
-                self._recovery.overtaken(arrival.session_id)
-            self._tell(arrival.session_id, arrival.key, Woke())
+        ready = {session_id: key for session_id, key in self._arrived.items() if session_id not in self._deciding}
+        for session_id, key in ready.items():
+            del self._arrived[session_id]
+            self._tell(session_id, key, Woke())
 
     def _follow(self, key: SessionKey, successor: SessionId) -> None:
-        self._arrived.add(successor, key, overtakes=True)
+        self._arrived[successor] = key
         self._wake_arrived()
 
     def _resume_next(self) -> None:

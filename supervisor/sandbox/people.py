@@ -87,13 +87,14 @@ class People:
             chat, words = rng.choice(chats), self._draw_words()
             at += rng.expovariate(1.0) * rate_s
             again_s = rng.choice((0.0, 1.0, 30.0, 400.0)) if rng.random() < mix.duplicate else None
+            changing = split_dice(rng)
             if not self._parts.happens(f"m{n}"):
                 continue
             kept = (it for k, it in enumerate(words, 1) if it == "answer" or self._parts.happens(f"m{n}.{k}"))
             text = " ".join((f"m{n}", *kept))
             attached = (Attachment(f"/var/spool/{n}.png", "image/png", n, f"{n}.png"),) if n % ATTACH_EVERY == 0 else ()
             self._plan(at, chat, f"u{n}", text, attached)
-            self._draw_change(at, n, text)
+            self._draw_change(changing, at, n, text)
             if again_s is not None and self._parts.happens(f"m{n}.again"):
                 self._plan(at + again_s, chat, f"u{n}", text, attached)
         self._draw_orders(split_dice(rng), chats, rate_s * mix.messages_max)
@@ -110,9 +111,8 @@ class People:
                 self._plans.append(Plan(at, len(self._plans), partial(act, chat)))
         self._plans.sort()
 
-    def _draw_change(self, at: float, n: int, text: str) -> None:
+    def _draw_change(self, dice: random.Random, at: float, n: int, text: str) -> None:
         """Some people think better of what they wrote."""
-        dice = split_dice(self._rng)
         change = dice.choice((Change.EDIT, Change.EDIT, Change.DELETE)) if dice.random() < CHANGED else None
         if change is None or not self._parts.happens(f"m{n}.change"):
             return
