@@ -155,10 +155,10 @@ def attempts_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
 
 def a_run_has_its_cause(db: apsw.Connection, world: World) -> Iterator[str]:
     """A run is opened for what somebody said, for what a process told, or by a decision to go on; never for nothing."""
-    forgotten = world.policy is not None and world.policy.keep_decisions_days > 0  # then those of open runs are kept
+    forgotten = world.policy is not None and world.policy.keep_decisions_days > 0  # but for open runs
     for session, generation, cause in rows(
         db,
-        "SELECT session_id, generation, cause FROM runs WHERE (open = 1 OR NOT ?) AND NOT"
+        "SELECT session_id, generation, cause FROM runs WHERE (open = 1 OR cause <> 'resume' OR NOT ?) AND NOT"
         " CASE cause WHEN 'provider_retry' THEN"
         " EXISTS (SELECT 1 FROM runs AS former WHERE former.session_id = runs.session_id"
         " AND former.generation = runs.generation - 1 AND former.interrupted_by = 'provider_error')"

@@ -105,7 +105,15 @@ MUTANTS = (
         "stop only in memory",
         "the agent is cancelled, and on disk its run goes on",
         (Swap(commanding, "_stop", _in_memory_only),),
-        frozenset({"what_is_stored_is_answered", "no_run_stays_open", "it_comes_to_rest", "no_phantom_run"}),
+        frozenset(
+            {
+                "what_is_stopped_stays_so",
+                "what_is_stored_is_answered",
+                "no_run_stays_open",
+                "it_comes_to_rest",
+                "no_phantom_run",
+            }
+        ),
         story(_stops_what_hangs),
     ),
     Mutant(

@@ -185,6 +185,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a conversation begins anew, and its person is not told",
         (Swap(opening, "tell_of_beginning", _says_nothing),),
         frozenset({"a_new_conversation_is_told_once"}),
+        story(_comes_back_later, policy=IDLE),
     ),
     Mutant(
         "a reset with each message",

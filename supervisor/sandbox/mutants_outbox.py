@@ -55,8 +55,8 @@ def _by_wall_clock(real: Callable[..., Any]) -> Any:
 def _posts_words(real: Callable[..., Any]) -> Any:
     """The placeholder is already the answer."""
 
-    def post(ways: Ways, it: Entry, text: str) -> Any:
-        call = real(ways, it, text)
+    def post(ways: Ways, it: Entry, *args: Any) -> Any:
+        call = real(ways, it, *args)
         if ways.rule is not DeliveryClass.EDIT_ANCHOR or it.parts is None:
             return call
         return Post(replace(call.message, text=it.parts[it.done]))

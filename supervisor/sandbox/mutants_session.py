@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from greenroom.actors import asking, inquiry, opening, session, session_actor, toolbox
 from greenroom.actors.acts import ArmAlarm, CancelAlarms
 from greenroom.actors.draft import Draft
-from greenroom.actors.events import Rang, RunEnded, RunEvent
+from greenroom.actors.events import Alarm, Rang, RunEnded, RunEvent
 from greenroom.actors.keys import note_key
+from greenroom.actors.lines import STEERED_LINE
 from greenroom.actors.model import MessageKind, OpenRun, Role, RunCause, ToolCall
 from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.state import Asking, Idle, Running
@@ -121,7 +122,7 @@ def _rings_in_a_drain(real: Callable[..., Any]) -> Any:
 
 def _rings_while_asking(real: Callable[..., None]) -> Any:
     def ring(draft: Draft, phase: Any, event: Rang, rules: Any) -> None:
-        if isinstance(phase, Asking):
+        if isinstance(phase, Asking) and event.alarm is Alarm.NOTICE:
             phase = Running(phase.run, phase.segment, phase.upto, anchored=phase.anchored)
         real(draft, phase, event, rules)
 
@@ -165,17 +166,20 @@ def _fresh_key(real: Callable[..., Any]) -> Any:
     return run
 
 
-def _lands_in_the_run(real: Callable[..., Any]) -> Any:
-    """A message that comes during a run is a row at once, before the answer, and counts as answered by it."""
+def _lands_in_the_run(_: object) -> Any:
+    """A message that comes during a run is a row at once, before the answer, and counts as answered by it.
 
-    def arrive(draft: Draft, inbound: Any, rules: Any) -> None:
-        if isinstance(draft.phase, Running) and inbound.id > draft.cursor:
-            draft.cursor = inbound.id
-            draft.move(replace(draft.phase, upto=draft.append_user(inbound).seq))
-        else:
-            real(draft, inbound, rules)
+    Its person is told that it was passed on, so that nothing but the answer is wrong.
+    """
 
-    return arrive
+    def meet_run(draft: Draft, phase: Running, _rules: Any) -> None:
+        for inbound in draft.waiting:
+            phase = replace(phase, upto=draft.append_user(inbound).seq)
+            draft.say_line(f"steered.{inbound.id}", STEERED_LINE, reply_to=inbound.reply_to)
+        draft.waiting = ()
+        draft.move(phase)
+
+    return meet_run
 
 
 def _stamped_by_restarts(real: Callable[..., OpenRun]) -> Any:
@@ -284,7 +288,7 @@ MUTANTS = (
     Mutant(
         "answered by row order",
         "what stands before an answer counts as answered, also what landed during the run",
-        (Swap(session, "_arrive", _lands_in_the_run),),
+        (Swap(session, "meet_run", _lands_in_the_run),),
         frozenset({"answers_cover_what_they_claim"}),
         story(stories.writes_during_a_long_run),
     ),
