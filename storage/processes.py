@@ -79,6 +79,15 @@ def read_untold(db: apsw.Connection, session_id: SessionId | None) -> dict[Sessi
     return {SessionId(session): n for session, n in db.execute(f"{_UNTOLD}{only} GROUP BY 1", bindings)}
 
 
+def forget_awaited(db: apsw.Connection, session_id: SessionId) -> None:
+    """No chat leads to a session any more: it is told of no end, and those that were to be told weigh on no boot."""
+    db.execute(
+        "UPDATE processes INDEXED BY processes_awaited SET consumed = 1"
+        " WHERE session_id = ? AND consumed = 0 AND (notify = 1 OR state IN ('starting', 'running'))",
+        (session_id,),
+    )
+
+
 def _awaited(row: Row) -> Awaited:
     name, generation, command, notify, reply_to, state, exit_code, output = row
     over = state not in {ProcessState.STARTING, ProcessState.RUNNING}

@@ -15,11 +15,13 @@ from greenroom.actors.facts import (
     RunClosed,
     RunProgressed,
     SessionQuarantined,
+    SessionSucceeded,
 )
 from greenroom.actors.keys import answer_key
 from greenroom.actors.model import (
     Ending,
     Epoch,
+    FreshCause,
     Generation,
     InboxId,
     Question,
@@ -31,11 +33,14 @@ from greenroom.actors.model import (
     ToolCall,
     ToolPolicy,
 )
+from greenroom.actors.process import Order, ProcessEnding, ProcessId, ProcessState
+from greenroom.actors.process_facts import ProcessEnded, ProcessPlanned
 from greenroom.actors.store import (
     Unfinished,
     UnfinishedOf,
 )
 from greenroom.storage.boots import BootEnding, end_boot, read_boots, take_ownership
+from greenroom.storage.processes import read_processes, read_untold
 from greenroom.storage.reading import read_answer, read_snapshot
 
 
@@ -67,6 +72,22 @@ def test_what_is_unfinished_is_read_with_its_run_most_recent_first(db: apsw.Conn
     assert (second.run, second.waiting, second.tail) == (None, 1, Tail())
     assert isinstance(third, Unfinished)
     assert third.quarantined
+
+
+def test_processes_of_a_conversation_that_was_left_weigh_on_no_boot(db: apsw.Connection) -> None:
+    """The index by which a boot finds ends that nobody was told of holds those alone that will be told."""
+    ended, lasting = ProcessId("1.1"), ProcessId("1.2")
+    write(db, inbound(1), opened())
+    write(db, *(ProcessPlanned(S, E, G, Order(each, ("make",), notify=True), 3.0) for each in (ended, lasting)))
+    write(db, ProcessEnded(S, ended, ProcessEnding(ProcessState.ENDED, 0, ""), 4.0))
+    write(db, RunClosed(S, G, Ending.ANSWERED, 5.0))
+    assert read_untold(db, None) == {S: 1}
+    write(db, SessionSucceeded(S, FreshCause.ASKED, 6.0))
+    write(db, ProcessEnded(S, lasting, ProcessEnding(ProcessState.ENDED, 0, ""), 7.0))
+    assert read_untold(db, None) == {}
+    held = "FROM processes WHERE consumed = 0 AND (notify = 1 OR state IN ('starting', 'running'))"
+    assert db.execute(f"SELECT count(*) {held}").get == 0
+    assert [each.state for each in read_processes(db, S, 9)] == [ProcessState.ENDED] * 2
 
 
 def damage(db: apsw.Connection, sql: str) -> None:
