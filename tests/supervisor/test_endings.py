@@ -65,7 +65,6 @@ def test_a_plain_agent_that_never_returns_is_left_behind_with_a_warning_and_mask
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: KeyError | None
 ) -> None:
     monkeypatch.setattr("greenroom.supervisor.supervisor.CLOSE_S", 0.2)
-    monkeypatch.setattr("greenroom.supervisor.drain.INTERRUPT_S", 0.0)
     begun, gate = threading.Event(), threading.Event()
 
     def hung(_messages: Sequence[Message]) -> str:
