@@ -222,7 +222,7 @@ class Core:
         if storey is not None:
             storey.tell(DrainOrdered(intent))
         elif again:
-            self._hooks.drained(CloseBoot(clean=False, left=frozenset()))
+            self._hooks.drained(CloseBoot(clean=False, left=frozenset(), hurried=True))
 
     def close(self, reason: str, *, clean: bool = True) -> bool:
         """Close the store as the end of this boot; the runtime is closed by its owner afterwards.

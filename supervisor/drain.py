@@ -68,6 +68,7 @@ class CloseBoot(Struct, frozen=True):
 
     clean: bool
     left: frozenset[SessionId]
+    hurried: bool = False  # a second signal ended it
 
 
 def decide_drain(drain: Drain, *, now: float, policy: Policy) -> MarkRuns | WaitUntil | InterruptRuns | CloseBoot:
@@ -80,7 +81,7 @@ def decide_drain(drain: Drain, *, now: float, policy: Policy) -> MarkRuns | Wait
     waits_until = drain.began_at + policy.drain_s
     left = drain.interrupted | drain.running
     if drain.told_again:
-        return CloseBoot(clean=False, left=left)
+        return CloseBoot(clean=False, left=left, hurried=True)
     if unmarked := drain.running - drain.marked:
         return MarkRuns(unmarked, reason_of(drain.intent))
     if drain.running and now < waits_until:

@@ -355,7 +355,10 @@ class Supervisor:
             return self._failed.result()
         if not self._drained.done():
             return f"{self.intent.value}: the drain did not end in time"
-        return self.intent.value if self._drained.result().clean else f"{self.intent.value}, told again to end at once"
+        drained = self._drained.result()
+        if drained.hurried:
+            return f"{self.intent.value}, told again to end at once"
+        return self.intent.value if drained.clean else f"{self.intent.value}: not every session had let go in time"
 
     def _wait_for_drain(self) -> None:
         """Wait, but not for ever: what runs on regardless is marked; the boot is closed and the next one decides."""

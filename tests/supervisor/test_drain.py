@@ -83,7 +83,8 @@ def test_owed_deliveries_are_flushed_but_not_for_ever() -> None:
 @pytest.mark.parametrize("drain", [BEGUN, MARKED, CUT], ids=["begun", "marked", "cut"])
 def test_a_second_signal_ends_at_once_and_not_clean(drain: Drain) -> None:
     told = replace(drain, told_again=True)
-    assert decide_drain(told, now=100.0, policy=POLICY) == CloseBoot(clean=False, left=frozenset({A, B}))
+    ended = CloseBoot(clean=False, left=frozenset({A, B}), hurried=True)
+    assert decide_drain(told, now=100.0, policy=POLICY) == ended
 
 
 def test_a_drain_without_patience_interrupts_at_once() -> None:

@@ -60,6 +60,23 @@ def test_an_end_in_a_hurry_is_not_stored_as_clean(tmp_path: Path) -> None:
     assert boots(tmp_path / "bot.db") == [("unclean", "shutdown, told again to end at once")]
 
 
+def test_a_session_that_is_left_before_it_let_go_is_the_reason_of_an_unclean_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenroom.supervisor.drain.INTERRUPT_S", 0.0)
+    begun = threading.Event()
+
+    async def endless(_turn: Turn) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    with Supervisor(tmp_path / "bot.db", agent=endless, policy=Policy(drain_s=0.0)) as room:
+        room.accept(chat="a:b:c", id="1", text="work", timeout_s=WAIT_S)
+        assert begun.wait(WAIT_S)
+    assert boots(tmp_path / "bot.db") == [("unclean", "shutdown: not every session had let go in time")]
+
+
 @pytest.mark.parametrize("error", [None, KeyError("the host's own")])
 def test_a_plain_agent_that_never_returns_is_left_behind_with_a_warning_and_masks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: KeyError | None
