@@ -24,6 +24,7 @@ from greenroom.supervisor.sandbox.storm_checks import (
     check_ledger,
     check_store,
     count_resumes,
+    is_at_rest,
 )
 from greenroom.supervisor.sandbox.storm_daemon import Daemon, NotReadyError, free_port, living
 from greenroom.supervisor.sandbox.storm_people import Person, Visitor, watched
@@ -182,11 +183,21 @@ class Storm:
     async def _calm_down(self, chats: list[Chat]) -> None:
         """Nothing happens to it any more: all is answered, each resume can be explained, and it ends in order."""
         await asyncio.gather(*map(self._answered, chats))
+        if not self.tally.violations:
+            await self._rest()
+            await asyncio.gather(*map(self._answered, chats))  # A guest cannot tell growing words from an answer.
         resumes = count_resumes(self._daemon.database)
         self.tally.resumes = sum(resumes.values())
         self.tally.violations += await check_explained(self._daemon, resumes)
         if (code := await self._daemon.stop()) != 0:
             self.tally.violations.append(f"after SIGTERM it ended with {code}: {self._daemon.said[-5:]}")
+
+    async def _rest(self) -> None:
+        """Wait until the daemon has nothing left to do: no words that are visible grow any more."""
+        with suppress(TimeoutError):  # What is left undone is a broken promise, and found by the checks.
+            async with asyncio.timeout(ANSWER_S):
+                while not is_at_rest(self._daemon.database):  # noqa: ASYNC110 - it is another process
+                    await asyncio.sleep(TOLD_EVERY_S)
 
     async def _answered(self, chat: Chat) -> None:
         """Wait as long as it rages, and then for a while."""

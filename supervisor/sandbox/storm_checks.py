@@ -41,6 +41,12 @@ _NONE_OF = {
 }
 
 
+_BUSY = """
+    SELECT EXISTS (SELECT 1 FROM runs WHERE open = 1) OR EXISTS (SELECT 1 FROM inbox WHERE generation IS NULL)
+    OR EXISTS (SELECT 1 FROM deliveries WHERE state NOT IN ('delivered', 'dead'))
+"""
+
+
 def check_chat(key: str, said: Sequence[Line], answers: Sequence[str]) -> Iterator[str]:
     """Each message is answered once, in order, and nothing unasked is said."""
     found = labels_of(answers)
@@ -101,6 +107,15 @@ def check_ledger(ledger: Path, said: Sequence[Line], answers: Sequence[str]) -> 
         told = [part for part in paragraphs if line.label in part]
         if line.notes and line.label not in counted and not any(part.startswith("In doubt") for part in told):
             yield f"{line.label} is not in the ledger, and the person was told {told}"
+
+
+def is_at_rest(database: Path) -> bool:
+    """Whether all that was taken in is worked off, and all that was said about it has left."""
+    db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return not db.execute(_BUSY).get
+    finally:
+        db.close()
 
 
 def count_resumes(database: Path) -> dict[int, int]:
