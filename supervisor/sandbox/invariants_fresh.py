@@ -63,7 +63,9 @@ def a_new_conversation_was_due(db: apsw.Connection, world: World) -> Iterator[st
     for session, because, said_at, active_at in rows(db, _BEGAN):
         if because != world.policy.reset:
             yield f"session {session} began for {because}, the policy is {world.policy.reset}"
-        elif not _jumped(world) and (said_at is None or not _is_due(world, active_at, said_at)):
+        elif said_at is None:
+            yield f"session {session} began ({because}) for no message"
+        elif not _jumped(world) and not _is_due(world, active_at, said_at):
             yield f"session {session} began ({because}) {said_at - active_at:.0f} s after the last words"
 
 

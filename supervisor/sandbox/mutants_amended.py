@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from greenroom.actors import amending, session
 from greenroom.actors.facts import InboundSettled
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
 if TYPE_CHECKING:
     from greenroom.actors.draft import Draft
     from greenroom.actors.model import StoredInbound
+    from greenroom.supervisor.sandbox.scenario import Scenario
 
 
 def _does_nothing(_: Any) -> Any:
@@ -33,6 +34,18 @@ def _plain(inbound: StoredInbound) -> StoredInbound:
     return type(inbound)(inbound.id, inbound.text, inbound.author, inbound.at, inbound.reply_to, inbound.attachments)
 
 
+def _edits_what_waits(room: Scenario, _seed: int) -> None:
+    room.says("m1 nap answer")
+    room.advance(1)
+    room.edits(room.says("m2 answer"), "m2 pure answer")
+
+
+def _deletes_what_waits(room: Scenario, _seed: int) -> None:
+    room.says("m1 nap answer")
+    room.advance(1)
+    room.deletes(room.says("m2 answer"))
+
+
 MUTANTS = (
     Mutant(
         "an edit is a message",
@@ -45,12 +58,14 @@ MUTANTS = (
         "what waits is edited by its writer, and the run is given the words of before",
         (Swap(amending, "_replace", _keeps_the_words),),
         frozenset({"a_change_counts"}),
+        story(_edits_what_waits),
     ),
     Mutant(
         "a deleted message is answered",
         "what waits is deleted by its writer, and a run is given it all the same",
         (Swap(amending, "_withdraw", _keeps_the_words),),
         frozenset({"a_change_counts"}),
+        story(_deletes_what_waits),
     ),
     Mutant(
         "a late change is not told",

@@ -17,13 +17,9 @@ from greenroom.storage.checkpointer import Checkpoint
 from greenroom.storage.storage_actor import StorageActor
 from greenroom.storage.store import SqliteStore
 from greenroom.supervisor.sandbox import stories
-from greenroom.supervisor.sandbox.faults import Mix
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, seeds, story
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
 Then = Callable[[Committed | Refused], None]
-
-POWER = Mix(lives_max=9)
-HARASSED = Mix(lives_max=9, accidents_max=12)
 
 
 def _later(kinds: tuple[type, ...]) -> Callable[[Any], Any]:
@@ -185,7 +181,7 @@ MUTANTS = (
         "no trigger refuses the row of an older owner",
         (Swap(writer, "open_writer", _without_fence),),
         frozenset({"transcripts_have_no_gap", "a_stale_writer_is_refused"}),
-        seeds(HARASSED),
+        story(stories.an_older_owner_writes),
     ),
     Mutant(
         "fence at the start only",

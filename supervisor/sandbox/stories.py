@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from greenroom.actors.facts import MessageAppended
-from greenroom.actors.model import Generation, Message, Role, Seq, SessionId
+from greenroom.actors.model import Epoch, Generation, Message, Role, Seq, SessionId
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.storage.faulty_disk import FaultKind, Loss
 from greenroom.supervisor.sandbox.faults import Accident
@@ -56,8 +56,8 @@ def dies_with_a_queue(told: Scenario, _: int) -> None:
 
 
 def dies_at_an_operation(told: Scenario, seed: int) -> None:
-    """Each operation of the disk from the 20th on is a point where the power fails, one a seed."""
-    told.disk_fails(FaultKind.CUT, nth=seed + 20)
+    """Each operation of the disk from the 30th on is a point where the power fails, one a seed."""
+    told.disk_fails(FaultKind.CUT, nth=seed + 30)
     told.says("m1 answer")
     told.rest()
     told.restart(Loss.UNSYNCED)
@@ -129,9 +129,10 @@ def kills_its_process(told: Scenario, _: int) -> None:
 
 
 def an_actor_dies(told: Scenario, seed: int) -> None:
-    """A session raises: at each of its messages, one a seed."""
+    """A session raises while it concludes: at each of its messages, one a seed."""
     told.says("m1 nap answer")
-    told.steps(10 + seed)
+    told.advance(1)
+    told.steps(seed)
     told.accident(Accident.SESSION_RAISES)
     told.advance(20)
 
@@ -361,6 +362,18 @@ def a_conflict_beside_a_message(told: Scenario, _: int) -> None:
     row = Message(Seq(1), Generation(1), "user.1", Role.USER, "other words", 0.0)
     store.write((MessageAppended(SessionId(1), store.epoch, row),), lambda _: None)
     told.says("m2 answer", chat=2)
+
+
+def an_older_owner_writes(told: Scenario, _: int) -> None:
+    """Who owned the store before the process was started anew has a row to write."""
+    told.says("m1 answer")
+    told.rest()
+    told.restart()
+    told.rest()
+    store = told.life.core.store if told.life is not None else None
+    assert store is not None  # noqa: S101 - it has just booted
+    row = Message(Seq(9_999), Generation(1), "late", Role.ASSISTANT, "late words", 0.0, finish="stop")
+    store.write((MessageAppended(SessionId(1), Epoch(store.epoch - 1), row),), lambda _: None)
 
 
 def another_takes_over_while_words_stream(told: Scenario, _: int) -> None:
