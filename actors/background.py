@@ -60,10 +60,14 @@ class Background:
         order = Order(process_id, words, notify_on_complete, patterns, self._reply_to)
         planned = link.expect(process_key(process_id))
         link.tell(SpawnPlanned(link.generation, order))
-        await planned
         place = link.place
         owner = Owner(place.session_id, place.session, link.generation, place.tell)
-        await self._there(keeper.start(owner, order, cwd, dict(env or {})))
+        try:
+            await planned
+            await self._there(keeper.start(owner, order, cwd, dict(env or {})))
+        except asyncio.CancelledError:
+            keeper.forgo(owner, order)
+            raise
         return LiveProcess(self, process_id, words)
 
     async def records(self) -> tuple[ProcessRecord, ...]:

@@ -117,6 +117,9 @@ def _suspend(draft: Draft, inbound: StoredInbound) -> None:
         draft.write(RunMarked(draft.id, draft.generation, InterruptReason.SUSPENDED))
         draft.move(replace(phase, run=replace(phase.run, interrupted_by=InterruptReason.SUSPENDED)))
         cut_short(draft)
+    elif isinstance(phase, Interrupted) and phase.run.interrupted_by is None:
+        draft.write(RunMarked(draft.id, phase.run.generation, InterruptReason.SUSPENDED))
+        draft.move(replace(phase, run=replace(phase.run, interrupted_by=InterruptReason.SUSPENDED)))
     interrupted = "" if isinstance(phase, Idle) else "; what was running is interrupted and kept"
     _reply(draft, inbound, replies.SUSPENDED.format(interrupted=interrupted))
 

@@ -108,6 +108,11 @@ class Keeper:
         self.loop.spawn(self._keep(kept, cwd, env), name=f"process {owner.session_id}/{order.id}", done=done)
         await asyncio.shield(kept.started)
 
+    def forgo(self, owner: Owner, order: Order) -> None:
+        """The run was ended while it waited for a start: what was not started by now never will be."""
+        with contextlib.suppress(RuntimeClosed):
+            self.loop.spawn(self._forgo(owner, order), name=f"process {owner.session_id}/{order.id}", done=_ignore)
+
     async def look(self, session_id: SessionId, process_id: ProcessId) -> ProcessRecord | None:
         """Say how a process stands; None: it does not live, and the store knows how it ended."""
         kept = self._kept.get((session_id, process_id))
@@ -188,6 +193,11 @@ class Keeper:
             await self._end_all(at_once=True)
         elif kept:
             await asyncio.wait([each.over for each in kept], timeout=self._rules.process_end_s)
+
+    async def _forgo(self, owner: Owner, order: Order) -> None:
+        if (owner.session_id, order.id) not in self._kept:
+            ending = ProcessEnding(ProcessState.FAILED, None, "its run was ended before it was started")
+            await self._write(ProcessEnded(owner.session_id, order.id, ending, self._runtime.clock.now()))
 
     async def _keep(self, kept: _Kept, cwd: str | None, env: Mapping[str, str]) -> None:
         """See one process from its start to its end."""
@@ -289,3 +299,7 @@ class Keeper:
 
     def _mark(self, session_id: SessionId, process_id: ProcessId) -> str:
         return f"{self._store.uid}-{session_id}-{process_id}"
+
+
+def _ignore(_error: BaseException | None, _result: object) -> None:
+    """Nobody waits for it."""

@@ -31,7 +31,7 @@ SELECT process, generation, command, notify, reply_to, state, exit_code, substr(
 FROM processes INDEXED BY processes_awaited
 WHERE session_id = ?1 AND consumed = 0 AND (notify = 1 OR state IN ('starting', 'running'))
     AND EXISTS (SELECT 1 FROM sessions JOIN routes ON routes.key = sessions.key AND routes.session_id = sessions.id
-        WHERE sessions.id = ?1 AND suspended_at IS NULL)
+        WHERE sessions.id = ?1)
 ORDER BY id
 """
 _RECORDS = """
@@ -54,7 +54,7 @@ WHERE consumed = 0 AND notify = 1 AND state IN ('ended', 'lost') AND suspended_a
 def read_awaited(db: apsw.Connection, session_id: SessionId) -> tuple[Awaited, ...]:
     """The processes that may still have something to tell their session, oldest first.
 
-    None, where the session is suspended, or no chat leads to it.
+    None, where no chat leads to it.
     """
     return tuple(_awaited(row) for row in db.execute(_AWAITED, (session_id, LAST_WORDS_MAX)))
 

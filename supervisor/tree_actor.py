@@ -81,7 +81,7 @@ class TreeActor(PooledActor):
         self._by_ref: dict[Ref[Any], SessionId] = {}
         self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
-        self._arrived: dict[SessionId, SessionKey] = {}  # have something that waits for that
+        self._arrived: dict[SessionId, tuple[SessionKey, list[TreeEvent]]] = {}  # have something that waits for that
         self._budgets = Budgets()
         self._connected: set[Account] = set()
         self._booting = True
@@ -153,7 +153,7 @@ class TreeActor(PooledActor):
         """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
         ordered = isinstance(event, Arrived) and event.inbound.command is not None
         if self._booting or session_id in self._deciding:
-            self._arrived[session_id] = key
+            self._keep(session_id, key).append(event)
         elif not self._ending or (ordered and not self._over and session_id in self._wards):
             self._tell(session_id, key, event)
 
@@ -228,7 +228,7 @@ class TreeActor(PooledActor):
         handled = {each.unfinished.session_id for each in decided}
         for item in items:  # What no run ever had is simply handled, however old.
             if (item.waiting or item.untold) and item.session_id not in handled and self._policy.allows(item.key):
-                self._arrived[item.session_id] = item.key
+                self._keep(item.session_id, item.key)
         self._deciding |= handled
         batches = [decided[at : at + DECISIONS_PER_WRITE] for at in range(0, len(decided), DECISIONS_PER_WRITE)]
         for batch in batches[:-1]:
@@ -265,7 +265,7 @@ class TreeActor(PooledActor):
         self._deciding.discard(session_id)
         self._recovery.remember(decided)
         if decided.serves_inbound:
-            self._arrived[session_id] = key
+            self._keep(session_id, key)
         if decided.speaks:
             self._hooks.take_up(key)
         if decided.sets_aside:
@@ -292,13 +292,16 @@ class TreeActor(PooledActor):
     def _wake_arrived(self) -> None:
         if self._ending or self._booting:
             return
-        ready = {session_id: key for session_id, key in self._arrived.items() if session_id not in self._deciding}
-        for session_id, key in ready.items():
-            del self._arrived[session_id]
-            self._tell(session_id, key, Woke())
+        for session_id in [each for each in self._arrived if each not in self._deciding]:
+            key, events = self._arrived.pop(session_id)
+            for event in (session_id in self._wards and events) or (Woke(),):  # Who is started now finds them on disk.
+                self._tell(session_id, key, event)
+
+    def _keep(self, session_id: SessionId, key: SessionKey) -> list[TreeEvent]:
+        return self._arrived.setdefault(session_id, (key, []))[1]
 
     def _follow(self, key: SessionKey, successor: SessionId) -> None:
-        self._arrived[successor] = key
+        self._keep(successor, key)
         self._wake_arrived()
 
     def _resume_next(self) -> None:
