@@ -87,11 +87,23 @@ def a_match_is_of_the_run_before(db: apsw.Connection, _: World) -> Iterator[str]
         yield f"{key} of session {session} was told in run {generation}"
 
 
+def what_was_left_is_not_awaited(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Nothing that runs for a conversation that was left waits to be told: no boot looks at it again."""
+    for session, process in rows(
+        db,
+        "SELECT session_id, process FROM processes WHERE consumed = 0"
+        " AND (notify = 1 OR state IN ('starting', 'running'))"
+        " AND EXISTS (SELECT 1 FROM sessions WHERE predecessor = session_id)",
+    ):
+        yield f"process {process} waits to be told to session {session}, which no chat leads to"
+
+
 PROCESSES_AFTER_BOOT: tuple[Check, ...] = (
     no_process_outlives_its_owner,
     nobody_else_is_harmed,
     what_is_left_is_marked,
     an_end_is_told_once,
     a_match_is_of_the_run_before,
+    what_was_left_is_not_awaited,
 )
 PROCESSES_AT_THE_END: tuple[Check, ...] = (what_was_asked_for_is_told,)

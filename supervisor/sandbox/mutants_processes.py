@@ -13,7 +13,7 @@ from greenroom.actors.keeper import Keeper
 from greenroom.actors.keys import process_key
 from greenroom.actors.process_facts import ProcessConsumed
 from greenroom.actors.state import Idle
-from greenroom.storage import statements, unfinished
+from greenroom.storage import statements, succession, unfinished
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
@@ -84,7 +84,21 @@ def _ends_beside_it(told: Scenario, seed: int) -> None:
     told.drain()
 
 
+def _is_left_beside_it(told: Scenario, seed: int) -> None:
+    told.says(f"m{seed} process:forget answer")
+    told.advance(2)
+    told.says("/new")
+    told.rest()
+
+
 MUTANTS = (
+    Mutant(
+        "an end waits for nobody",
+        "a conversation that was left keeps the ends that it was to be told, and each boot looks at them",
+        (Swap(succession, "forget_awaited", _nothing),),
+        frozenset({"what_was_left_is_not_awaited"}),
+        story(_is_left_beside_it, policy=PATIENT),
+    ),
     Mutant(
         "stale-generation watch event starts a run",
         "a match is heard although the run that started the process is over",

@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import apsw
 import pytest
 
 from greenroom.actors.ports import Agent
 from greenroom.platforms.agents.demo import demo_agent
 from greenroom.platforms.chats.hosted import HostedChat
-from greenroom.supervisor.sandbox.storm_checks import check_chat, check_ledger, check_store, count_resumes
+from greenroom.supervisor.sandbox.storm_checks import (
+    check_chat,
+    check_ledger,
+    check_store,
+    count_resumes,
+    is_at_rest,
+)
 from greenroom.supervisor.sandbox.storm_talk import Line
 from greenroom.supervisor.supervisor import Supervisor
 
@@ -84,3 +91,20 @@ def test_a_message_that_is_stored_and_was_not_said_is_seen(database: Path) -> No
 
 def test_a_session_of_nobody_is_seen(database: Path) -> None:
     assert list(check_store(database, {})) == [f"{KEY}: a session of nobody"]
+
+
+@pytest.mark.parametrize(
+    "undo",
+    [
+        "UPDATE runs SET open = 1 WHERE generation = 2",
+        "UPDATE inbox SET generation = NULL WHERE id = 2",
+        "UPDATE deliveries SET state = 'pending' WHERE id = 2",
+    ],
+)
+def test_a_house_is_at_rest_when_nothing_runs_waits_or_is_owed(database: Path, undo: str) -> None:
+    db = apsw.Connection(str(database))
+    db.execute("UPDATE deliveries SET state = 'delivered'")
+    assert is_at_rest(database)
+    db.execute(undo)
+    assert not is_at_rest(database)
+    db.close()
