@@ -132,17 +132,20 @@ class LiveProcess:
         self.command = command
 
     async def wait(self, timeout_s: float | None = None) -> ProcessRecord:
-        """Wait for its end."""
-        if await self._background.wait(self.id, timeout_s):
-            await self._background.consume(self.id)
-        return await self._background.look(self.id)
+        """Wait for its end. One that came just after the time-out is seen as well, and consumed by that."""
+        await self._background.wait(self.id, timeout_s)
+        return await self._seen()
 
     async def poll(self) -> ProcessRecord:
         """Look how it stands."""
+        record = await self._seen()
+        return replace(record, output=last_of(record.output, POLL_SHOWN_MAX))
+
+    async def _seen(self) -> ProcessRecord:
         record = await self._background.look(self.id)
         if record.is_over:
             await self._background.consume(self.id)
-        return replace(record, output=last_of(record.output, POLL_SHOWN_MAX))
+        return record
 
     async def log(self, last: int | None = None) -> str:
         """Read what is kept of its output."""
