@@ -159,6 +159,7 @@ class World:
     choose: Callable[[Seen], Fault | None] = lambda _: None
     wall: float = WALL
     began: float = 0.0  # when, in the world's own seconds, the living process began
+    inherited: frozenset[str | None] = frozenset()  # the marks of what ran already when the living process began
     runtime: SimRuntime | None = None
     said: dict[str, tuple[SessionKey, str]] = field(default_factory=dict)  # update id -> chat, text; in order
     attached: dict[str, tuple[Attachment, ...]] = field(default_factory=dict)  # what came with each update
@@ -269,6 +270,7 @@ class World:
     def begin_life(self, runtime: SimRuntime) -> None:
         """A process starts: what was watched of the one before is over."""
         self.runtime = runtime
+        self.inherited = frozenset(each.mark for each in self.machine.living())
         self.begun.clear()
         self.resting.clear()
         self.drained_at = self.overtaken_at = None
@@ -317,7 +319,7 @@ class World:
     def look_for_processes(self) -> None:
         """The process has ended in order: nothing that it started may run on."""
         for each in self.machine.living():
-            if each.mark is not None and each.began_at >= self.began:
+            if each.mark is not None and each.mark not in self.inherited:
                 self.break_promise("an_orderly_end_leaves_no_process", each.mark)
 
     def note_survivors(self) -> None:
