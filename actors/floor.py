@@ -1,11 +1,14 @@
-"""Who has the floor in a session: one agent's coroutine at a time, also when the one before takes its time to end."""
+"""Who has the floor in a chat: one agent's coroutine at a time, however long the one before takes to end.
+
+A chat, and not a session: a new session may take over while an agent of the old one still lingers.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-from greenroom.actors.model import SessionId
+from greenroom.actors.session_key import SessionKey
 
 STOPPING_MAX_S = 30.0
 """How long a run waits for the one before it, which was told to stop: who swallows that holds nobody up for ever."""
@@ -17,13 +20,13 @@ class Floor:
     __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._waiting: dict[SessionId, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[SessionKey, deque[asyncio.Future[None]]] = {}
 
-    async def take(self, session_id: SessionId) -> bool:
+    async def take(self, session: SessionKey) -> bool:
         """Wait until the runs before have ended. False: one has not, and it was waited for long enough."""
-        waiting = self._waiting.get(session_id)
+        waiting = self._waiting.get(session)
         if waiting is None:
-            self._waiting[session_id] = deque()
+            self._waiting[session] = deque()
             return True
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(turn)
@@ -31,7 +34,7 @@ class Floor:
             await asyncio.wait((turn,), timeout=STOPPING_MAX_S)
         except asyncio.CancelledError:
             if turn.done():
-                self.leave(session_id)
+                self.leave(session)
             else:
                 turn.cancel()
             raise
@@ -40,12 +43,12 @@ class Floor:
         turn.cancel()
         return False
 
-    def leave(self, session_id: SessionId) -> None:
+    def leave(self, session: SessionKey) -> None:
         """Hand the floor on to the run that has waited longest; for whoever was given it."""
-        waiting = self._waiting[session_id]
+        waiting = self._waiting[session]
         while waiting:
             turn = waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
-        del self._waiting[session_id]
+        del self._waiting[session]

@@ -211,7 +211,7 @@ class LiveTurn:
     async def take_floor(self) -> None:
         """Begin when the run before this one has ended: two agents of one session never act at once."""
         self._task = asyncio.current_task()
-        self._has_floor = await self._place.house.floor.take(self._place.session_id)
+        self._has_floor = await self._place.house.floor.take(self._place.session)
         self.began_at = self._place.runtime.clock.monotonic()
         if not self._has_floor:
             logger.error("%s: the run before was told to stop and goes on; the next one begins beside it", self.session)
@@ -277,7 +277,7 @@ class LiveTurn:
             self._ending.cancel()
         if self._has_floor:
             self._has_floor = False
-            self._place.house.floor.leave(self._place.session_id)
+            self._place.house.floor.leave(self._place.session)
 
     def _stamp(self) -> None:
         now = self._place.runtime.clock.monotonic()

@@ -80,3 +80,14 @@ def test_a_session_whose_actor_died_waits_for_the_run_that_it_left() -> None:
         assert agent.events == ["last begins", "last ends", "first begins"]
         room.advance(15)
         assert agent.events[3:5] == ["first ends", "first\npoke begins"]
+
+
+def test_a_new_conversation_waits_for_the_agent_of_the_old_one() -> None:
+    agent = Stubborn(takes_s=5.0)
+    with Scenario(agent) as room:
+        room.says("first")
+        room.advance(1)
+        room.says("/new")
+        room.says("last")
+        room.rest()
+        assert agent.events == ["first begins", "first ends", "last begins", "last ends"]
