@@ -124,7 +124,7 @@ class ScriptedAgent:
         )
         idle_s = world.now - max(handed_at, world.moved.get(key, world.now))
         excused = any(kind.startswith(("clock", "host")) for kind in world.faults) or any(
-            str(chat) == key and text.startswith("/resume") for chat, text in world.said.values()
+            str(chat) == key and text.startswith(("/resume", "/retry")) for chat, text in world.said.values()
         )  # The clock was set, or somebody asked for it.
         if turn.recovery_note is not None and 0 < self._fresh_s < idle_s - QUEUE_S and not excused:
             world.break_promise("old_work_does_not_wake", f"{key} was woken after {idle_s:.0f} s")
