@@ -242,13 +242,14 @@ class Disk:
         self.count("open")
         if path is None:
             return OpenFile(self, "", File(), folder_unsynced=False)
-        new = path not in self.names
-        if new:
-            if not flags & apsw.SQLITE_OPEN_CREATE:
+        may_create = bool(flags & apsw.SQLITE_OPEN_CREATE)
+        if path not in self.names:
+            if not may_create:
                 raise apsw.CantOpenError(f"{path}: no such file on this simulated disk")
             self.names[path] = File()
         file = self._opened[path] = self.names[path]
-        return OpenFile(self, path, file, folder_unsynced=new and bool(flags & _SYNCS_ITS_FOLDER))
+        # As SQLite does, also for a journal that was there: its first sync may have failed when it was new.
+        return OpenFile(self, path, file, folder_unsynced=may_create and bool(flags & _SYNCS_ITS_FOLDER))
 
     def closed(self, path: str, file: File) -> None:
         if self._opened.get(path) is file:

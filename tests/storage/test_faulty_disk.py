@@ -394,3 +394,18 @@ def test_each_fault_that_strikes_is_told() -> None:
         connection.execute("INSERT INTO t VALUES (2)")
         assert struck == [planned]
         connection.close()
+
+
+def test_a_journal_whose_first_sync_failed_is_synced_with_its_folder_when_it_is_opened_again() -> None:
+    flags = apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_WAL
+    with Disk(1) as disk:
+        disk.inject(Fault(FaultKind.IO_ERROR, "sync", nth=1))
+        handle = disk.open("/bot.db-wal", flags)
+        handle.xWrite(b"frames", 0)
+        with pytest.raises(apsw.IOError):
+            handle.xSync(0)
+        handle.xClose()
+        again = disk.open("/bot.db-wal", flags)
+        again.xSync(0)
+        with disk.reboot(Loss.UNSYNCED) as found:
+            assert found.read_file("/bot.db-wal") == b"frames"
