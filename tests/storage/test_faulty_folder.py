@@ -5,6 +5,8 @@ import pytest
 
 from greenroom.storage.faulty_disk import Disk, Fault, FaultKind, Loss
 
+DATABASE = "/room/bot.db"
+
 
 def test_a_new_file_is_lost_until_its_folder_is_synced() -> None:
     with Disk(1) as disk:
