@@ -15,7 +15,7 @@ DAY_S = 86_400.0
 
 _BEGAN = """
 SELECT sessions.id, because,
-    (SELECT min(at) FROM inbox WHERE inbox.session_id = sessions.id),
+    (SELECT min(at) FROM inbox WHERE inbox.session_id = sessions.id AND change IS NULL AND command IS NULL),
     (SELECT max(at) FROM messages WHERE messages.session_id = predecessor AND role IN ('user', 'assistant'))
 FROM sessions WHERE predecessor IS NOT NULL AND because <> 'asked'
 """
