@@ -202,13 +202,14 @@ def an_orderly_end_marks_its_runs(db: apsw.Connection, world: World) -> Iterator
 
 
 def resumes_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
-    """Not more runs go on by themselves at once than the policy allows."""
+    """Not more runs go on by themselves at once than the policy allows; one that asked has freed its place."""
     if world.policy is None or any(kind.startswith("actor") for kind in world.faults):
         return  # The run of a session that died stays open and keeps no place.
     live = rows(
         db,
-        "SELECT count(*) FROM runs WHERE open = 1 AND cause = 'resume' AND tail_kind <> 'ASKED'"
-        " AND interrupted_by IS NULL AND epoch = (SELECT epoch FROM ownership)",
+        "SELECT count(*) FROM runs WHERE open = 1 AND cause = 'resume' AND interrupted_by IS NULL"
+        " AND epoch = (SELECT epoch FROM ownership) AND NOT EXISTS (SELECT 1 FROM questions"
+        " WHERE questions.session_id = runs.session_id AND questions.generation = runs.generation)",
     )[0][0]
     if live > world.policy.resume_concurrency:
         yield f"{live} resumed runs live at once, {world.policy.resume_concurrency} may"
