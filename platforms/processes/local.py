@@ -11,6 +11,8 @@ import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
 
 from greenroom.actors.births import is_alive, read_birth
 from greenroom.actors.process import Leader, Leftover
@@ -35,16 +37,22 @@ class LocalSpawner:
 
     async def start(self, command: Sequence[str], *, cwd: str | None, env: Mapping[str, str], mark: str) -> Child:
         """See `Spawner.start`."""
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=cwd,
-            env={**os.environ, **env, MARK: mark},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-        return LocalChild(process, mark)
+        output, pipe = await _open_pipe()
+        with pipe:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    cwd=cwd,
+                    env={**os.environ, **env, MARK: mark},
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=pipe,
+                    stderr=asyncio.subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError:
+                output.transport.close()
+                raise
+        return LocalChild(process, output, mark)
 
     async def end_leftovers(self, leftovers: Sequence[tuple[str, Leftover]], grace_s: float) -> None:
         """See `Spawner.end_leftovers`."""
@@ -52,16 +60,28 @@ class LocalSpawner:
             await _signalled(leftovers, signal.SIGKILL, KILLED_S)
 
 
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """What a process says, and the pipe it comes through.
+
+    The pipe is ours and not asyncio's: up to Python 3.12.3 a process whose pipe asyncio keeps counts as living for as
+    long as anybody holds the other end (python/cpython#119710).
+    """
+
+    words: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+
+
 class LocalChild:
     """`actors.spawner.Child`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, mark: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, output: _Output, mark: str) -> None:
         """Listen to a process that was started just now."""
         self._process = process
+        self._output = output
         self._mark = mark
         self.leader = Leader(process.pid, read_birth(process.pid), machine_id())
-        self._reading: asyncio.Task[bytes] | None = None
-        self._silent = asyncio.get_running_loop().create_task(self._bury(), name=f"the end of {process.pid}")
+        self._burial = asyncio.get_running_loop().create_task(self._bury(), name=f"the end of {process.pid}")
 
     @property
     def exited(self) -> bool:
@@ -70,15 +90,7 @@ class LocalChild:
 
     async def read(self) -> bytes:
         """See `Child.read`."""
-        stdout = self._process.stdout
-        if stdout is None:
-            return b""
-        reading = self._reading = asyncio.ensure_future(stdout.read(CHUNK))
-        try:
-            await asyncio.wait((reading, self._silent), return_when=asyncio.FIRST_COMPLETED)
-            return reading.result() if reading.done() else b""
-        finally:
-            reading.cancel()
+        return await self._output.words.read(CHUNK)
 
     async def wait(self) -> int:
         """See `Child.wait`."""
@@ -98,12 +110,26 @@ class LocalChild:
 
     async def _bury(self) -> None:
         """Wait for its end, end what it left behind, and let what was said come in."""
-        await self._process.wait()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, 0)  # Mostly nothing is left, and nothing need be looked for.
-            for group in find_groups({self._mark}):
-                signal_group(group, signal.SIGKILL)
-        await asyncio.sleep(DRAIN_S)
+        try:
+            await self._process.wait()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, 0)  # Mostly nothing is left, and nothing need be looked for.
+                for group in find_groups({self._mark}):
+                    signal_group(group, signal.SIGKILL)
+            await asyncio.sleep(DRAIN_S)
+        finally:
+            self._output.transport.close()
+
+
+async def _open_pipe() -> tuple[_Output, BinaryIO]:
+    """A pipe: what comes out of it, and the end that is given to a process."""
+    loop = asyncio.get_running_loop()
+    read_end, write_end = os.pipe()
+    words = asyncio.StreamReader(loop=loop)
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(words, loop=loop), os.fdopen(read_end, "rb", 0)
+    )
+    return _Output(words, transport), os.fdopen(write_end, "wb", 0)
 
 
 async def _signalled(leftovers: Sequence[tuple[str, Leftover]], number: signal.Signals, within_s: float) -> bool:
