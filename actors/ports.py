@@ -11,6 +11,13 @@ from greenroom.actors.model import Budget, DeliveryClass, Inbound, Message, Rece
 from greenroom.actors.own_transcript import Transcript
 from greenroom.actors.process import ProcessId, ProcessRecord
 from greenroom.actors.window import CountTokens, estimate_tokens
+from greenroom.actors.wire_errors import BusyError as BusyError  # noqa: PLC0414 - as all ports, it is found here
+from greenroom.actors.wire_errors import MisconfiguredError as MisconfiguredError  # noqa: PLC0414
+from greenroom.actors.wire_errors import NotSentError as NotSentError  # noqa: PLC0414
+from greenroom.actors.wire_errors import RefusedError as RefusedError  # noqa: PLC0414
+from greenroom.actors.wire_errors import RetryLaterError as RetryLaterError  # noqa: PLC0414
+from greenroom.actors.wire_errors import SendRefusedError as SendRefusedError  # noqa: PLC0414
+from greenroom.actors.wire_errors import TargetGoneError as TargetGoneError  # noqa: PLC0414
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -48,27 +55,6 @@ class Outgoing(Struct, frozen=True):
     choices: Choices | None = None  # only where the platform has buttons
 
 
-class SendRefusedError(Exception):
-    """The platform will never take this: the chat is gone, the bot is blocked. Not retried; a dead letter."""
-
-
-class RetryLaterError(Exception):
-    """The platform did not take it and says when to come back. It had no effect."""
-
-    def __init__(self, retry_after_s: float, detail: str = "rate limited") -> None:
-        """Remember how long to wait, in seconds."""
-        super().__init__(f"{detail}; retry after {retry_after_s:g} s")
-        self.retry_after_s = retry_after_s
-
-
-class NotSentError(Exception):
-    """It certainly had no effect (no connection, 5xx before the effect). Tried again with back-off."""
-
-
-class TargetGoneError(Exception):
-    """The message that was to be edited does not exist any more. It is posted anew."""
-
-
 class Door(Protocol):
     """What a platform is given. Every method may be called from the platform's own loop."""
 
@@ -84,14 +70,6 @@ class Door(Protocol):
 
     def disconnected(self, why: str) -> None:
         """Say that the platform cannot be reached for now."""
-
-
-class RefusedError(Exception):
-    """This inbound will never be taken; the message says why and what to do. Acknowledge it to the platform."""
-
-
-class BusyError(Exception):
-    """This inbound cannot be stored now (disk, flood). Do not acknowledge: the platform must send it again."""
 
 
 @runtime_checkable
@@ -115,7 +93,10 @@ class Platform(Protocol):
         """What this platform can do."""
 
     async def run(self, door: Door) -> None:
-        """Receive until cancelled. A return or an exception is a crash: it is run again with back-off."""
+        """Receive until cancelled. A return or an exception is a crash: it is run again with back-off.
+
+        Raises MisconfiguredError for what only a person can cure.
+        """
 
     async def send(self, message: Outgoing) -> str:
         """Post a message and return the platform's id of it."""

@@ -1,0 +1,27 @@
+"""What can be set of every platform account: the base of each platform's own settings."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from greenroom.actors.session_key import KEY_PART_MAX
+from greenroom.platforms.chats.addressing import Listening, SessionsPer
+
+
+class AccountSettings(BaseModel):
+    """One account of one platform: the table `[platforms.NAME]`, or one of several, `[platforms.NAME.ACCOUNT]`.
+
+    What it does not know it refuses. A platform's function `make(settings: ITS_SETTINGS, folder: Path) -> Platform`
+    is called with the settings and with the folder of the database, in which it may keep files of its own.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    account: str = Field(default="me", min_length=1, max_length=KEY_PART_MAX)  # the second part of session keys
+
+
+class GroupSettings(AccountSettings):
+    """An account that may be in groups: to what it listens there, and how many conversations they are."""
+
+    listening: Listening = Listening.ADDRESSED
+    sessions_per: SessionsPer = SessionsPer.CHAT

@@ -1,0 +1,83 @@
+"""Secrets of a configuration: written as `env:VARIABLE`, `file:/path` or the value itself, and never shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import SecretStr, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
+
+FROM_ENVIRONMENT = "env:"
+FROM_FILE = "file:"
+
+FILE_BYTES_MAX = 64 * 1024
+"""Largest file that is taken for a secret."""
+
+WRONG_SECRET = "wrong_secret"  # noqa: S105 - no password but a word
+"""The kind of a validation error that never repeats what was written."""
+
+
+class FileSecret(SecretStr):
+    """A secret in a file, read anew each time: whoever changes it there need not restart anything."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it once. Raises OSError, ValueError."""
+        super().__init__(_read_file(path))
+        self._path = path
+
+    def get_secret_value(self) -> str:
+        """Read it; while that is impossible, it is what it was."""
+        try:
+            self._secret_value = _read_file(self._path)
+        except (OSError, ValueError):  # The file is being replaced: the next one to ask reads it.
+            return self._secret_value
+        return self._secret_value
+
+
+def read_secret(written: object, _: ValidatorFunctionWrapHandler, info: ValidationInfo) -> SecretStr:
+    """Resolve what was written. A relative path counts from the context's `folder`, if there is one."""
+    if not isinstance(written, str) or not written.strip():
+        raise PydanticCustomError(WRONG_SECRET, "must be a text in quotes: 'env:VARIABLE', 'file:/path' or the value")
+    if written.startswith(FROM_ENVIRONMENT):
+        return _from_environment(written.removeprefix(FROM_ENVIRONMENT))
+    if written.startswith(FROM_FILE):
+        folder = (info.context or {}).get("folder", Path())
+        return _from_file(folder / Path(written.removeprefix(FROM_FILE)).expanduser())
+    return SecretStr(written)
+
+
+Secret = Annotated[SecretStr, WrapValidator(read_secret)]
+"""Type of a setting that is secret. Ask for `get_secret_value()` where you connect, each time, and keep no copy."""
+
+
+def _from_environment(variable: str) -> SecretStr:
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        problem = "the environment variable {variable} is not set, or is empty; set it before greenroom starts"
+        raise PydanticCustomError(WRONG_SECRET, problem, {"variable": variable})
+    return SecretStr(value)
+
+
+def _from_file(path: Path) -> SecretStr:
+    try:
+        return FileSecret(path)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        told = {"path": str(path), "why": why}
+        raise PydanticCustomError(WRONG_SECRET, "the file {path} cannot be read: {why}", told) from None
+
+
+def _read_file(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(FILE_BYTES_MAX + 1)
+    if len(content) > FILE_BYTES_MAX:
+        raise ValueError("it is too large for a secret")
+    try:
+        value = content.decode().strip()
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+    if not value:
+        raise ValueError("it is empty")
+    return value
