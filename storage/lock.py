@@ -19,8 +19,8 @@ from typing import Self
 
 import filelock
 
+from greenroom.actors.atomic import replace_file
 from greenroom.actors.births import read_birth
-from greenroom.storage.atomic import replace_file
 from greenroom.storage.sqlite import FILE_MODE, FOLDER_MODE, refused_politely
 
 PATIENCE_S = 0.5  # Someone who only asks `read_holder` takes the lock for microseconds; that is not a second writer.

@@ -12,9 +12,9 @@ import pytest
 from tests.scenarios.stage import REAL_PLATFORMS, listened, said, waits_for
 from tests.supervisor.cli.shell import CONFIG, Shell
 
+from greenroom.actors.atomic import replace_file
 from greenroom.actors.model import SessionId
 from greenroom.actors.ports import Door
-from greenroom.storage.atomic import replace_file
 from greenroom.storage.session_view import read_session_view
 from greenroom.storage.views import SessionState, open_views, read_sessions, read_store_status
 from greenroom.supervisor.sandbox.scenario import Accident, DeliveryClass, Policy, Scenario, SessionKey

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.actors.atomic import replace_file
 from greenroom.storage import lock as lock_module
-from greenroom.storage.atomic import replace_file
 from greenroom.storage.lock import Held, WriterLock, read_holder
 from greenroom.storage.sqlite import CannotOpen
 

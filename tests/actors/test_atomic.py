@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.storage.atomic import replace_file
+from greenroom.actors.atomic import replace_file
 
 
 def mode_of(path: Path) -> int:
