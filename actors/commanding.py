@@ -129,7 +129,7 @@ def _resume(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
     lifted = draft.suspended
     if lifted:
         draft.write(SuspensionLifted(draft.id))
-        draft.suspended = draft.told_aside = False
+        draft.suspended = False
     phase = draft.phase
     if draft.quarantined:
         _reply(draft, inbound, ASIDE_LINE)

@@ -19,7 +19,7 @@ DIGEST_BYTES = 12
 
 
 ASIDE = "aside"
-"""What the line is called that tells who writes into a quarantined session."""
+"""What the line is called that tells who writes into a session that is set aside; see `aside_key`."""
 
 
 FRESH = "fresh"
@@ -37,6 +37,11 @@ def answer_key(session_id: SessionId, work: Generation, segment: int = 0) -> str
 def line_key(session_id: SessionId, generation: Generation, what: str) -> str:
     """Name a delivery of one line of our own, such as `quarantined`; it is said once for this generation."""
     return f"{session_id}.{generation}.{what}"
+
+
+def aside_key(inbox_id: InboxId) -> str:
+    """Name the line that tells who wrote this that it waits in a session which is set aside."""
+    return f"{ASIDE}.{inbox_id}"
 
 
 def reply_key(inbox_id: InboxId) -> str:

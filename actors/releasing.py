@@ -10,6 +10,6 @@ from greenroom.actors.state import Interrupted
 
 def release(draft: Draft) -> None:
     """Forget what counted against it, as the disk does. Begin nothing: what is open is about to be decided."""
-    draft.quarantined = draft.suspended = draft.told_aside = False
+    draft.quarantined = draft.suspended = False
     if isinstance(draft.phase, Interrupted):
         draft.move(replace(draft.phase, run=replace(draft.phase.run, attempt=0)))

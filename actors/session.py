@@ -67,7 +67,7 @@ from greenroom.actors.events import (
 )
 from greenroom.actors.expiring import expire_if_stale
 from greenroom.actors.facts import RunMarked
-from greenroom.actors.keys import ASIDE
+from greenroom.actors.keys import aside_key
 from greenroom.actors.lines import (
     ASIDE_LINE,
     SUSPENDED_LINE,
@@ -100,7 +100,7 @@ LATE_MAX_S = 10.0
 """A timer that rings so much too late tells of its host, and not of a run."""
 
 LOOK_AGAIN_S = 1.0
-"""How soon it is looked again whether a question is over: timers and the wall clock do not agree to the digit."""
+"""How soon it is looked again whether a time is over: what two clocks tell, or sums of times, agree to no digit."""
 
 __all__ = ["Asking", "Idle", "Interrupted", "Running", "Session", "open_session", "step"]
 
@@ -244,11 +244,17 @@ def _go_on(draft: Draft, rules: Rules) -> None:
 
 
 def _tell_aside(draft: Draft) -> None:
-    """Say to who writes into a session that is set aside, once, that nothing will come until that is over."""
-    if (draft.quarantined or draft.suspended) and draft.waiting and not draft.told_aside:
-        draft.told_aside = True
+    """Say to who writes into a session that is set aside that nothing will come until that is over.
+
+    Once, as long as the message waits whose writer was told: not by the session's word, which may be given twice.
+    """
+    if not (draft.quarantined or draft.suspended) or not draft.waiting:
+        return
+    if not any(each.id == draft.told_aside for each in draft.waiting):
+        newest = draft.waiting[-1]
+        draft.told_aside = newest.id
         line = ASIDE_LINE if draft.quarantined else SUSPENDED_LINE
-        draft.say_line(ASIDE, line, reply_to=draft.waiting[-1].reply_to)
+        draft.say(aside_key(newest.id), line, reply_to=newest.reply_to)
 
 
 def _may_begin(draft: Draft) -> bool:
@@ -352,7 +358,7 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
         case Alarm.SILENCE if event.late_s > LATE_MAX_S:  # The host slept: nobody could be heard.
             draft.hear(rules)
         case Alarm.SILENCE if event.ran_s < rules.silent_max_s:  # It could not be heard yet: it waited to begin.
-            draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, rules.silent_max_s - event.ran_s))
+            draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, max(LOOK_AGAIN_S, rules.silent_max_s - event.ran_s)))
         case Alarm.SILENCE:
             give_up(draft, phase, silent_line(rules.silent_max_s), FailCause.SILENT, rules)
             _after_run(draft, rules)

@@ -5,7 +5,7 @@ from typing import assert_never
 import apsw
 
 from greenroom.actors.inbound import stored_inbound
-from greenroom.actors.keys import ASIDE, answer_key, line_key
+from greenroom.actors.keys import answer_key
 from greenroom.actors.model import (
     NOTHING_SPENT,
     Change,
@@ -59,6 +59,7 @@ from greenroom.storage.rows import (
 )
 from greenroom.storage.shown import read_settled, read_shown
 from greenroom.storage.spending import read_spent
+from greenroom.storage.standing import read_told_aside
 from greenroom.storage.transcript import (
     compare_with_kept,
     read_active_at,
@@ -152,8 +153,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         suspended=suspended_at is not None,
         quarantined=quarantined_at is not None,
         question=read_open_question(db, session_id, run.work) if run is not None and asks else None,
-        told_aside=(quarantined_at is not None or suspended_at is not None)
-        and _is_stored(db, line_key(session_id, Generation(generation), ASIDE)),
+        told_aside=None if quarantined_at is None and suspended_at is None else read_told_aside(db, session_id),
         segment=segment,
         anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),
         calls=_tools(db, session_id, run.work) if run is not None and tail.open_calls else (),

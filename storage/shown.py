@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import apsw
 
-from greenroom.actors.keys import ASIDE
 from greenroom.actors.model import DeliveryKind, SessionId, SessionKey
 from greenroom.actors.ports import Choices, Shown
 from greenroom.storage.rows import one_row, read_attachments
+from greenroom.storage.standing import read_told_aside
 
 SHOWN_MAX = 1_000
 """Most messages of one look, whatever was asked for."""
@@ -34,14 +34,12 @@ SELECT EXISTS (SELECT 1 FROM inbox WHERE session_id = ? AND generation IS NULL A
 """
 
 # What waits in a session that was set aside stays there; whoever wrote it is told so, once.
-_UNTOLD = """
+_WRITTEN_ASIDE = """
 SELECT EXISTS (SELECT 1 FROM deliveries WHERE session_id = ?1 AND text IS NOT NULL
-               AND state NOT IN ('delivered', 'dead'))
-    OR EXISTS (SELECT 1 FROM inbox JOIN sessions ON sessions.id = inbox.session_id
+               AND state NOT IN ('delivered', 'dead')),
+       EXISTS (SELECT 1 FROM inbox JOIN sessions ON sessions.id = inbox.session_id
                WHERE inbox.session_id = ?1 AND inbox.generation IS NULL
-               AND inbox.at > coalesce(quarantined_at, suspended_at)
-               AND NOT EXISTS (SELECT 1 FROM deliveries
-                               WHERE key = sessions.id || '.' || sessions.generation || '.' || ?2))
+               AND inbox.at > coalesce(quarantined_at, suspended_at))
 """
 
 
@@ -129,8 +127,9 @@ def read_settled(db: apsw.Connection, session: SessionKey) -> bool:
         db, "SELECT coalesce(quarantined_at, suspended_at) IS NOT NULL FROM sessions WHERE id = ?", (session_id,)
     )
     if aside is not None and aside[0]:
-        row = one_row(db, _UNTOLD, (session_id, ASIDE))
-        return row is not None and not row[0]
+        row = one_row(db, _WRITTEN_ASIDE, (session_id,))
+        owed, written = row if row is not None else (False, False)
+        return not owed and not (written and read_told_aside(db, session_id) is None)
     row = one_row(db, _UNSETTLED, (session_id, session_id, str(session)))
     return row is not None and not row[0]
 

@@ -9,6 +9,9 @@ from greenroom.actors.facts import (
     SessionSuspended,
     SuspensionLifted,
 )
+from greenroom.actors.keys import ASIDE
+from greenroom.actors.model import InboxId, SessionId
+from greenroom.storage.rows import one_row
 
 
 def session_quarantined(db: apsw.Connection, fact: SessionQuarantined) -> None:
@@ -37,3 +40,14 @@ def suspension_lifted(db: apsw.Connection, fact: SuspensionLifted) -> None:
 
 def session_suspended(db: apsw.Connection, fact: SessionSuspended) -> None:
     db.execute("UPDATE sessions SET suspended_at = ? WHERE id = ? AND suspended_at IS NULL", (fact.at, fact.session_id))
+
+
+def read_told_aside(db: apsw.Connection, session_id: SessionId) -> InboxId | None:
+    """Find the message that waits and whose writer was told that the session is set aside."""
+    row = one_row(
+        db,
+        "SELECT inbox.id FROM inbox JOIN deliveries ON deliveries.key = ? || '.' || inbox.id"
+        " WHERE inbox.session_id = ? AND inbox.generation IS NULL ORDER BY inbox.id DESC LIMIT 1",
+        (ASIDE, session_id),
+    )
+    return None if row is None else InboxId(row[0])

@@ -218,12 +218,13 @@ def resumes_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
 def a_line_is_said_once(db: apsw.Connection, _: World) -> Iterator[str]:
     """A chat is told of one thing once, however often the process starts.
 
-    Of each press that was late, and of each message that was passed on, it is told by itself.
+    Of each press that was late, and of each message that was passed on, it is told by itself; of those that wait in a
+    session that was set aside, see `of_what_waits_aside_is_told_once`.
     """
     for session, text, count in rows(
         db,
         "SELECT session_id, text, count(*) FROM deliveries WHERE kind = 'line' AND key NOT LIKE '%.over.%'"
-        " AND key NOT LIKE 'command.%' AND key NOT LIKE '%.steered.%'"
+        " AND key NOT LIKE 'command.%' AND key NOT LIKE '%.steered.%' AND key NOT LIKE 'aside.%'"
         " GROUP BY session_id, generation, text HAVING count(*) > 1",
     ):
         yield f"session {session} is told {count} times: {text!r}"

@@ -75,9 +75,21 @@ def what_is_suspended_begins_nothing(db: apsw.Connection, _: World) -> Iterator[
         yield f"run {generation} of session {session} is at work"
 
 
+def of_what_waits_aside_is_told_once(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Of the messages that wait together in a session that was set aside, one brings a line: the others add nothing."""
+    for session, told in rows(
+        db,
+        "SELECT session_id, group_concat(update_id) FROM inbox WHERE (generation IS NULL OR seq IS NOT NULL)"
+        " AND EXISTS (SELECT 1 FROM deliveries WHERE key = 'aside.' || inbox.id)"
+        " GROUP BY session_id, generation HAVING count(*) > 1",
+    ):
+        yield f"session {session} is told that it is set aside at each of {told}"
+
+
 COMMANDS_AFTER_BOOT: tuple[Check, ...] = (
     an_order_has_one_reply,
     what_is_stopped_stays_so,
     what_is_suspended_begins_nothing,
+    of_what_waits_aside_is_told_once,
 )
 COMMANDS_AT_THE_END: tuple[Check, ...] = (an_order_is_carried_out,)

@@ -9,7 +9,7 @@ from greenroom.actors.acts import CancelAlarms, CancelRun, ReportRun
 from greenroom.actors.facts import InboundSettled, RunClosed, SessionSucceeded
 from greenroom.actors.model import Ending
 from greenroom.actors.state import IDLE, Asking, Running
-from greenroom.storage import statements
+from greenroom.storage import reading, statements
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ def _in_memory_only(real: Any) -> Any:
 
 def _writes_nothing(_: Any) -> Any:
     return lambda _db, _fact: None
+
+
+def _finds_nothing(_: Any) -> Any:
+    return lambda _db, _session_id: None
 
 
 def _keeps_the_route(real: Any) -> Any:
@@ -93,6 +97,18 @@ def _writes_while_suspended(room: Scenario, _seed: int) -> None:
     room.says("/stop")
 
 
+def _writes_on_after_a_restart(room: Scenario, _seed: int) -> None:
+    """A person suspends, and writes before and after the process dies."""
+    room.says("/suspend")
+    room.says("m1 answer")
+    room.advance(1)
+    room.restart()
+    room.says("m2 answer")
+    room.advance(1)
+    room.world.mistakes.extend(str(each) for each in room.broken(at_rest=False))
+    room.says("/resume")
+
+
 MUTANTS = (
     Mutant(
         "stop writes no row",
@@ -136,5 +152,12 @@ MUTANTS = (
         (Swap(session, "_may_begin", _serves_although_suspended),),
         frozenset({"what_is_suspended_begins_nothing"}),
         story(_writes_while_suspended),
+    ),
+    Mutant(
+        "told at each start that it is suspended",
+        "only the memory of a process knows that who waits was told so",
+        (Swap(reading, "read_told_aside", _finds_nothing),),
+        frozenset({"of_what_waits_aside_is_told_once"}),
+        story(_writes_on_after_a_restart),
     ),
 )

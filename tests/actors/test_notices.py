@@ -11,6 +11,7 @@ from greenroom.actors.facts import RunClosed
 from greenroom.actors.model import InterruptReason
 from greenroom.actors.ports import Turn
 from greenroom.actors.rules import Rules
+from greenroom.actors.session import LOOK_AGAIN_S
 from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
@@ -86,6 +87,12 @@ def test_a_host_that_slept_gives_up_no_run_for_its_silence() -> None:
     session, effects = after(running(), Rang(G1, Alarm.SILENCE, late_s=3_600.0))
     assert effects.acts == (ArmAlarm(G1, Alarm.SILENCE, RULES.silent_max_s),)
     assert of(RunClosed, after(session, Rang(G1, Alarm.SILENCE))[1])
+
+
+def test_a_ring_that_is_early_by_what_sums_lose_is_looked_at_again_and_not_at_once() -> None:
+    """Found by seed 1300007651: it was armed for no time at all, and rang for ever at the same instant."""
+    _, effects = after(running(), Rang(G1, Alarm.SILENCE, ran_s=RULES.silent_max_s - 1e-9))
+    assert effects.acts == (ArmAlarm(G1, Alarm.SILENCE, LOOK_AGAIN_S),)
 
 
 def test_a_host_that_slept_says_so_once_and_the_run_goes_on() -> None:

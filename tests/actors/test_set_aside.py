@@ -4,7 +4,7 @@ import asyncio
 
 from greenroom.actors.model import SessionId
 from greenroom.actors.ports import Turn
-from greenroom.supervisor.sandbox.scenario import Policy, Scenario
+from greenroom.supervisor.sandbox.scenario import Accident, Policy, Scenario
 
 FAR = Policy(unclean_boots_max=99)
 
@@ -74,3 +74,39 @@ def test_what_runs_in_a_suspended_session_is_let_be_when_it_is_released() -> Non
         room.life.core.release(SessionId(1), lambda _: None)
         room.advance(1)
         assert (room.decisions(), agent.runs, room.runs()[-1].open) == ([], 1, 1)
+
+
+def test_whoever_writes_into_a_session_that_was_suspended_again_is_told_again() -> None:
+    """Found by seed 1300003393: the second line had the name of the first, and only one of them had a row."""
+    with Scenario(policy=FAR) as room:
+        for text in ("one", "two"):
+            room.says("/suspend")
+            room.says(text, id=text)
+            room.rest()
+            room.deletes(text)
+            room.rest()
+            room.says("/resume")
+            room.rest()
+        told = [text for text in room.visible() if text.startswith("(This conversation is suspended.")]
+        assert len(told) == 2
+        assert room.broken() == []
+
+
+def test_who_was_told_of_a_suspension_hears_by_the_order_that_lifts_it_that_the_session_is_quarantined() -> None:
+    """Found by seed 1300003393, too: a line more, of what the order's own reply says."""
+    with Scenario(policy=Policy(restarts_max=2)) as room:
+        room.says("/suspend")
+        room.says("one")
+        room.rest()
+        room.accident(Accident.SESSIONS_KEEP_FAILING)
+        room.says("two")
+        room.rest()
+        room.accidents.clear()
+        room.says("/resume")
+        room.says("three")
+        room.rest()
+        assert [text[:30] for text in room.visible()[1:] if text.startswith("(")] == [
+            "(This conversation is suspende",
+            "(This conversation is set asid",
+        ]
+        assert room.broken() == []

@@ -17,7 +17,7 @@ from greenroom.actors.facts import (
     RunOpened,
     SessionQuarantined,
 )
-from greenroom.actors.keys import ASIDE, line_key
+from greenroom.actors.keys import aside_key
 from greenroom.actors.model import (
     Delivery,
     DeliveryKind,
@@ -124,9 +124,9 @@ def test_a_chat_that_was_set_aside_is_settled_when_who_writes_was_told(chat: Cha
     chat.runs(chat.hears("1", at=1.0))
     chat.write(SessionQuarantined(S, "loops", 2.0))
     assert read_settled(chat.db, KEY)
-    chat.hears("2", at=3.0)
+    told = chat.hears("2", at=3.0)
     assert not read_settled(chat.db, KEY)
-    line = Delivery(line_key(S, chat.generation, ASIDE), S, KEY, DeliveryKind.LINE, "aside", DeliveryState.PENDING)
+    line = Delivery(aside_key(told), S, KEY, DeliveryKind.LINE, "aside", DeliveryState.PENDING)
     chat.write(DeliveryOpened(E, chat.generation, line))
     assert not read_settled(chat.db, KEY)
     chat.write(DeliveryMoved(replace(line, state=DeliveryState.DELIVERED, message_ids=("m",)), 4.0))
