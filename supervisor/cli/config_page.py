@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from greenroom.supervisor.cli.paper import as_plain, print_json, print_table
 from greenroom.supervisor.daemon.config import Config
+from greenroom.supervisor.daemon.offering import read_platforms
 
 
 def print_config(config: Config, *, as_json: bool) -> None:
-    """Print the configuration in force. Values of platforms may be secret: only their names are printed."""
+    """Print the configuration in force; that a secret is set, but not the secret. Raises ConfigError."""
     if as_json:
         effective: dict[str, dict[str, object]] = {}
         for section, key, value, origin in _read_values(config):
@@ -27,8 +28,9 @@ def _read_values(config: Config) -> Iterator[tuple[str, str, object, str]]:
             yield section, key, getattr(model, key), config.origin(section, key)
     for knob in dataclasses.fields(config.policy):
         yield "policy", knob.name, getattr(config.policy, knob.name), config.origin("policy", knob.name)
-    for name in config.platforms:
-        yield "platforms", name, "(set)", config.origin("platforms", name)
+    for wanted in read_platforms(config):
+        for key, value in wanted.settings.model_dump(mode="json").items():  # In which secrets are stars.
+            yield wanted.name, key, value, config.origin(*wanted.path, key)
 
 
 def _say_value(value: object) -> str:

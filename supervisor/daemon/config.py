@@ -50,11 +50,18 @@ class Config:
     platforms: Mapping[str, Mapping[str, Any]]
     file: Path | None
     origins: Origins
+    lines: Mapping[tuple[str, ...], int]  # of the file, on which each table and key stands
 
-    def origin(self, section: str, key: str) -> str:
+    def origin(self, *path: str) -> str:
         """Say where a value was written, or `default`."""
-        spot = self.origins.get((section, key))
+        spot = self.origins.get((path[0], path[1])) if len(path) == len(("SECTION", "KEY")) else None
+        if spot is None and path in self.lines:
+            spot = self.spot(*path)
         return "default" if spot is None else spot.where
+
+    def spot(self, *path: str) -> Spot:
+        """Find where a key of the file was written; one that is not there, by the table that it would be in."""
+        return _spot(self.file, self.lines, *path)
 
 
 def load_config(named: Path | None = None, *, database: Path | None = None) -> Config:
@@ -70,10 +77,10 @@ def load_config(named: Path | None = None, *, database: Path | None = None) -> C
     problems = [problem for each in given if (problem := judge_value(each)) is not None]
     if problems:
         raise ConfigError(problems)
-    return _compose(given, file, database)
+    return _compose(given, file, database, lines)
 
 
-def _read_file(file: Path | None) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+def _read_file(file: Path | None) -> tuple[dict[str, Any], Mapping[tuple[str, ...], int]]:
     if file is None:
         return {}, {}
     try:
@@ -100,7 +107,7 @@ def _split_tables(
 
 
 def _spot(file: Path | None, lines: Mapping[tuple[str, ...], int], *path: str) -> Spot:
-    line = lines.get(path) or lines.get(path[:1])
+    line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), None)
     return Spot(f"{file}:{line}" if line else str(file), ".".join(path))
 
 
@@ -113,7 +120,9 @@ def _read_environment() -> Iterator[Given]:
             yield Given(section, key, typed, Spot(name, path), strict=False)
 
 
-def _compose(given: list[Given], file: Path | None, database: Path | None) -> Config:
+def _compose(
+    given: list[Given], file: Path | None, database: Path | None, lines: Mapping[tuple[str, ...], int]
+) -> Config:
     """Lay the layers over each other, and judge what only the whole can show."""
     top = {(each.section, each.key): each for each in given}  # The last layer is the highest.
     origins = MappingProxyType({name: each.spot for name, each in top.items()})
@@ -137,4 +146,5 @@ def _compose(given: list[Given], file: Path | None, database: Path | None) -> Co
         platforms=MappingProxyType(settings.platforms),
         file=file,
         origins=origins,
+        lines=MappingProxyType(lines),
     )

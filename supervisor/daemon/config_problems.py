@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+AGENT_TARGET = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"
+"""Names a function of a module."""
+
 GOT_MAX = 60
 """Characters of a wrong value that a message repeats."""
 
@@ -44,24 +47,32 @@ def describe_error(error: ErrorDetails, *, default: object) -> str:
     """Say what pydantic found, as the house says it."""
     got = _shorten(error["input"])
     remedy = "" if default is None else f"; remove it to use the default {default}"
-    return f"{_expectation(error['type'], error.get('ctx', {}))}, got {got}{remedy}"
+    return f"{_expectation(error['type'], error.get('ctx', {})) or error['msg']}, got {got}{remedy}"
 
 
-def _expectation(kind: str, context: Mapping[str, Any]) -> str:
+def _expectation(kind: str, context: Mapping[str, Any]) -> str | None:
+    """Say what is expected, or None where pydantic's words must do."""
     match kind:
-        case "literal_error":
+        case "literal_error" | "enum":
             return f"must be one of {context['expected'].replace(' or ', ', ')}"
         case "greater_than_equal":
             return f"must be {context['ge']} or more"
         case "less_than_equal":
             return f"must be {context['le']} or less"
         case "string_pattern_mismatch":
-            return "must be 'module:function', such as 'mybot.agent:answer'"
+            return _PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
+        case "string_too_short":
+            return f"must be {context['min_length']} or more characters"
+        case "string_too_long":
+            return f"must be {context['max_length']} or fewer characters"
         case "model_type" | "dict_type" | "dataclass_type":
             return "must be a table"
         case _:
-            return f"must be {_TYPES.get(kind.partition('_')[0], 'something else')}"
+            expected = _TYPES.get(kind.partition("_")[0])
+            return None if expected is None else f"must be {expected}"
 
+
+_PATTERNS = {AGENT_TARGET: "must be 'module:function', such as 'mybot.agent:answer'"}
 
 _TYPES = {
     "int": "a whole number",

@@ -23,11 +23,12 @@ from greenroom.actors.store import OwnerNow
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
 from greenroom.supervisor.daemon.boot_report import describe_recovery, is_settled
-from greenroom.supervisor.daemon.composing import load_agent, load_platforms, make_web
+from greenroom.supervisor.daemon.composing import load_agent, make_web
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.control import taking_orders
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
 from greenroom.supervisor.daemon.logs import set_up_logs
+from greenroom.supervisor.daemon.offering import make_platforms, read_platforms
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
@@ -73,7 +74,8 @@ def serve(config: Config, *, named: Path | None = None) -> int:
     faulthandler.enable()
     if holder := read_holder(config.database):
         raise Held(config.database, holder)
-    agent, platforms = load_agent(config), load_platforms(config)
+    wanted, agent = read_platforms(config), load_agent(config)
+    platforms = make_platforms(wanted, config.database.parent)
     return asyncio.run(_Life(config, agent, platforms, named).live())
 
 

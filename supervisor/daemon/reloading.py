@@ -38,13 +38,15 @@ def describe_changes(old: Config, new: Config) -> Iterator[str]:
         if before.get(key) != after.get(key):
             when = "in force now" if key == "log.level" else "needs a restart"
             yield f"{key}: {before.get(key)} -> {after.get(key)} ({when})"
+    for name in sorted(old.platforms.keys() | new.platforms.keys()):  # Told by name alone: the values may be secret.
+        if old.platforms.get(name) != new.platforms.get(name):
+            yield f"platforms.{name}: changed (needs a restart)"
 
 
 def _flatten(config: Config) -> dict[str, object]:
-    """Every value by its key. Platforms only by their names: their values may be secret."""
+    """Every value by its key, but those of platforms."""
     flat: dict[str, object] = {}
     for name, section in (("web", config.web), ("agent", config.agent), ("log", config.log)):
         flat |= {f"{name}.{key}": getattr(section, key) for key in type(section).model_fields}
     flat |= {f"policy.{knob.name}": getattr(config.policy, knob.name) for knob in fields(config.policy)}
-    flat |= {f"platforms.{name}": "changed" if table else "set" for name, table in config.platforms.items()}
     return flat

@@ -11,6 +11,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from greenroom.supervisor.daemon.config_problems import AGENT_TARGET
 from greenroom.supervisor.daemon.paths import default_database
 
 ENVIRONMENT_PREFIX = "GREENROOM_"
@@ -43,7 +44,7 @@ class AgentSection(Section):
     """Who answers: the built-in demo, or `module:function` found on the Python path or beside the file."""
 
     kind: Literal["demo", "python"] = "demo"
-    target: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
+    target: str | None = Field(default=None, pattern=AGENT_TARGET)
 
 
 class LogSection(Section):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.supervisor.daemon.composing import load_agent, load_platforms
+from greenroom.supervisor.daemon.composing import load_agent
 from greenroom.supervisor.daemon.config import LOCAL_CHATS, Config, load_config
 from greenroom.supervisor.daemon.config_judge import is_local
 from greenroom.supervisor.daemon.config_problems import ConfigError
@@ -230,24 +230,6 @@ def test_an_agent_that_cannot_be_loaded_is_told_with_its_place(load: Load, home:
     with pytest.raises(ConfigError) as caught:
         load_agent(load(AGENT.format(target)))
     assert f"greenroom.toml:3: agent.target: {WRONG_AGENTS[target]}" in str(caught.value)
-
-
-def test_a_platform_is_composed_by_the_name_of_its_entry_point(
-    load: Load, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (home / "pigeon.py").write_text(
-        "class Pigeon:\n    def __init__(self, speed): raise ValueError(f'{speed} is slow')\n"
-    )
-    folder = home / "pigeon-1.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: pigeon\nVersion: 1\n")
-    (folder / "entry_points.txt").write_text("[greenroom.platforms]\npigeon = pigeon:Pigeon\n")
-    monkeypatch.syspath_prepend(home)
-    with pytest.raises(ConfigError) as caught:
-        load_platforms(load("[platforms.pigeon]\nspeed = 3\n[platforms.owl]\n"))
-    first, second = caught.value.problems
-    assert first.endswith("greenroom.toml:1: platforms.pigeon: cannot be made: ValueError: 3 is slow")
-    assert second.endswith("greenroom.toml:3: platforms.owl: no such platform is installed; installed are: pigeon")
 
 
 def test_a_changed_file_says_what_is_in_force_now_and_what_needs_a_restart(load: Load, home: Path) -> None:
