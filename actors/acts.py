@@ -32,6 +32,10 @@ Word = str | Lapse | Excess | tuple[Message, ...] | None
 """What an agent that waits is told: a question's answer, or that there is none; what steers it; that it is too much."""
 
 
+class EndProcesses(Struct, frozen=True):
+    """End those background processes of the session of which its rows say that its user wants them ended."""
+
+
 class Confirm(Struct, frozen=True):
     """Tell the waiting agent that what it reported under `key` is on disk, and what it waits for."""
 
@@ -120,6 +124,7 @@ class ReadPast(Struct, frozen=True):
 Act = (
     StartRun
     | CancelRun
+    | EndProcesses
     | Confirm
     | OpenAnchor
     | ShowText

@@ -23,6 +23,7 @@ from greenroom.actors.keys import reply_key
 from greenroom.actors.lines import ASIDE_LINE, STOPPED_LINE
 from greenroom.actors.model import FreshCause, InterruptReason, OpenRun, Question, RunCause, StoredInbound
 from greenroom.actors.opening import Again, open_run
+from greenroom.actors.processes import dismiss_processes
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import Asking, Idle, Interrupted, Running
 from greenroom.actors.store import Past
@@ -80,18 +81,25 @@ def _reply(draft: Draft, inbound: StoredInbound, text: str) -> None:
 
 
 def _stop(draft: Draft, inbound: StoredInbound) -> None:
-    """End what runs; what waits comes next. Where nothing runs, end what would have: it came before the order."""
-    if not isinstance(draft.phase, Idle):
+    """End what runs, here and in the background; what waits comes next.
+
+    Where nothing runs, end what would have: it came before the order.
+    """
+    before = 0
+    if runs := not isinstance(draft.phase, Idle):
         stop_run(draft, draft.phase)
-        _reply(draft, inbound, replies.stopped(STOPPED_LINE, before=0, waiting=len(draft.waiting)))
-    elif before := stop_waiting(draft, inbound.id):
-        _reply(draft, inbound, replies.stopped(STOPPED_LINE, before=before, waiting=len(draft.waiting)))
+    else:
+        before = stop_waiting(draft, inbound.id)
+    ended = dismiss_processes(draft, inbound.id)
+    if runs or before or ended:
+        waiting = len(draft.waiting)
+        _reply(draft, inbound, replies.stopped(STOPPED_LINE, before=before, ended=ended, waiting=waiting))
     else:
         _reply(draft, inbound, replies.NOTHING_RUNS)
 
 
 def _begin_anew(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
-    """Conclude all that came before the order; what came after it is the new session's, with its rows."""
+    """Conclude all that came before the order, and end what runs; what came after it is the new session's."""
     looking, draft.looking = draft.looking, ()
     for each in looking:
         _reply_from_past(draft, each, None, rules)
@@ -102,7 +110,8 @@ def _begin_anew(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
         before = draft.take_waiting(inbound.id)
         stop_run(draft, draft.phase)
         line = STOPPED_LINE
-    _reply(draft, inbound, replies.begun_anew(line, before=before))
+    ended = dismiss_processes(draft, inbound.id)
+    _reply(draft, inbound, replies.begun_anew(line, before=before, ended=ended))
     succeed(draft, FreshCause.ASKED, rules)
 
 

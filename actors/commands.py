@@ -30,7 +30,7 @@ class Command(StrEnum):
 USES: dict[Command, str] = {
     Command.HELP: "this list",
     Command.STATUS: "what is going on here",
-    Command.STOP: "end what is running; this conversation goes on",
+    Command.STOP: "end what is running, also in the background; this conversation goes on",
     Command.NEW: "end it and begin a new conversation",
     Command.QUEUE: "with a text: let it wait for the next run",
     Command.STEER: "with a text: hand it to the running work if that can be, else let it wait",

@@ -44,3 +44,8 @@ class House:
     floor: Floor = field(default_factory=Floor)
     keeper: Keeper | None = None  # of background processes; without one there are none
     summarise: Summarise | None = None
+
+    def end_unwanted(self, session_id: SessionId) -> None:
+        """End those background processes of a session that its user wants ended, as its rows say."""
+        if self.keeper is not None:
+            self.keeper.end_unwanted(session_id)

@@ -21,7 +21,7 @@ from greenroom.actors.output import Output, last_of
 from greenroom.actors.process import Leftover, Order, ProcessEnding, ProcessId, ProcessRecord, ProcessState
 from greenroom.actors.process_facts import ProcessBegan, ProcessEnded
 from greenroom.actors.runtime import RuntimeClosed
-from greenroom.actors.store import LeftoversOf, ReadAnswer, ReadFailed, Refused
+from greenroom.actors.store import LeftoversOf, ReadAnswer, ReadFailed, Refused, UnwantedOf
 from greenroom.actors.watch import Lines, Watch, close_window, hear
 from greenroom.actors.wording import LAST_WORDS_MAX
 
@@ -68,7 +68,8 @@ class _Kept:
         self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.watch = Watch(order.patterns)
         self.child: Child | None = None
-        self.unwanted = False  # we end it, since the service ends
+        self.lost = False  # we end it, since the service ends
+        self.unwanted = False  # we end it, since its user says so: nobody is told of it
         self.started: asyncio.Future[None] = loop.create_future()
         self.over: asyncio.Future[ProcessEnding | None] = loop.create_future()  # None: nobody will ever know
 
@@ -107,6 +108,19 @@ class Keeper:
         done = partial(self._forget, kept)
         self.loop.spawn(self._keep(kept, cwd, env), name=f"process {owner.session_id}/{order.id}", done=done)
         await asyncio.shield(kept.started)
+
+    def end_unwanted(self, session_id: SessionId) -> None:
+        """End what the user of this session wants ended, as its rows say; also what is just about to be started."""
+        self._store.read(UnwantedOf(session_id), partial(self._hear_unwanted, session_id))
+
+    def _hear_unwanted(self, session_id: SessionId, answer: ReadAnswer) -> None:
+        with contextlib.suppress(RuntimeClosed):
+            if isinstance(answer, ReadFailed):
+                again = partial(self.end_unwanted, session_id)
+                self._runtime.timers.arm((self, "unwanted", session_id), READ_AGAIN_S, again)
+            elif isinstance(answer, tuple) and answer:
+                left: tuple[Leftover, ...] = answer  # type: ignore[assignment]  # UnwantedOf answers these
+                self.loop.spawn(self._end_unwanted(left), name=f"the end of {session_id}'s processes", done=_ignore)
 
     def forgo(self, owner: Owner, order: Order) -> None:
         """The run was ended while it waited for a start: what was not started by now never will be."""
@@ -185,7 +199,7 @@ class Keeper:
     async def _end_all(self, *, at_once: bool) -> None:
         kept = tuple(self._kept.values())
         for each in kept:
-            each.unwanted = True
+            each.lost = True
             if each.child is not None:
                 each.child.kill() if at_once else each.child.end()
         if kept and not at_once:
@@ -194,10 +208,19 @@ class Keeper:
         elif kept:
             await asyncio.wait([each.over for each in kept], timeout=self._rules.process_end_s)
 
+    async def _end_unwanted(self, left: tuple[Leftover, ...]) -> None:
+        kept = [each for it in left if (each := self._kept.get((it.session_id, it.id))) is not None]
+        for each in kept:
+            each.unwanted = True
+        await asyncio.gather(*(self.kill(each.owner.session_id, each.order.id) for each in kept))
+
     async def _forgo(self, owner: Owner, order: Order) -> None:
-        if (owner.session_id, order.id) not in self._kept:
-            ending = ProcessEnding(ProcessState.FAILED, None, "its run was ended before it was started")
-            await self._write(ProcessEnded(owner.session_id, order.id, ending, self._runtime.clock.now()))
+        if (owner.session_id, order.id) in self._kept:
+            self.end_unwanted(owner.session_id)  # It was started after its user had ended everything, perhaps.
+            return
+        ending = ProcessEnding(ProcessState.FAILED, None, "its run was ended before it was started")
+        await self._write(ProcessEnded(owner.session_id, order.id, ending, self._runtime.clock.now()))
+        self._report(owner.session_id, owner.session, ProcessOver(order.id, ending))
 
     async def _keep(self, kept: _Kept, cwd: str | None, env: Mapping[str, str]) -> None:
         """See one process from its start to its end."""
@@ -227,7 +250,7 @@ class Keeper:
     async def _accompany(self, kept: _Kept, child: Child) -> None:
         kept.child = child
         await self._write(ProcessBegan(kept.owner.session_id, kept.order.id, child.leader))
-        if kept.unwanted:
+        if kept.lost or kept.unwanted:
             child.kill()
         if not kept.started.done():
             kept.started.set_result(None)
@@ -235,8 +258,8 @@ class Keeper:
             self._listen(kept, kept.decoder.decode(chunk))
         self._listen(kept, kept.decoder.decode(b"", final=True), last=True)
         code = await child.wait()
-        state = ProcessState.LOST if kept.unwanted else ProcessState.ENDED
-        await self._write_end(kept, ProcessEnding(state, None if kept.unwanted else code, kept.output.text()))
+        state = ProcessState.LOST if kept.lost else ProcessState.ENDED
+        await self._write_end(kept, ProcessEnding(state, None if kept.lost else code, kept.output.text()))
 
     def _listen(self, kept: _Kept, text: str, *, last: bool = False) -> None:
         kept.output.feed(text)
@@ -262,12 +285,12 @@ class Keeper:
         await self._write(ProcessEnded(owner.session_id, kept.order.id, ending, now))
         self._kept.pop((owner.session_id, kept.order.id), None)
         kept.over.set_result(ending)
-        if kept.watch.heard is None and ending.state is not ProcessState.FAILED:
+        if kept.watch.heard is None:
             self._report_end(kept)  # Else when the window is over: its match comes first.
 
     def _report_end(self, kept: _Kept) -> None:
         ending = kept.over.result()
-        if ending is not None:
+        if ending is not None and not kept.unwanted:
             told = ProcessEnding(ending.state, ending.exit_code, last_of(ending.output, LAST_WORDS_MAX))
             self._report(kept.owner.session_id, kept.owner.session, ProcessOver(kept.order.id, told))
 

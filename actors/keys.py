@@ -111,6 +111,11 @@ def process_key(process_id: ProcessId, generation: Generation | None = None) -> 
     return f"process.{process_id}" if generation is None else f"match.{process_id}.{generation}"
 
 
+def dismissed_key(inbox_id: InboxId) -> str:
+    """Name the row that tells which background processes were ended by this order."""
+    return f"dismissed.{inbox_id}"
+
+
 def note_key(generation: Generation) -> str:
     """Name the recovery note of a run: exactly one."""
     return f"note.{generation}"

@@ -73,10 +73,9 @@ class Match(Struct, frozen=True):
 
 
 class Awaited(Struct, frozen=True):
-    """A process of which its session may still have to be told something: that it ended, or what it said.
+    """A process that lives, or of which its session has still to be told something: that it ended, or what it said.
 
-    Removed when it was told, or when the agent looked for itself. `match` waits for the end of the run in which it was
-    heard, and is not kept on disk: it concerns no later run.
+    `match` waits for the end of the run in which it was heard, and is not kept on disk: it concerns no later run.
     """
 
     id: ProcessId
@@ -86,11 +85,17 @@ class Awaited(Struct, frozen=True):
     reply_to: str | None = None
     ending: ProcessEnding | None = None
     match: Match | None = None
+    seen: bool = False  # the agent looked after it itself: nothing of it is told
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.ending is None
 
     @property
     def has_news(self) -> bool:
         """Whether there is something to be told."""
-        return self.match is not None or (self.notify and self.ending is not None)
+        return not self.seen and (self.match is not None or (self.notify and self.ending is not None))
 
 
 class ProcessRecord(Struct, frozen=True):

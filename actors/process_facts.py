@@ -49,4 +49,10 @@ class WatchGivenUp(Struct, frozen=True):
     id: ProcessId
 
 
-ProcessFact = ProcessPlanned | ProcessBegan | ProcessEnded | ProcessConsumed | WatchGivenUp
+class ProcessesDismissed(Struct, frozen=True):
+    """The user of a session wants nothing that runs for it in the background: it is ended, and never told of."""
+
+    session_id: SessionId
+
+
+ProcessFact = ProcessPlanned | ProcessBegan | ProcessEnded | ProcessConsumed | WatchGivenUp | ProcessesDismissed

@@ -43,19 +43,19 @@ def waits_for_answer(prompt: str) -> str:
     return f"The agent waits for your answer: {_shortened(prompt)}"
 
 
-def stopped(line: str, *, before: int, waiting: int) -> str:
-    """Say what was stopped: `before` messages had not begun, `waiting` ones come next."""
-    parts = [line]
+def stopped(line: str, *, before: int, ended: int, waiting: int) -> str:
+    """Say what was stopped: `before` messages had not begun, `ended` processes ran, `waiting` messages come next."""
+    parts = [line, _ended(ended)]
     if before:
         parts.append(f"{_messages(before)} that had not begun {_will(before, 'is', 'are')} dropped.")
     if waiting:
         parts.append(f"{_messages(waiting)} that {_will(waiting, 'waits', 'wait')} {_will(waiting, 'is', 'are')} next.")
-    return " ".join(parts)
+    return " ".join(part for part in parts if part)
 
 
-def begun_anew(line: str, *, before: int) -> str:
+def begun_anew(line: str, *, before: int, ended: int) -> str:
     """Say that a new conversation begins; `before` messages that waited stay with the old one."""
-    parts = [line, "A new conversation begins."]
+    parts = [line, _ended(ended), "A new conversation begins."]
     if before:
         parts.append(f"{_messages(before)} that waited {_will(before, 'stays', 'stay')} unanswered in the old one.")
     return " ".join(part for part in parts if part)
@@ -140,6 +140,13 @@ def _attempts(count: object) -> str:
 
 def _messages(count: int) -> str:
     return "One message" if count == 1 else f"{count} messages"
+
+
+def _ended(count: int) -> str:
+    """Say how many background processes were ended."""
+    if count == 0:
+        return ""
+    return "One background process is ended." if count == 1 else f"{count} background processes are ended."
 
 
 def _will(count: int, one: str, many: str) -> str:

@@ -19,6 +19,7 @@ from greenroom.actors.acts import (
     Confirm,
     Deliver,
     Effects,
+    EndProcesses,
     OpenAnchor,
     ReadPast,
     ReportConcluded,
@@ -195,7 +196,6 @@ class SessionActor(PooledActor):
             self._act(act)
 
     def _act(self, act: Act) -> None:
-        around = self._house.around
         match act:
             case ArmAlarm() | ArmIdle() | ArmRetry():
                 self._arm(act)
@@ -207,18 +207,28 @@ class SessionActor(PooledActor):
                 self._start_run(act)
             case CancelRun():
                 self._cancel_run()
+            case EndProcesses():
+                self._house.end_unwanted(self._id)
             case OpenAnchor() | ShowText() | ShowTyping() | Deliver():
-                around.deliver(self._state.key, act)
+                self._house.around.deliver(self._state.key, act)
+            case ReportRun() | ReportConcluded() | ReportSucceeded():
+                self._tell_house(act)
+            case ReadPast(inbox_id):
+                self._house.store.read(PastOf(self._id), partial(self._hear_past, inbox_id))
+            case Rest():
+                self._house.around.offer_rest(self._id, self._told)
+            case _:
+                assert_never(act)
+
+    def _tell_house(self, act: ReportRun | ReportConcluded | ReportSucceeded) -> None:
+        around = self._house.around
+        match act:
             case ReportRun(live):
                 around.report_run(self._id, live=live)
             case ReportConcluded():
                 around.report_concluded(self._state.key)
             case ReportSucceeded():
                 around.report_succeeded(self._state.key, self._successor)
-            case ReadPast(inbox_id):
-                self._house.store.read(PastOf(self._id), partial(self._hear_past, inbox_id))
-            case Rest():
-                around.offer_rest(self._id, self._told)
             case _:
                 assert_never(act)
 

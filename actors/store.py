@@ -211,6 +211,12 @@ class ProcessesOf(Struct, frozen=True):
     last: int
 
 
+class UnwantedOf(Struct, frozen=True):
+    """Ask which background processes of a session live although its user ended them. Answer: tuple[Leftover, ...]."""
+
+    session_id: SessionId
+
+
 class LeftoversOf(Struct, frozen=True):
     """Ask for the processes that owners of the store before `epoch` left behind. Answer: tuple[Leftover, ...]."""
 
@@ -232,6 +238,7 @@ Query = (
     | PastOf
     | OwnerNow
     | ProcessesOf
+    | UnwantedOf
     | LeftoversOf
 )
 ReadAnswer = (

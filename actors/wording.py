@@ -80,6 +80,12 @@ def how_process_is_called(process_id: ProcessId, command: tuple[str, ...]) -> st
     return f"[automatic note, not from the user] The background process {process_id} that you started ({shown})"
 
 
+def dismissed_note(ended: Sequence[tuple[ProcessId, tuple[str, ...]]]) -> str:
+    """Tell the agent which background processes its user ended."""
+    shown = ", ".join(f"{process_id} ({shorten(show_command(command), COMMAND_MAX)})" for process_id, command in ended)
+    return f"[automatic note, not from the user] The user ended what ran in the background: {shown}."
+
+
 def change_note(change: Change | None, message_id: str | None, text: str) -> str:
     """Tell the agent of a change to a message that it was given before. Never shown as the user's words."""
     if change is Change.DELETE:

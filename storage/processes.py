@@ -20,42 +20,39 @@ from greenroom.actors.process_facts import (
     ProcessBegan,
     ProcessConsumed,
     ProcessEnded,
+    ProcessesDismissed,
     ProcessPlanned,
     WatchGivenUp,
 )
 from greenroom.actors.wording import LAST_WORDS_MAX
 from greenroom.storage.rows import Contradiction, Row, one_row
 
-_AWAITED = """
-SELECT process, generation, command, notify, reply_to, state, exit_code, substr(output, -?2)
-FROM processes INDEXED BY processes_awaited
-WHERE session_id = ?1 AND consumed = 0 AND (notify = 1 OR state IN ('starting', 'running'))
-    AND EXISTS (SELECT 1 FROM sessions JOIN routes ON routes.key = sessions.key AND routes.session_id = sessions.id
-        WHERE sessions.id = ?1)
-ORDER BY id
-"""
+_OF_INTEREST = "unwanted = 0 AND (state IN ('starting', 'running') OR (consumed = 0 AND notify = 1))"
+_AWAITED = f"""
+SELECT process, generation, command, notify, reply_to, state, exit_code, substr(output, -?2), consumed
+FROM processes INDEXED BY processes_awaited WHERE session_id = ?1 AND {_OF_INTEREST} ORDER BY id
+"""  # noqa: S608 - constant
 _RECORDS = """
 SELECT process, command, state, exit_code, output, started_at, ended_at FROM processes
 WHERE session_id = ? ORDER BY id DESC LIMIT ?
+"""
+_UNWANTED = """
+SELECT session_id, process, pid, born, machine FROM processes INDEXED BY processes_live
+WHERE session_id = ? AND unwanted = 1 AND state IN ('starting', 'running') ORDER BY id
 """
 _LEFT = """
 SELECT session_id, process, pid, born, machine FROM processes INDEXED BY processes_live
 WHERE epoch < ? AND state IN ('starting', 'running') ORDER BY id
 """
-_UNTOLD = """
+_UNTOLD = f"""
 SELECT processes.session_id, count(*) FROM processes INDEXED BY processes_awaited
 JOIN sessions ON sessions.id = processes.session_id
-WHERE consumed = 0 AND notify = 1 AND state IN ('ended', 'lost') AND suspended_at IS NULL
-    AND (notify = 1 OR state IN ('starting', 'running'))
-    AND EXISTS (SELECT 1 FROM routes WHERE routes.key = sessions.key AND routes.session_id = sessions.id)
-"""
+WHERE consumed = 0 AND notify = 1 AND state IN ('ended', 'lost') AND suspended_at IS NULL AND {_OF_INTEREST}
+"""  # noqa: S608 - constant
 
 
 def read_awaited(db: apsw.Connection, session_id: SessionId) -> tuple[Awaited, ...]:
-    """The processes that may still have something to tell their session, oldest first.
-
-    None, where no chat leads to it.
-    """
+    """The processes that live, or have still something to tell their session, oldest first."""
     return tuple(_awaited(row) for row in db.execute(_AWAITED, (session_id, LAST_WORDS_MAX)))
 
 
@@ -67,32 +64,37 @@ def read_processes(db: apsw.Connection, session_id: SessionId, last: int) -> tup
 
 def read_leftovers(db: apsw.Connection, epoch: Epoch) -> tuple[Leftover, ...]:
     """The processes that no owner before this one saw to their end."""
-    return tuple(
-        Leftover(SessionId(session), ProcessId(name), None if pid is None else Leader(pid, born, machine))
-        for session, name, pid, born, machine in db.execute(_LEFT, (epoch,))
-    )
+    return tuple(map(_leftover, db.execute(_LEFT, (epoch,))))
+
+
+def read_unwanted(db: apsw.Connection, session_id: SessionId) -> tuple[Leftover, ...]:
+    """The processes of a session that live although its user ended them."""
+    return tuple(map(_leftover, db.execute(_UNWANTED, (session_id,))))
 
 
 def read_untold(db: apsw.Connection, session_id: SessionId | None) -> dict[SessionId, int]:
-    """How many ends may wake each session; of one, or of all. Not one that is suspended, or that no chat leads to."""
+    """How many ends may wake each session; of one, or of all. Not one that is suspended."""
     only, bindings = ("", ()) if session_id is None else (" AND processes.session_id = ?", (session_id,))
     return {SessionId(session): n for session, n in db.execute(f"{_UNTOLD}{only} GROUP BY 1", bindings)}
 
 
-def forget_awaited(db: apsw.Connection, session_id: SessionId) -> None:
-    """No chat leads to a session any more: it is told of no end, and those that were to be told weigh on no boot."""
-    db.execute(
-        "UPDATE processes INDEXED BY processes_awaited SET consumed = 1"
-        " WHERE session_id = ? AND consumed = 0 AND (notify = 1 OR state IN ('starting', 'running'))",
-        (session_id,),
-    )
+def _leftover(row: Row) -> Leftover:
+    session, name, pid, born, machine = row
+    return Leftover(SessionId(session), ProcessId(name), None if pid is None else Leader(pid, born, machine))
 
 
 def _awaited(row: Row) -> Awaited:
-    name, generation, command, notify, reply_to, state, exit_code, output = row
+    name, generation, command, notify, reply_to, state, exit_code, output, consumed = row
     over = state not in {ProcessState.STARTING, ProcessState.RUNNING}
-    ending = ProcessEnding(ProcessState(state), exit_code, output) if over else None
-    return Awaited(ProcessId(name), Generation(generation), tuple(json.loads(command)), bool(notify), reply_to, ending)
+    return Awaited(
+        ProcessId(name),
+        Generation(generation),
+        tuple(json.loads(command)),
+        bool(notify),
+        reply_to,
+        ending=ProcessEnding(ProcessState(state), exit_code, output) if over else None,
+        seen=bool(consumed),
+    )
 
 
 def _record(row: Row) -> ProcessRecord:
@@ -156,10 +158,18 @@ def _watch_given_up(db: apsw.Connection, fact: WatchGivenUp) -> None:
     )
 
 
+def _dismissed(db: apsw.Connection, fact: ProcessesDismissed) -> None:
+    db.execute(
+        f"UPDATE processes INDEXED BY processes_awaited SET unwanted = 1 WHERE session_id = ? AND {_OF_INTEREST}",  # noqa: S608 - constant
+        (fact.session_id,),
+    )
+
+
 PROCESS_STATEMENTS: dict[type, Callable[[apsw.Connection, Any], None]] = {
     ProcessPlanned: _planned,
     ProcessBegan: _began,
     ProcessEnded: _ended,
     ProcessConsumed: _consumed,
     WatchGivenUp: _watch_given_up,
+    ProcessesDismissed: _dismissed,
 }

@@ -42,10 +42,11 @@ from greenroom.actors.store import (
     TranscriptOf,
     UnansweredOf,
     UnfinishedOf,
+    UnwantedOf,
 )
 from greenroom.storage.boots import read_epoch
 from greenroom.storage.commanding import read_past
-from greenroom.storage.processes import read_awaited, read_leftovers, read_processes
+from greenroom.storage.processes import read_awaited, read_leftovers, read_processes, read_unwanted
 from greenroom.storage.questions import count_questions, read_open_question, read_questions
 from greenroom.storage.rows import (
     DELIVERY_COLUMNS,
@@ -115,6 +116,8 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:  # noqa: C901, PLR
             return read_epoch(db)
         case ProcessesOf(session_id, last):
             return read_processes(db, session_id, last)
+        case UnwantedOf(session_id):
+            return read_unwanted(db, session_id)
         case LeftoversOf(epoch):
             return read_leftovers(db, epoch)
         case _:

@@ -4,7 +4,6 @@ import apsw
 
 from greenroom.actors.facts import SessionSucceeded
 from greenroom.actors.model import InboxId, Receipt, SessionId
-from greenroom.storage.processes import forget_awaited
 from greenroom.storage.rows import Contradiction, one_row, read_key
 
 
@@ -29,7 +28,6 @@ def session_succeeded(db: apsw.Connection, fact: SessionSucceeded) -> Receipt:
         new = (db.last_insert_rowid(),)
         db.execute("UPDATE routes SET session_id = ? WHERE key = ?", (new[0], key))
         db.execute("UPDATE inbox SET session_id = ? WHERE session_id = ? AND generation IS NULL", (new[0], old))
-        forget_awaited(db, old)
     return Receipt(InboxId(0), SessionId(new[0]), read_key(key))
 
 

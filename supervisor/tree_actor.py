@@ -328,6 +328,7 @@ class TreeActor(PooledActor):
         self._recovery.ended(session_id)
         self._hooks.take_up(ward.key)  # It may have died after its commit and before its acts.
         self._hooks.concluded(ward.key)
+        self._house.end_unwanted(session_id)
         if not self._ending:
             self._restart(session_id, f"{type(failure.error).__name__}: {failure.error}")
         self._resume_next()

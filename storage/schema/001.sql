@@ -172,7 +172,8 @@ CREATE INDEX questions_of_work ON questions (session_id, work);
 CREATE INDEX questions_by_delivery ON questions (delivery);
 
 -- What agents started to run beside them. The row is on disk before the process is started; pid, born and machine find
--- it again when its owner died. consumed = 1: how it ended was told, or nobody wants to know.
+-- it again when its owner died. consumed = 1: how it ended was told, or its agent knows. unwanted = 1: its user wants
+-- it ended, and to be told nothing of it.
 CREATE TABLE processes (
     id         INTEGER PRIMARY KEY,
     session_id INTEGER NOT NULL REFERENCES sessions (id),
@@ -190,13 +191,14 @@ CREATE TABLE processes (
     exit_code  INTEGER,
     output     TEXT NOT NULL DEFAULT '',
     consumed   INTEGER NOT NULL DEFAULT 0 CHECK (consumed IN (0, 1)),
+    unwanted   INTEGER NOT NULL DEFAULT 0 CHECK (unwanted IN (0, 1)),
     started_at REAL NOT NULL,
     ended_at   REAL,
     UNIQUE (session_id, process)
 ) STRICT;
 CREATE INDEX processes_live ON processes (epoch) WHERE state IN ('starting', 'running');
 CREATE INDEX processes_awaited ON processes (session_id)
-    WHERE consumed = 0 AND (notify = 1 OR state IN ('starting', 'running'));
+    WHERE unwanted = 0 AND (state IN ('starting', 'running') OR (consumed = 0 AND notify = 1));
 
 -- The outbox. text IS NULL: the anchor of a run that has not concluded.
 CREATE TABLE deliveries (

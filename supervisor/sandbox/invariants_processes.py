@@ -12,6 +12,9 @@ from greenroom.actors.wording import how_process_is_called
 from greenroom.supervisor.sandbox.invariants_after_boot import Check, rows
 from greenroom.supervisor.sandbox.world import World
 
+GRACE_S = 15.0
+"""How long a process may last that was asked to end: longer than it is given to end by itself."""
+
 
 def no_process_outlives_its_owner(db: apsw.Connection, world: World) -> Iterator[str]:
     """What runs has its row, of this very owner of the store: what earlier ones left was ended before anything else."""
@@ -72,7 +75,7 @@ def what_was_asked_for_is_told(db: apsw.Connection, _: World) -> Iterator[str]:
         "SELECT sessions.id, process, processes.state FROM processes"
         " JOIN sessions ON sessions.id = processes.session_id"
         " JOIN routes ON routes.key = sessions.key AND routes.session_id = sessions.id"
-        " WHERE notify = 1 AND consumed = 0 AND quarantined_at IS NULL AND suspended_at IS NULL"
+        " WHERE notify = 1 AND consumed = 0 AND unwanted = 0 AND quarantined_at IS NULL AND suspended_at IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = sessions.id AND open = 1)",
     ):
         yield f"process {process} of session {session} is {state}, and nobody was told"
@@ -93,11 +96,46 @@ def what_was_left_is_not_awaited(db: apsw.Connection, _: World) -> Iterator[str]
     """Nothing that runs for a conversation that was left waits to be told: no boot looks at it again."""
     for session, process in rows(
         db,
-        "SELECT session_id, process FROM processes WHERE consumed = 0"
-        " AND (notify = 1 OR state IN ('starting', 'running'))"
+        "SELECT session_id, process FROM processes WHERE unwanted = 0"
+        " AND (state IN ('starting', 'running') OR (consumed = 0 AND notify = 1))"
         " AND EXISTS (SELECT 1 FROM sessions WHERE predecessor = session_id)",
     ):
         yield f"process {process} waits to be told to session {session}, which no chat leads to"
+
+
+_ENDED = """
+SELECT processes.session_id, process, update_id, ended_at - deliveries.created_at FROM processes
+JOIN inbox ON inbox.session_id = processes.session_id AND inbox.command IN ('stop', 'new')
+    AND inbox.generation >= processes.generation
+JOIN deliveries ON deliveries.key = 'command.' || inbox.id WHERE processes.state <> 'lost'
+"""
+"""Each process with the orders of its user that came after it, and how long it lived on after each.
+
+What a dead owner left is ended by the next one, and marked as lost.
+"""
+
+
+def what_was_ended_runs_no_more(db: apsw.Connection, world: World) -> Iterator[str]:
+    """After /stop and /new nothing goes on in the background that ran before."""
+    if any(kind.startswith(("disk", "clock", "host")) for kind in world.faults):
+        return  # Clocks jumped, or it was not written when it happened.
+    for session, process, order, longer_s in rows(db, _ENDED):
+        if longer_s is None or longer_s > GRACE_S:
+            lived = "lives on" if longer_s is None else f"lived on for {longer_s:.0f} s"
+            yield f"process {process} of session {session} {lived} after {order}"
+
+
+def what_was_ended_is_not_told(db: apsw.Connection, _: World) -> Iterator[str]:
+    """After /stop and /new nothing is told of what ran before."""
+    for session, process, order in rows(
+        db,
+        "SELECT processes.session_id, process, update_id FROM processes JOIN inbox"
+        " ON inbox.session_id = processes.session_id AND inbox.command IN ('stop', 'new')"
+        " AND inbox.generation >= processes.generation"
+        " JOIN messages ON messages.session_id = processes.session_id AND messages.generation > inbox.generation"
+        " AND (messages.key = 'process.' || process OR messages.key LIKE 'match.' || process || '.%')",
+    ):
+        yield f"process {process} of session {session} was told of after {order}"
 
 
 PROCESSES_AFTER_BOOT: tuple[Check, ...] = (
@@ -107,5 +145,6 @@ PROCESSES_AFTER_BOOT: tuple[Check, ...] = (
     an_end_is_told_once,
     a_match_is_of_the_run_before,
     what_was_left_is_not_awaited,
+    what_was_ended_is_not_told,
 )
-PROCESSES_AT_THE_END: tuple[Check, ...] = (what_was_asked_for_is_told,)
+PROCESSES_AT_THE_END: tuple[Check, ...] = (what_was_asked_for_is_told, what_was_ended_runs_no_more)

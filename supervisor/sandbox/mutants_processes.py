@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors import processes, session, session_actor
+from greenroom.actors import commanding, processes, session, session_actor
 from greenroom.actors.acts import Confirm
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Matched, ProcessHeard
+from greenroom.actors.house import House
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.keys import process_key
-from greenroom.actors.process_facts import ProcessConsumed
+from greenroom.actors.process_facts import ProcessConsumed, ProcessesDismissed
+from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.state import Idle
-from greenroom.storage import statements, succession, unfinished
+from greenroom.storage import statements, unfinished
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.faults import Accident
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
 if TYPE_CHECKING:
+    from greenroom.actors.model import SessionId
     from greenroom.supervisor.sandbox.scenario import Scenario
 
 PATIENT = Policy(attempts_max=9, unclean_boots_max=99)
@@ -48,6 +53,20 @@ def _forgets_who_looked(_: object) -> Any:
 
 def _nothing(_: object) -> Any:
     return lambda *_args: None
+
+
+def _dismisses_nothing(_: object) -> Any:
+    return lambda *_args: 0
+
+
+def _forgets_after_a_death(real: Callable[..., Any]) -> Any:
+    """Only the actor that carried the order out ends anything."""
+
+    def end(house: House, session_id: SessionId) -> None:
+        if isinstance(sys._getframe(1).f_locals.get("self"), SessionActor):  # noqa: SLF001 - who asks
+            real(house, session_id)
+
+    return end
 
 
 def _sweeps_nothing(_: object) -> Any:
@@ -91,13 +110,51 @@ def _is_left_beside_it(told: Scenario, seed: int) -> None:
     told.rest()
 
 
+def _is_stopped_beside_it(told: Scenario, seed: int) -> None:
+    told.says(f"m{seed} process:forget answer")
+    told.advance(2)
+    told.says("/stop")
+    told.rest()
+
+
+def _dies_while_it_stops(told: Scenario, seed: int) -> None:
+    """The session raises at each of its messages after the order, one a seed."""
+    told.says(f"m{seed // 8} process:forget answer")
+    told.advance(2)
+    told.says("/stop")
+    told.steps(seed % 8)
+    told.accident(Accident.SESSION_RAISES)
+    told.rest()
+
+
 MUTANTS = (
     Mutant(
         "an end waits for nobody",
-        "a conversation that was left keeps the ends that it was to be told, and each boot looks at them",
-        (Swap(succession, "forget_awaited", _nothing),),
-        frozenset({"what_was_left_is_not_awaited"}),
+        "a conversation that was left keeps what runs for it, and what it was to be told of that",
+        (Swap(commanding, "dismiss_processes", _dismisses_nothing),),
+        frozenset({"what_was_left_is_not_awaited", "what_was_ended_runs_no_more"}),
         story(_is_left_beside_it, policy=PATIENT),
+    ),
+    Mutant(
+        "a stop ends the run alone",
+        "what runs in the background goes on after /stop, and its end starts a run",
+        (Swap(commanding, "dismiss_processes", _dismisses_nothing),),
+        frozenset({"what_was_ended_runs_no_more", "what_was_ended_is_not_told"}),
+        story(_is_stopped_beside_it, policy=PATIENT),
+    ),
+    Mutant(
+        "a stop is known to its actor alone",
+        "that a user ended what runs is not written down",
+        (Swap(statements.STATEMENTS, ProcessesDismissed, _nothing),),
+        frozenset({"what_was_ended_runs_no_more", "what_was_ended_is_not_told", "what_was_asked_for_is_told"}),
+        story(_is_stopped_beside_it, policy=PATIENT),
+    ),
+    Mutant(
+        "a stop dies with its actor",
+        "an actor that dies when its stop is on disk leaves running what it was about to end",
+        (Swap(House, "end_unwanted", _forgets_after_a_death),),
+        frozenset({"what_was_ended_runs_no_more"}),
+        story(_dies_while_it_stops, policy=PATIENT),
     ),
     Mutant(
         "stale-generation watch event starts a run",

@@ -63,7 +63,14 @@ from greenroom.actors.model import (
     ToolPolicy,
 )
 from greenroom.actors.process import Leader, Order, ProcessEnding, ProcessId, ProcessState
-from greenroom.actors.process_facts import ProcessBegan, ProcessConsumed, ProcessEnded, ProcessPlanned, WatchGivenUp
+from greenroom.actors.process_facts import (
+    ProcessBegan,
+    ProcessConsumed,
+    ProcessEnded,
+    ProcessesDismissed,
+    ProcessPlanned,
+    WatchGivenUp,
+)
 from greenroom.storage.boots import take_ownership
 from greenroom.storage.migrate import migrate
 from greenroom.storage.reading import read_snapshot
@@ -104,6 +111,7 @@ LIFE: tuple[Fact, ...] = (
     ProcessPlanned(S, E, G, ORDER, 8.5),
     ProcessBegan(S, ORDER.id, Leader(42, "7", "m")),
     WatchGivenUp(S, ORDER.id),
+    ProcessesDismissed(S),
     ProcessEnded(S, ORDER.id, PROCESS_END, 8.9),
     ProcessConsumed(S, ORDER.id),
     RunSpent(S, G, Spent(model_calls=2, tokens=900, cost=0.5)),

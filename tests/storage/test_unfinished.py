@@ -33,11 +33,12 @@ from greenroom.actors.model import (
     ToolCall,
     ToolPolicy,
 )
-from greenroom.actors.process import Order, ProcessEnding, ProcessId, ProcessState
-from greenroom.actors.process_facts import ProcessEnded, ProcessPlanned
+from greenroom.actors.process import Leftover, Order, ProcessEnding, ProcessId, ProcessState
+from greenroom.actors.process_facts import ProcessEnded, ProcessesDismissed, ProcessPlanned
 from greenroom.actors.store import (
     Unfinished,
     UnfinishedOf,
+    UnwantedOf,
 )
 from greenroom.storage.boots import BootEnding, end_boot, read_boots, take_ownership
 from greenroom.storage.processes import read_processes, read_untold
@@ -82,10 +83,12 @@ def test_processes_of_a_conversation_that_was_left_weigh_on_no_boot(db: apsw.Con
     write(db, ProcessEnded(S, ended, ProcessEnding(ProcessState.ENDED, 0, ""), 4.0))
     write(db, RunClosed(S, G, Ending.ANSWERED, 5.0))
     assert read_untold(db, None) == {S: 1}
-    write(db, SessionSucceeded(S, FreshCause.ASKED, 6.0))
+    write(db, ProcessesDismissed(S), SessionSucceeded(S, FreshCause.ASKED, 6.0))
+    assert read_answer(db, UnwantedOf(S)) == (Leftover(S, lasting, None),)
     write(db, ProcessEnded(S, lasting, ProcessEnding(ProcessState.ENDED, 0, ""), 7.0))
     assert read_untold(db, None) == {}
-    held = "FROM processes WHERE consumed = 0 AND (notify = 1 OR state IN ('starting', 'running'))"
+    assert read_answer(db, UnwantedOf(S)) == ()
+    held = "FROM processes WHERE unwanted = 0 AND (state IN ('starting', 'running') OR (consumed = 0 AND notify = 1))"
     assert db.execute(f"SELECT count(*) {held}").get == 0
     assert [each.state for each in read_processes(db, S, 9)] == [ProcessState.ENDED] * 2
 
