@@ -23,14 +23,16 @@ from greenroom.actors.outbox_words import (
     WhenFlushed,
 )
 from greenroom.actors.runtime import MailboxFull
+from greenroom.supervisor.connections import Connection, turned
 from greenroom.supervisor.platform_actor import PlatformActor
 
 if TYPE_CHECKING:
     from greenroom.actors.model import Delivery, SessionKey
-    from greenroom.actors.ports import Door, Platform
+    from greenroom.actors.ports import Platform
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.store import Store
+    from greenroom.supervisor.platform_door import PlatformDoor
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.recovery import Account
 
@@ -43,10 +45,10 @@ class Attachment:
     """A platform account, and who works for it."""
 
     platform: Platform
-    door: Door
+    door: PlatformDoor
     hung_up: Callable[[BaseException | None], bool]
+    connection: Connection
     types: bool = False  # it can show that somebody is typing
-    connected: bool = False
     receiver: Ref[PlatformActor] | None = None
     outbox: Ref[DeliveryActor] | None = None
     flushing: bool = False
@@ -73,14 +75,16 @@ class Attachments:
         self._all: dict[Account, Attachment] = {}
         self._store: Store | None = None
 
-    def attach(self, platform: Platform, door: Door, hung_up: Callable[[BaseException | None], bool]) -> None:
+    def attach(self, platform: Platform, door: PlatformDoor, hung_up: Callable[[BaseException | None], bool]) -> None:
         """Serve a platform from now on. Raises ValueError for a second one of the same name and account."""
         account = (platform.name, platform.account)
         with self._lock:
             if account in self._all:
                 msg = f"platform {platform.name}:{platform.account} is attached already; give one another account"
                 raise ValueError(msg)
-            attachment = self._all[account] = Attachment(platform, door, hung_up, types=platform.traits.typing)
+            connection = Connection(*account, since=self._runtime.clock.now())
+            attachment = Attachment(platform, door, hung_up, connection, types=platform.traits.typing)
+            self._all[account] = attachment
             self._open(attachment)
         self._receive(attachment)
 
@@ -115,15 +119,21 @@ class Attachments:
             if attachment.receiver is not None:
                 attachment.receiver.stop(block=False)
 
-    def turn(self, account: Account, *, connected: bool) -> None:
-        """Remember and tell whether a platform can be reached."""
+    def turn(self, account: Account, why_not: str | None) -> bool:
+        """Remember and tell that a platform can be reached, or why not. True where it was the other way before."""
         attachment = self._all[account]
-        attachment.connected = connected
-        attachment.tell(PlatformUp() if connected else PlatformDown())
+        before = attachment.connection
+        attachment.connection = turned(before, why_not, self._runtime.clock.now())
+        attachment.tell(PlatformUp() if why_not is None else PlatformDown())
+        return attachment.connection.connected is not before.connected
 
     def connected(self) -> tuple[Account, ...]:
         """List the accounts that can be reached."""
-        return tuple(account for account, attachment in tuple(self._all.items()) if attachment.connected)
+        return tuple((each.platform, each.account) for each in self.connections() if each.connected)
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Say of each account how it stands."""
+        return tuple(attachment.connection for attachment in tuple(self._all.values()))
 
     def deliver(self, session: SessionKey, act: Showing) -> None:
         """Hand an act to the outbox of the session's account. Where there is none, the row waits for one."""
@@ -153,7 +163,7 @@ class Attachments:
         """Count the outboxes that can send and have not said yet that all is sent; asks each once."""
         owed = 0
         for attachment in tuple(self._all.values()):
-            if attachment.outbox is None or not attachment.connected:
+            if attachment.outbox is None or not attachment.connection.connected:
                 continue
             if not attachment.flushing:
                 attachment.flushing = True
@@ -177,4 +187,4 @@ class Attachments:
             report_dead=self._report_dead,
             mailbox_max=self._policy.sessions_live_max,
         )
-        attachment.tell(PlatformUp() if attachment.connected else PlatformDown())
+        attachment.tell(PlatformUp() if attachment.connection.connected else PlatformDown())

@@ -257,10 +257,11 @@ class Core:
         door = PlatformDoor(self, (platform.name, platform.account))
         self.attachments.attach(platform, door, walled("hung_up", hung_up, otherwise=False))
 
-    def turn(self, account: Account, *, connected: bool) -> None:
-        """A platform can be reached (what waited for it is decided and sent), or cannot."""
-        self.attachments.turn(account, connected=connected)
-        self._tell(PlatformConnected(account) if connected else PlatformDisconnected(account))
+    def turn(self, account: Account, why_not: str | None) -> bool:
+        """A platform can be reached (what waited for it is decided and sent), or cannot. True where that is new."""
+        new = self.attachments.turn(account, why_not)
+        self._tell(PlatformConnected(account) if why_not is None else PlatformDisconnected(account))
+        return new
 
     def await_answer(self, waiter: Waiter) -> None:
         """Tell the waiter when its answer is on disk, or at once if it is."""

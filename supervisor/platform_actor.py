@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.calling import LOOP
 from greenroom.actors.pooled import PooledActor
+from greenroom.actors.ports import MisconfiguredError
 from greenroom.actors.runtime import Solicited
 from greenroom.supervisor.restarts import FRESH, RestartAfter, decide_restart
 
 if TYPE_CHECKING:
-    from greenroom.actors.ports import Door, Platform
+    from greenroom.actors.ports import Platform
     from greenroom.actors.runtime import Job
+    from greenroom.supervisor.platform_door import PlatformDoor
     from greenroom.supervisor.policy import Policy
 
 logger = logging.getLogger("greenroom.platform")
@@ -37,7 +39,7 @@ class PlatformActor(PooledActor):
     """Runs `platform.run(door)` on the platforms' loop for as long as it lives."""
 
     def __init__(
-        self, platform: Platform, door: Door, policy: Policy, hung_up: Callable[[BaseException | None], bool]
+        self, platform: Platform, door: PlatformDoor, policy: Policy, hung_up: Callable[[BaseException | None], bool]
     ) -> None:
         """`hung_up` is told how the coroutine ended; it answers whether that is the end of it."""
         super().__init__()
@@ -81,20 +83,27 @@ class PlatformActor(PooledActor):
 
     def _ended(self, error: BaseException | None) -> None:
         self._job = None
+        longest_s = self._policy.restart_backoff_max_s
+        if isinstance(error, MisconfiguredError):
+            self._door.misconfigured(str(error), again_s=longest_s)
+            if not self._hung_up(error):
+                self._again_in(longest_s)
+            return
         what = f"{type(error).__name__}: {error}" if error is not None else "it stopped receiving"
         self._door.disconnected(what)
         if self._hung_up(error):
             return
         now, chance = self.runtime.clock.now(), self.runtime.random.random()
         decision = decide_restart(self._budget, what, now=now, policy=self._policy, random_unit=chance)
-        delay_s = (
-            self._policy.restart_backoff_max_s
-        )  # Budget spent or not, a platform is run again: networks come back.
+        delay_s = longest_s  # Budget spent or not, a platform is run again: networks come back.
         if isinstance(decision, RestartAfter):
             delay_s, self._budget = decision.delay_s, decision.budget
         logger.warning(
             "%s:%s ended and is run again in %.1f s: %s", self._platform.name, self._platform.account, delay_s, what
         )
+        self._again_in(delay_s)
+
+    def _again_in(self, delay_s: float) -> None:
         self.runtime.timers.arm((self.actor_urn, "again"), delay_s, partial(self.hear, TryAgain()))
 
     def _leave(self) -> None:

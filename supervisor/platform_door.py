@@ -22,6 +22,7 @@ class PlatformDoor:
         """Lead to `core`."""
         self._core = core
         self._account = account
+        self._told: str | None = None  # what only a person can cure, since it was last connected
 
     async def accept(self, inbound: Inbound) -> Receipt:
         """See `ports.Door.accept`."""
@@ -29,9 +30,18 @@ class PlatformDoor:
 
     def connected(self) -> None:
         """See `ports.Door.connected`."""
-        self._core.turn(self._account, connected=True)
+        self._told = None
+        if self._core.turn(self._account, None):
+            logger.info("%s:%s is connected", *self._account)
 
     def disconnected(self, why: str) -> None:
         """See `ports.Door.disconnected`."""
-        logger.info("%s:%s is not connected: %s", *self._account, why)
-        self._core.turn(self._account, connected=False)
+        if self._core.turn(self._account, why):
+            logger.info("%s:%s is not connected: %s", *self._account, why)
+
+    def misconfigured(self, words: str, *, again_s: float) -> None:
+        """Say what only a person can cure: once, however often it is tried again."""
+        self._core.turn(self._account, words)
+        if words != self._told:
+            self._told = words
+            logger.error("%s:%s cannot connect: %s (tried again every %g s)", *self._account, words, again_s)

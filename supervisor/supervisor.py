@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from greenroom.actors.model import Epoch, Message
     from greenroom.actors.ports import History, Platform, Summarise
     from greenroom.storage.trouble import Trouble
+    from greenroom.supervisor.connections import Connection
     from greenroom.supervisor.drain import CloseBoot
     from greenroom.supervisor.recovery import Decided
 
@@ -61,7 +62,6 @@ class Room:
     """A running supervisor, as both kinds of hosts share it."""
 
     def __init__(self, core: Core, failed: Future[str]) -> None:
-        """Made by `Supervisor`."""
         self._core = core
         self._failed = failed
 
@@ -82,6 +82,10 @@ class Room:
         Raises ValueError for a second platform of the same name and account.
         """
         self._core.attach(platform, hung_up)
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Say of each platform whether it is connected, since when, and why not."""
+        return self._core.attachments.connections()
 
 
 class AsyncRoom(Room):
@@ -283,7 +287,7 @@ class Supervisor:
             raise RuntimeError("this Supervisor is running already; make another one for another database")
         self._failed, self._drained = Future(), Future()
         runtime = self._runtime = PoolRuntime()
-        hooks = CoreHooks(began=self._on_began, drained=partial(_settle, self._drained), fatal=self._fail)
+        hooks = CoreHooks(self._on_began, partial(_settle, self._drained), partial(_settle, self._failed))
         spawner = LocalSpawner()
         core = self._core = Core(runtime, self._open_store, self._agent, self._policy, hooks, spawner, self._summarise)
         try:
@@ -326,9 +330,6 @@ class Supervisor:
             words = None if trouble is None else f"cannot save right now: {trouble.brief}"
             self._core.reception.hear_trouble(words)
         self._on_trouble(trouble)
-
-    def _fail(self, why: str) -> None:
-        _settle(self._failed, why)
 
     def _close(self) -> None:
         core, runtime = self._core, self._runtime

@@ -14,6 +14,7 @@ from greenroom.actors.ports import (
     BusyError,
     Choices,
     Door,
+    MisconfiguredError,
     NotSentError,
     Outgoing,
     RefusedError,
@@ -59,6 +60,7 @@ class Seen:
 class FakePlatform:
     """A `Platform` on a `FakeChatServer`. Works on a real loop and in virtual time.
 
+    `run` raises MisconfiguredError with the words of `misconfigured` as long as there are any: a token is wrong.
     Faults come from `faults`, one a call, as long as there are any; then from `choose`, which is given the call and may
     say None. `calls` holds every call that was made. Use a server with native keys for the class that promises them.
     """
@@ -86,6 +88,7 @@ class FakePlatform:
         self.calls: list[Seen] = []
         self.typed: list[SessionKey] = []
         self.on_typing: Callable[[SessionKey], object] = lambda _session: None  # may raise, as a wire does
+        self.misconfigured: str | None = None
         self.in_flight = 0
         self.in_flight_most = 0
         self._retry_after_s = retry_after_s
@@ -113,6 +116,8 @@ class FakePlatform:
 
     async def run(self, door: Door) -> None:
         """Hand over what persons say, and acknowledge it once it is on disk."""
+        if self.misconfigured is not None:
+            raise MisconfiguredError(self.misconfigured)
         loop = asyncio.get_running_loop()
         rang = asyncio.Event()
         silence = self.server.on_update(lambda: loop.call_soon_threadsafe(rang.set))

@@ -7,7 +7,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.connections import Connection
 from greenroom.supervisor.daemon.control import control_path
 
 ANSWER_S = 30.0
@@ -30,3 +33,12 @@ def give_order(database: Path, **order: Any) -> dict[str, Any]:
     if not isinstance(answer, dict) or "problem" in answer:
         raise CommandFailed(str(answer["problem"] if isinstance(answer, dict) else answer))
     return answer
+
+
+def ask_connections(database: Path) -> list[Connection] | None:
+    """Ask how each platform stands; None where the process that serves the database does not say."""
+    try:
+        told = give_order(database, order="connections")
+    except CommandFailed:
+        return None
+    return msgspec.convert(told["connections"], list[Connection])

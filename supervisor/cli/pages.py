@@ -1,6 +1,6 @@
 """What the reading commands print about the whole store. Each has a page for people and one JSON value for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from greenroom.supervisor.cli.paper import (
     say_time,
     shorten,
 )
+from greenroom.supervisor.connections import Connection, describe_connection
 
 SNIPPET_MAX = 100
 
@@ -56,13 +57,18 @@ def reading(path: Path) -> Iterator[Views]:
         db.close()
 
 
-def print_status(views: Views, holder: Holder | None, *, as_json: bool) -> None:
-    """Print whether anything runs, and what is open."""
+def print_status(
+    views: Views, holder: Holder | None, connections: Sequence[Connection] | None, *, as_json: bool
+) -> None:
+    """Print whether anything runs, how its platforms stand (None: it does not say), and what is open."""
     store = read_store_status(views.db)
     if as_json:
-        print_json({"running": holder is not None, "holder": holder, "database": views.path, **as_plain(store)})
+        running = {"running": holder is not None, "holder": holder, "connections": connections}
+        print_json({**running, "database": views.path, **as_plain(store)})
         return
     print(_say_running(holder))
+    for each in connections or ():
+        print(clean(f"  {describe_connection(each)} (since {say_time(each.since)})"))
     asking = f", {count(store.asking, 'question')} to users" if store.asking else ""
     attention = store.set_aside or store.dead_letters
     lines = [

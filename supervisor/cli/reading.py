@@ -34,13 +34,14 @@ def status(config: ConfigOption = None, db: DatabaseOption = None, json: JsonOpt
     """Say whether greenroom runs, and what is open in its database."""
     from greenroom.storage.lock import read_holder  # noqa: PLC0415 - only this command needs it
     from greenroom.supervisor.cli import pages  # noqa: PLC0415
+    from greenroom.supervisor.cli.ordering import ask_connections  # noqa: PLC0415
 
     path = choose_database(config, db)
     holder = read_holder(path)
     if holder is None and not path.exists():
         raise CommandFailed(f"nothing runs, and there is no database at {path}; `greenroom up` makes one", NOT_RUNNING)
     with pages.reading(path) as views:
-        pages.print_status(views, holder, as_json=json)
+        pages.print_status(views, holder, None if holder is None else ask_connections(path), as_json=json)
     if holder is None:
         raise typer.Exit(NOT_RUNNING)
 

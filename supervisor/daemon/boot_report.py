@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greenroom.storage.boots import Boot, BootEnding
+from greenroom.supervisor.connections import Connection, describe_connection
 
 NAMED_MAX = 3
 """Sessions named for each outcome; the rest is counted."""
@@ -49,9 +50,14 @@ class Found:
     deliveries_owed: int = 0
 
 
-def is_settled(found: Found) -> bool:
-    """Whether no session waits for its platform any more, so that the report will stay true."""
-    return all(each.rule != "NOT_CONNECTED" for each in found.outcomes)
+def is_settled(found: Found, connections: Sequence[Connection]) -> bool:
+    """Whether each platform had its chance, and no session waits for one: then the report will stay true."""
+    return all(each.known for each in connections) and all(each.rule != "NOT_CONNECTED" for each in found.outcomes)
+
+
+def describe_connections(connections: Sequence[Connection]) -> list[str]:
+    """Say how each platform stands, in lines."""
+    return [f"platform {describe_connection(each)}" for each in connections]
 
 
 def describe_recovery(found: Found) -> list[str]:

@@ -70,7 +70,8 @@ def _judge_knob(given: Given) -> str | None:
     try:
         Policy(**{given.key: given.value})
     except InvalidPolicyError as error:
-        return f"{given.spot.where}: {error}"
+        if str(error).startswith(f"{given.spot.key}:"):  # Else it contradicts the default of another: see the whole.
+            return f"{given.spot.where}: {error}"
     return None
 
 

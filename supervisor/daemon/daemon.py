@@ -17,12 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
+
 from greenroom.actors.model import SessionId
 from greenroom.actors.ports import BusyError, Platform
 from greenroom.actors.store import OwnerNow
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
-from greenroom.supervisor.daemon.boot_report import describe_recovery, is_settled
+from greenroom.supervisor.daemon.boot_report import describe_connections, describe_recovery, is_settled
 from greenroom.supervisor.daemon.composing import load_agent, make_web
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.control import taking_orders
@@ -129,7 +131,7 @@ class _Life:
         gc.freeze()
         self._readiness.begin(room.pulse)
         say(f"{VERSION}, pid {os.getpid()}, database {self._config.database}")
-        for line in await self._report(backlog):
+        for line in await self._report(room, backlog):
             say(line)
         say(f"serving at {address}" if address else "serving; the web chat is switched off")
         stop = asyncio.create_task(self._orders.stop.wait())
@@ -157,6 +159,8 @@ class _Life:
             case {"order": "stop", "intent": str(intent)} if intent in set(Intent):
                 self._orders.end(Intent(intent))
                 return {"stopping": True}
+            case {"order": "connections"}:
+                return {"connections": [asdict(each) for each in room.connections()]}
             case _:
                 return {"problem": f"this greenroom ({VERSION}) does not know such an order"}
 
@@ -168,7 +172,7 @@ class _Life:
         logger.warning("session %s was released by an operator", session)
         return {"released": True}
 
-    async def _report(self, backlog: Backlog) -> list[str]:
+    async def _report(self, room: AsyncRoom, backlog: Backlog) -> list[str]:
         """Say what was recovered, once it is decided: platforms that connect at once are waited for."""
         store = self._supervisor.store
         assert store is not None  # noqa: S101 - this is called inside the room
@@ -177,8 +181,11 @@ class _Life:
         give_up_at = time.monotonic() + CONNECT_S
         while True:
             found = await asyncio.to_thread(read_found, self._config.database, store.epoch, store.boots, backlog)
-            if is_settled(found) or time.monotonic() >= give_up_at:
-                return describe_recovery(found)
+            connections = room.connections()
+            if is_settled(found, connections) or time.monotonic() >= give_up_at:
+                named = {each.name for each in self._platforms}  # The web chat says itself where it is served.
+                mine = [each for each in connections if each.platform in named]
+                return [*describe_recovery(found), *describe_connections(mine)]
             await asyncio.sleep(LOOK_S)
 
     async def _keep_owning(self) -> None:

@@ -4,7 +4,15 @@ import pytest
 
 from greenroom.actors.model import Epoch
 from greenroom.storage.boots import Boot, BootEnding
-from greenroom.supervisor.daemon.boot_report import WORDS, Found, Outcome, describe_recovery, is_settled
+from greenroom.supervisor.connections import Connection
+from greenroom.supervisor.daemon.boot_report import (
+    WORDS,
+    Found,
+    Outcome,
+    describe_connections,
+    describe_recovery,
+    is_settled,
+)
 from greenroom.supervisor.decisions import ADVICE
 
 KILLED = Boot(Epoch(3), 0.0, None, BootEnding.UNCLEAN, None, 42, "1")
@@ -63,5 +71,16 @@ def test_many_sessions_are_counted_and_few_are_named() -> None:
 
 
 def test_a_report_is_settled_once_nothing_waits_for_its_platform() -> None:
-    assert is_settled(Found(KILLED, (Outcome("a", "RESUME"),)))
-    assert not is_settled(Found(KILLED, (Outcome("a", "RESUME"), Outcome("b", "NOT_CONNECTED"))))
+    assert is_settled(Found(KILLED, (Outcome("a", "RESUME"),)), ())
+    assert not is_settled(Found(KILLED, (Outcome("a", "RESUME"), Outcome("b", "NOT_CONNECTED"))), ())
+
+
+def test_a_report_waits_until_each_platform_had_its_chance() -> None:
+    known = [Connection("a", "me", 0.0, connected=True), Connection("b", "me", 0.0, why_not="the token is wrong")]
+    assert is_settled(Found(None), known)
+    assert not is_settled(Found(None), [*known, Connection("c", "me", 0.0)])
+    assert describe_connections([*known, Connection("c", "me", 0.0)]) == [
+        "platform a:me is connected",
+        "platform b:me is not connected: the token is wrong",
+        "platform c:me is still connecting",
+    ]

@@ -142,6 +142,13 @@ def test_each_mistake_is_told_with_its_place_and_its_remedy(load: Load, text: st
     assert "\n" not in told
 
 
+def test_two_knobs_are_judged_by_each_other_and_not_by_defaults(load: Load) -> None:
+    policy = load("[policy]\nrestart_backoff_max_s = 0.1\nrestart_backoff_s = 0.1\n").policy
+    assert (policy.restart_backoff_s, policy.restart_backoff_max_s) == (0.1, 0.1)
+    told = problems(load, "[policy]\nrestart_backoff_max_s = 0.1\n")
+    assert told.startswith("greenroom.toml: policy.restart_backoff_s: must be at most restart_backoff_max_s (0.1)")
+
+
 def test_all_mistakes_are_told_together(load: Load) -> None:
     text = "[web]\nprot = 1\nport = 'a'\n[policy]\nfresch = 1\n[wep]\n"
     assert re.findall(r"toml:(\d+)", problems(load, text)) == ["2", "3", "5", "6"]
