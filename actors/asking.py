@@ -88,6 +88,13 @@ def note_lapse(draft: Draft, question: Question, lapse: Lapse) -> None:
     draft.append(lapsed_row_key(question.key), Role.SYSTEM, lapsed_text(lapse), kind=MessageKind.LAPSED)
 
 
+def end_question(draft: Draft, phase: Running | Asking | Interrupted) -> None:
+    """The work is concluded: what it asked is over with it, and answered by nothing that is said from now on."""
+    question = phase.question if isinstance(phase, Asking | Interrupted) else None
+    if question is not None and draft.tail.asking:
+        note_lapse(draft, question, lapse_of(question, draft.now) or Lapse.ENDED)
+
+
 def lose_question(draft: Draft, key: str, rules: Rules) -> None:
     """Hear that a delivery will never be seen. If it is the question that is open, nobody was asked."""
     match draft.phase:

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from greenroom.actors.acts import CancelAlarms, CancelRun, ReportConcluded, ReportRun
 from greenroom.actors.agent_rows import AgentRow
+from greenroom.actors.asking import end_question
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Answered, Cancelled, Failed, Outcome, PutOff
 from greenroom.actors.facts import RunClosed
@@ -111,6 +112,7 @@ def cut_short(draft: Draft) -> None:
 
 def _answer(draft: Draft, phase: Running | Asking, key: str, text: str, finish: str | None) -> None:
     draft.close_calls(phase.run.generation)
+    end_question(draft, phase)
     late = late_line(phase.late_s) if isinstance(phase, Running) and phase.late_s else ""
     draft.append(key, Role.ASSISTANT, text, finish=finish, answers_upto=phase.upto)
     draft.fill(phase, DeliveryKind.ANSWER, joined(late, text))
@@ -130,6 +132,7 @@ def _end(
 ) -> None:
     """Close the transcript of work that has no answer: open calls, what was said, and a row that says how it ended."""
     draft.close_calls(phase.run.generation)
+    end_question(draft, phase)
     if said.strip():
         draft.append(partial_key(phase.run.generation), Role.ASSISTANT, said)
     draft.append(conclusion_key(phase.run.work), Role.SYSTEM, line, kind=kind, answers_upto=upto)

@@ -69,7 +69,7 @@ class Inquiry:
 
 def _lapsed(question: Question, lapse: Lapse) -> Exception:
     match lapse:
-        case Lapse.TIMED_OUT:
+        case Lapse.TIMED_OUT | Lapse.ENDED:
             return QuestionTimedOutError(question.prompt)
         case Lapse.UNDELIVERED:
             return QuestionUndeliveredError(question.prompt)

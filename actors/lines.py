@@ -34,6 +34,7 @@ NO_NEWS_LINE = "(The agent had nothing to say about what a background process to
 _LAPSED = {
     Lapse.TIMED_OUT: "[the question timed out: nobody answered it in time]",
     Lapse.UNDELIVERED: "[the question could not be delivered: nobody was asked]",
+    Lapse.ENDED: "[the question is over: the work in which it was asked has ended]",
 }
 
 COMMAND_MAX = 200

@@ -335,6 +335,7 @@ class Lapse(StrEnum):
 
     TIMED_OUT = "timed_out"
     UNDELIVERED = "undelivered"  # its delivery is a dead letter: nobody was asked
+    ENDED = "ended"  # the work in which it was asked was concluded: by its user, or by its agent
 
 
 class Question(Struct, frozen=True):

@@ -53,6 +53,8 @@ def lapsed_note(prompt: str, lapse: Lapse) -> str:
             what = f"Your question {asked} timed out: nobody answered it in time. What the user says now came later"
         case Lapse.UNDELIVERED:
             what = f"Your question {asked} could not be delivered: the user never saw it. What the user says now came"
+        case Lapse.ENDED:
+            what = f"Your question {asked} ended with the work in which it was asked. What the user says now came later"
         case _:
             assert_never(lapse)
     return (

@@ -164,7 +164,7 @@ CREATE TABLE questions (
     delivery    TEXT NOT NULL,
     answer      TEXT,
     answered_at REAL,
-    lapsed      TEXT CHECK (lapsed IN ('timed_out', 'undelivered')),
+    lapsed      TEXT CHECK (lapsed IN ('timed_out', 'undelivered', 'ended')),
     lapsed_at   REAL,
     UNIQUE (session_id, key)
 ) STRICT;

@@ -36,6 +36,16 @@ def a_question_has_one_end(db: apsw.Connection, _: World) -> Iterator[str]:
         yield f"session {session}: {prompt!r} is over without an answer, and has {answer!r}"
 
 
+def a_question_ends_with_its_work(db: apsw.Connection, _: World) -> Iterator[str]:
+    """When the work is concluded in which it was asked, however, a question is answered or over."""
+    for session, prompt in rows(
+        db,
+        "SELECT session_id, prompt FROM questions AS asked WHERE answer IS NULL AND lapsed IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM runs WHERE runs.session_id = asked.session_id AND runs.work = asked.work AND open = 1)",
+    ):
+        yield f"session {session}: {prompt!r} is still open, and nothing waits for its answer"
+
+
 def a_question_waits_as_long_as_it_says(db: apsw.Connection, world: World) -> Iterator[str]:
     """A question times out at its time: not without one, not before, and nothing said after it is its answer."""
     if any(kind.startswith(("disk", "clock", "host", "actor", "end")) for kind in world.faults):
@@ -77,6 +87,7 @@ def who_cannot_be_asked_is_not_waited_for(db: apsw.Connection, _: World) -> Iter
 ASKING_AFTER_BOOT: tuple[Check, ...] = (
     an_answer_is_of_its_own_question,
     a_question_has_one_end,
+    a_question_ends_with_its_work,
     a_question_waits_as_long_as_it_says,
     a_question_is_no_reason_to_resume,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from greenroom.actors import asking, opening, session, tail
+from greenroom.actors import asking, concluding, opening, session, tail
 from greenroom.actors.model import DeliveryClass, MessageKind, TailKind
 from greenroom.platforms.fakes.platform import Fault
 from greenroom.supervisor.policy import Policy
@@ -90,6 +90,15 @@ def _answers_one_and_thinks_about_the_next(told: Scenario, _: int) -> None:
     told.says("r3")
 
 
+def _is_stopped_while_it_asks(told: Scenario, seed: int) -> None:
+    told.says("m1 question answer")
+    told.advance(10)
+    if seed % 2:
+        told.restart()
+    told.says("/new" if seed % 3 else "/stop")
+    told.advance(5)
+
+
 def _cannot_be_asked(told: Scenario, _: int) -> None:
     told.platform_fails(Fault.REFUSED)
     told.says("m1 question answer")
@@ -131,6 +140,13 @@ MUTANTS = (
         ),
         frozenset({"a_question_waits_as_long_as_it_says"}),
         story(_answers_one_and_thinks_about_the_next),
+    ),
+    Mutant(
+        "a stopped question stays open",
+        "a user's stop ends the run, and leaves the row of what it asked as it was",
+        (Swap(concluding, "end_question", _does_nothing),),
+        frozenset({"a_question_ends_with_its_work"}),
+        story(_is_stopped_while_it_asks),
     ),
     Mutant(
         "an undelivered question is waited for",

@@ -1,9 +1,11 @@
 """Orders, told in every phase: what becomes true, what is replied, and that it is so after a crash as well."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
+from greenroom.actors.lines import OVER_LINE
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
@@ -63,19 +65,42 @@ def test_stop_ends_the_run_for_good_and_what_waits_comes_next() -> None:
         assert room.broken() == []
 
 
-@pytest.mark.parametrize("answer_first", [False, True])
-def test_stop_closes_a_question_also_after_a_restart(answer_first: bool) -> None:
-    room, agent = story()
-    with room:
-        told(room, "ask")
-        if answer_first:
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("order", ["/stop", "/new"])
+def test_who_ends_the_work_ends_its_question_also_after_a_restart(order: str, restarted: bool) -> None:
+    agent = Agent()
+    with Scenario(agent, policy=PATIENT, buttons=True) as room:
+        told(room, "approve")
+        (asked,) = room.messages()
+        if restarted:
             room.restart()
-        told(room, "/stop")
+        told(room, order)
+        assert [(row.answer, row.lapsed) for row in room.of_session("questions")] == [(None, "ended")]
+        assert [row.kind for row in room.transcript()] == ["text", "question", "lapsed", "stopped"]
+        room.presses(asked.id, "yes")
+        room.advance(1)
+        assert room.visible()[-1] == OVER_LINE
+        assert [row.ending for row in room.runs()] == ["stopped"]
         told(room, "hello")
         room.rest()
-        assert [row.ending for row in room.runs()] == ["stopped", "answered"]
-        assert agent.heard == ["ask", "hello"]
+        assert agent.heard == ["approve", "hello"]
         assert room.visible()[-1] == "re hello"
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("ends", ["answers", "fails"])
+def test_an_agent_that_ends_before_its_question_is_answered_leaves_none_open(ends: str) -> None:
+    async def agent(turn: Turn) -> str:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(turn.ask_user("Which?"), 5)
+        if ends == "fails":
+            raise RuntimeError(ends)
+        return "without you, then"
+
+    with Scenario(agent) as room:
+        room.says("paint")
+        room.rest()
+        assert [row.lapsed for row in room.of_session("questions")] == ["ended"]
         assert room.broken() == []
 
 
