@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from greenroom.actors.acts import ReportConcluded
 from greenroom.actors.draft import Draft
 from greenroom.actors.facts import InboundSettled, RunProgressed
 from greenroom.actors.keys import changed_key
@@ -42,6 +43,7 @@ def _withdraw(draft: Draft, inbound: StoredInbound, change: StoredInbound) -> No
     draft.waiting = tuple(each for each in draft.waiting if each is not inbound)
     for inbox_id in (inbound.id, *inbound.edits, change.id):
         draft.write(InboundSettled(draft.id, inbox_id, draft.generation))
+    draft.do(ReportConcluded())
 
 
 def _tell_late(draft: Draft, change: StoredInbound, rules: Rules) -> None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from greenroom.actors.acts import ArmAlarm, CancelAlarms, Confirm, ReportRun
+from greenroom.actors.acts import ArmAlarm, CancelAlarms, Confirm, ReportConcluded, ReportRun
 from greenroom.actors.events import Alarm, Asked
 from greenroom.actors.facts import InboundSettled, QuestionAnswered, QuestionAsked, QuestionLapsed, RunProgressed
-from greenroom.actors.keys import lapsed_row_key, question_row_key
+from greenroom.actors.keys import lapsed_row_key, over_what, question_row_key
 from greenroom.actors.lines import OVER_LINE, lapsed_text, with_choices
 from greenroom.actors.model import DeliveryKind, Lapse, MessageKind, Question, Role, StoredInbound
 from greenroom.actors.state import Asking, Interrupted, Running
@@ -53,8 +53,9 @@ def turn_presses_away(draft: Draft) -> None:
     late = [inbound for inbound in draft.waiting if inbound.answers not in own]
     for inbound in late:
         draft.write(InboundSettled(draft.id, inbound.id, draft.generation))
-        draft.say_line(f"over.{inbound.id}", OVER_LINE, reply_to=inbound.reply_to)
+        draft.say_line(over_what(inbound.id), OVER_LINE, reply_to=inbound.reply_to)
     if late:
+        draft.do(ReportConcluded())
         draft.waiting = tuple(inbound for inbound in draft.waiting if inbound.answers in own)
 
 

@@ -49,6 +49,11 @@ def reply_key(inbox_id: InboxId) -> str:
     return f"command.{inbox_id}"
 
 
+def over_what(inbox_id: InboxId) -> str:
+    """Name the line by which a press is turned away, for `line_key`."""
+    return f"over.{inbox_id}"
+
+
 def stopped_key(inbox_id: InboxId) -> str:
     """Name the row by which an order concludes messages that no run had."""
     return f"stopped.{inbox_id}"

@@ -122,10 +122,18 @@ class Ledger(Struct, frozen=True):
     doubts: tuple[ToolRecord, ...] = ()
 
 
-class AnswerTo(Struct, frozen=True):
-    """Ask for the row that concluded the work in which an inbound was answered, or for the reply to an order.
+class NeverAnswered(StrEnum):
+    """Why no row will ever answer an inbound."""
 
-    Answer: Message or None.
+    WITHDRAWN = "its user deleted it before anybody worked on it"
+    CHANGE = "an edit or a deletion has no answer of its own; wait for the answer to its message"
+    FORGOTTEN = "it is too old: which answer was its own is not known any more"
+
+
+class AnswerTo(Struct, frozen=True):
+    """Ask for the row that concluded the work in which an inbound was answered, or for the line that it was told.
+
+    Answer: Message, or NeverAnswered, or None: it is not answered yet.
     """
 
     receipt: Receipt
@@ -246,6 +254,7 @@ ReadAnswer = (
     | tuple[Message, ...]
     | Ledger
     | Message
+    | NeverAnswered
     | tuple[Unfinished, ...]
     | tuple[Delivery, ...]
     | tuple[Shown, ...]

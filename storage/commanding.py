@@ -3,9 +3,9 @@
 import apsw
 
 from greenroom.actors.facts import DecisionStored
-from greenroom.actors.keys import reply_key
+from greenroom.actors.keys import line_key, over_what, reply_key
 from greenroom.actors.model import Generation, Message, MessageKind, Receipt, Role, Seq, SessionId
-from greenroom.actors.store import Past
+from greenroom.actors.store import NeverAnswered, Past
 from greenroom.storage.rows import MESSAGE_COLUMNS, one_row, read_message
 
 
@@ -14,18 +14,23 @@ def read_past(db: apsw.Connection, session_id: SessionId) -> Past:
     return Past(_last_decision(db, session_id), _last_request(db, session_id))
 
 
-def read_reply(db: apsw.Connection, receipt: Receipt) -> Message | None:
-    """What an order was told, as a message that is in no transcript; None if it is none, or is not carried out."""
-    row = one_row(
-        db,
-        "SELECT generation, text, created_at FROM deliveries WHERE key = ?",
-        (reply_key(receipt.inbox_id),),
-    )
-    if row is None:
+def read_reply(db: apsw.Connection, receipt: Receipt) -> Message | NeverAnswered | None:
+    """What an order or a late press was told, as a message that is in no transcript; None: nothing yet."""
+    sql = "SELECT session_id, generation, seq, change, coalesce(command, answers) FROM inbox WHERE id = ?"
+    inbound = one_row(db, sql, (receipt.inbox_id,))
+    if inbound is None:
+        return NeverAnswered.FORGOTTEN
+    session_id, generation, seq, change, told_by_us = inbound
+    if change is not None:
+        return NeverAnswered.CHANGE
+    if generation is None or seq is not None:
         return None
-    generation, text, at = row
-    key = reply_key(receipt.inbox_id)
-    return Message(Seq(0), Generation(generation), key, Role.SYSTEM, text, at, MessageKind.TEXT)
+    keys = (reply_key(receipt.inbox_id), line_key(session_id, generation, over_what(receipt.inbox_id)))
+    row = one_row(db, "SELECT generation, key, text, created_at FROM deliveries WHERE key IN (?, ?)", keys)
+    if row is None:
+        return NeverAnswered.WITHDRAWN if told_by_us is None else NeverAnswered.FORGOTTEN
+    told_in, key, text, at = row
+    return Message(Seq(0), Generation(told_in), key, Role.SYSTEM, text, at, MessageKind.TEXT)
 
 
 def _last_decision(db: apsw.Connection, session_id: SessionId) -> DecisionStored | None:

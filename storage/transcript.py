@@ -6,6 +6,7 @@ import apsw
 from msgspec.structs import replace
 
 from greenroom.actors.model import Message, MessageKind, Receipt, Role, Seq, SessionId, Tail
+from greenroom.actors.store import NeverAnswered
 from greenroom.actors.tail import classify_tail
 from greenroom.storage.commanding import read_reply
 from greenroom.storage.rows import MESSAGE_COLUMNS, TAIL_COLUMNS, knows_tail, one_row, read_message, read_tail
@@ -88,8 +89,8 @@ def read_unanswered(db: apsw.Connection, session_id: SessionId) -> tuple[Message
     return tuple(map(read_message, rows))
 
 
-def read_answering_row(db: apsw.Connection, receipt: Receipt) -> Message | None:
-    """The row that concluded the work for which an inbound was taken, or an order's reply; None while there is none.
+def read_answering_row(db: apsw.Connection, receipt: Receipt) -> Message | NeverAnswered | None:
+    """The row that concluded the work for which an inbound was taken, or a line of ours; None while there is none.
 
     It may have gone to another session of its chat since the receipt was given.
     """

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from greenroom.actors.model import Message, Receipt, SessionId, SessionKey
-from greenroom.actors.store import AnswerTo, ReadAnswer, ReadFailed, Store
+from greenroom.actors.store import AnswerTo, NeverAnswered, ReadAnswer, ReadFailed, Store
 
 if TYPE_CHECKING:
     from greenroom.actors.runtime import Timers
@@ -25,11 +25,27 @@ ASIDE = (
 """Told to those who wait for an answer that nobody works on any more."""
 
 
+class SupervisorFailedError(RuntimeError):
+    """The supervisor cannot go on; the message says why. Everything acknowledged is on disk."""
+
+
+class NeverAnsweredError(LookupError):
+    """There is nothing to wait for: the message was withdrawn, or is no message. Says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """There will be none from this process; it may be there when greenroom runs again."""
+    """There will be none from this process; unless it is `final`, it may be there when greenroom runs again."""
 
     why: str
+    final: bool = False
+
+
+def text_of(answer: Message | NoAnswer) -> str:
+    """Give the words of an answer. Raises NeverAnsweredError, and SupervisorFailedError where it may come later."""
+    if isinstance(answer, NoAnswer):
+        raise (NeverAnsweredError if answer.final else SupervisorFailedError)(answer.why)
+    return answer.text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +129,8 @@ class Answers:
     def _found(self, waiter: Waiter, store: Store, answer: ReadAnswer) -> None:
         if isinstance(answer, Message):
             self._tell(waiter, answer)
+        elif isinstance(answer, NeverAnswered):
+            self._tell(waiter, NoAnswer(f"there will be no answer: {answer}", final=True))
         elif answer is None and waiter.receipt.session_id in self._aside:
             self._tell(waiter, NoAnswer(ASIDE.format(key=waiter.receipt.key)))
         elif isinstance(answer, ReadFailed) and self._waits(waiter):

@@ -21,7 +21,7 @@ from greenroom.platforms.agents.function import as_agent
 from greenroom.platforms.processes.local import LocalSpawner
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
-from greenroom.supervisor.answers import NoAnswer, Waiter
+from greenroom.supervisor.answers import NoAnswer, SupervisorFailedError, Waiter, text_of
 from greenroom.supervisor.aside import aside
 from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.drain import Intent
@@ -52,10 +52,6 @@ PULSE = SessionKey("greenroom", "pulse", "pulse")
 
 DRAIN_MARGIN_S = 30.0
 """How much longer than the policy's `drain_s` an orderly end may take before it is given up."""
-
-
-class SupervisorFailedError(RuntimeError):
-    """The supervisor cannot go on; the message says why. Everything acknowledged is on disk."""
 
 
 class Room:
@@ -123,7 +119,8 @@ class AsyncRoom(Room):
     async def answer(self, receipt: Receipt) -> str:
         """Wait for the final text that answers this message: an answer, or the honest line of a failure.
 
-        Raises SupervisorFailedError when this process will not give one; the next may.
+        Raises SupervisorFailedError when this process will not give one (the next may), and NeverAnsweredError when
+        none will: the message was withdrawn, or the receipt is an edit's.
         """
         waiters: list[Waiter] = []
 
@@ -132,7 +129,7 @@ class AsyncRoom(Room):
             self._core.await_answer(waiters[0])
 
         try:
-            return _text_of(await called_back(call))
+            return text_of(await called_back(call))
         finally:
             self._core.forget_waiter(waiters[0])
 
@@ -195,7 +192,7 @@ class BlockingRoom(Room):
         waiter = Waiter(receipt, future.set_result)
         self._core.await_answer(waiter)
         try:
-            return _text_of(future.result(timeout_s))
+            return text_of(future.result(timeout_s))
         finally:
             self._core.forget_waiter(waiter)
 
@@ -387,12 +384,6 @@ def _change(
     key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
     change = Change.DELETE if text is None else Change.EDIT
     return Inbound(key, update_id, text or "", reply_to=of, attachments=tuple(attachments), change=change)
-
-
-def _text_of(answer: Message | NoAnswer) -> str:
-    if isinstance(answer, NoAnswer):
-        raise SupervisorFailedError(answer.why)
-    return answer.text
 
 
 def _settle(future: Future[Any], result: object) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Turn,
     )
     from greenroom.platforms.chats.hosted import HostedChat
+    from greenroom.supervisor.answers import NeverAnsweredError, SupervisorFailedError
     from greenroom.supervisor.drain import Intent
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.supervisor import AsyncRoom, BlockingRoom, Supervisor
@@ -44,6 +45,8 @@ _HOMES = {
     "BlockingRoom": "greenroom.supervisor.supervisor",
     "HostedChat": "greenroom.platforms.chats.hosted",
     "Intent": "greenroom.supervisor.drain",
+    "NeverAnsweredError": "greenroom.supervisor.answers",
+    "SupervisorFailedError": "greenroom.supervisor.answers",
     "Policy": "greenroom.supervisor.policy",
     "Attachment": "greenroom.actors.model",
     "Change": "greenroom.actors.model",
@@ -89,6 +92,7 @@ __all__ = [
     "Inbound",
     "Intent",
     "Message",
+    "NeverAnsweredError",
     "NotSentError",
     "Outgoing",
     "Platform",
@@ -103,6 +107,7 @@ __all__ = [
     "SendRefusedError",
     "SessionKey",
     "Supervisor",
+    "SupervisorFailedError",
     "TargetGoneError",
     "ToolFailedError",
     "ToolInDoubtError",

@@ -12,7 +12,7 @@ import pytest
 
 from greenroom import BusyError, Message, Policy, RefusedError, Supervisor, Turn
 from greenroom.storage.lock import Held
-from greenroom.supervisor.supervisor import SupervisorFailedError
+from greenroom.supervisor.answers import SupervisorFailedError
 
 CHAT = "web:me:1"
 WAIT_S = 20
