@@ -1,0 +1,103 @@
+"""From what Slack tells to what is on disk: the same for socket mode and for the Events API.
+
+Whoever brings a payload acknowledges it to Slack when `take` or `insist` has returned, and not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from greenroom.actors.model import Attachment
+from greenroom.actors.ports import BusyError, Door, RefusedError
+from greenroom.platforms.chats.slack.codec import (
+    File,
+    Me,
+    Rules,
+    Told,
+    UnreadableError,
+    for_us,
+    hangs_on_thread,
+    read_event,
+    read_press,
+    to_inbound,
+)
+from greenroom.platforms.chats.slack.lookups import Lookups
+from greenroom.platforms.chats.slack.markup import users_in
+
+AGAIN_FIRST_S = 0.5
+AGAIN_MAX_S = 15.0
+"""How long to wait before what could not be stored is offered again: doubling, between these."""
+
+Fetch = Callable[[Sequence[File]], Awaitable[tuple[Sequence[Attachment], Sequence[str]]]]
+"""Brings files to where the agent can read them, and says which it could not bring. Raises BusyError."""
+
+logger = logging.getLogger("greenroom.platform.slack")
+
+
+class Intake:
+    """Takes one chat's messages in their order: while one cannot be stored, those after it wait behind it."""
+
+    def __init__(self, door: Door, rules: Rules, me: Me, lookups: Lookups, fetch: Fetch) -> None:
+        """Lead to `door`."""
+        self._door, self._rules, self._me = door, rules, me
+        self._lookups, self._fetch = lookups, fetch
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def take(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """Return when it needs not come again: it is on disk, refused, or not for us. Raises BusyError."""
+        told = self._read(kind, payload)
+        if told is not None:
+            async with self._turn(told.channel):
+                await self._hand_over(told)
+
+    async def insist(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """Do the same, as often as it needs: Slack itself asks only three times more."""
+        told = self._read(kind, payload)
+        if told is None:
+            return
+        wait_s = AGAIN_FIRST_S
+        async with self._turn(told.channel):
+            while True:
+                try:
+                    await self._hand_over(told)
+                except BusyError as busy:
+                    logger.info("a message of %s waits: %s", told.channel, busy)
+                else:
+                    return
+                await asyncio.sleep(wait_s)
+                wait_s = min(AGAIN_MAX_S, 2 * wait_s)
+
+    def _read(self, kind: str, payload: Mapping[str, Any]) -> Told | None:
+        try:
+            if kind == "events_api":
+                return read_event(payload.get("event") or {}, self._me, bots=self._rules.bots)
+            return read_press(payload) if kind == "interactive" else None
+        except UnreadableError as wrong:
+            logger.warning("left out what Slack told, it cannot be read: %s", wrong)
+            return None
+
+    def _turn(self, channel: str) -> asyncio.Lock:
+        """The lock of a chat; locks serve who waits in the order of asking."""
+        lock = self._turns.get(channel)
+        if lock is None:
+            lock = self._turns[channel] = asyncio.Lock()
+        return lock
+
+    async def _hand_over(self, told: Told) -> None:
+        follows = False
+        if told.thread is not None and hangs_on_thread(told, self._rules, self._me):
+            follows = await self._lookups.follows(told.channel, told.thread)
+        meant = for_us(told, self._rules, self._me, follows=follows)
+        if meant is None:
+            return
+        names = await self._lookups.names({meant.user, *users_in(meant.text)})
+        attachments, remarks = await self._fetch(meant.files)
+        inbound = to_inbound(meant, self._rules, self._me, names=names, attachments=attachments, remarks=remarks)
+        try:
+            await self._door.accept(inbound)
+        except RefusedError as refused:
+            logger.info("a message of %s was refused: %s", told.channel, refused)
