@@ -20,6 +20,7 @@ class Stage:
         self.accepted: list[Inbound] = []
         self.receipts: dict[str, Receipt] = {}
         self.open_for_business: Exception | None = None
+        self.refused = 0
         self.unreadable: Exception | None = None
         self.connections: asyncio.Queue[str] = asyncio.Queue()
         self.arrived = asyncio.Condition()
@@ -28,6 +29,7 @@ class Stage:
 
     async def accept(self, inbound: Inbound) -> Receipt:
         if self.open_for_business is not None:
+            self.refused += 1
             raise self.open_for_business
         if inbound.update_id in self.receipts:
             return replace(self.receipts[inbound.update_id], repeated=True)
