@@ -31,7 +31,7 @@ DRAIN_MAX = 1_024
 class BridgedJob(Generic[T]):
     """A coroutine on its way to the loop, on it, or ended."""
 
-    __slots__ = ("_begun", "_bridge", "_cancelled", "_coroutine", "_done", "_name", "task")
+    __slots__ = ("_begun", "_bridge", "_coroutine", "_done", "_name", "cancelled", "task")
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class BridgedJob(Generic[T]):
         self._coroutine = coroutine
         self._name = name
         self._done = done
-        self._cancelled = False
+        self.cancelled = False
         self._begun = False
         self.task: asyncio.Task[None] | None = None
 
@@ -58,7 +58,7 @@ class BridgedJob(Generic[T]):
 
     def cancel_here(self) -> None:
         """Cancel; runs on the loop. A task cancelled before its first step would never tell how it ended."""
-        self._cancelled = True
+        self.cancelled = True
         if self._begun and self.task is not None:
             self.task.cancel()
 
@@ -76,7 +76,7 @@ class BridgedJob(Generic[T]):
         result: T | None = None
         self._begun = True
         try:
-            if self._cancelled:
+            if self.cancelled:
                 self._coroutine.close()
                 error = asyncio.CancelledError()
             else:
@@ -170,19 +170,25 @@ class Bridge:
             job.discard()
 
     async def end_all(self, timeout_s: float) -> None:
-        """Cancel every job and task on the loop, and wait for them; reports what goes on regardless."""
+        """Cancel every job and task on the loop, and wait for them; reports what goes on regardless.
+
+        A job that is ending already is left to it for half of the time, and so are the tasks that jobs made, which are
+        theirs to end: connections are closed by what a second cancellation would cut short.
+        """
         self.closing = True
         while self._posted:
             self._drain()
         for job in tuple(self.jobs):
-            job.cancel_here()
-        jobs = {job.task for job in tuple(self.jobs)}
+            if not job.cancelled:
+                job.cancel_here()
+        if jobs := {job.task for job in tuple(self.jobs) if job.task is not None}:
+            await asyncio.wait(jobs, timeout=timeout_s / 2)
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        for stray in others - jobs:
+        for stray in others:
             stray.cancel()
         if not others:
             return
-        _, still = await asyncio.wait(others, timeout=timeout_s)
+        _, still = await asyncio.wait(others, timeout=timeout_s / 2)
         for task in still:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - it is reported here
             self.report(TimeoutError(f"task {task.get_name()!r} went on {timeout_s} s after it was cancelled"))

@@ -99,5 +99,7 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[async
     finally:
         ready.cancel()
         server.should_exit = True
-        await asyncio.wait({task})
-        listening.close()
+        try:
+            await asyncio.wait({task})
+        finally:  # Also when its loop ends meanwhile and cancels a second time: else nobody could listen here again.
+            listening.close()

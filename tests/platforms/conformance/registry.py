@@ -1,0 +1,34 @@
+"""Which platforms the suite runs against. To join: write a counterpart, and add a line to `ENTRIES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.platforms.conformance.counterpart import Ability, Counterpart, Lacks
+from tests.platforms.conformance.fake import FAKE_LACKS, fake
+from tests.platforms.conformance.web import WEB_LACKS, web
+
+from greenroom.actors.model import DeliveryClass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A counterpart. `opens` is given a folder of its own; what it yields has its server running."""
+
+    opens: Callable[[Path], AbstractAsyncContextManager[Counterpart]]
+    delivery: DeliveryClass
+    lacks: Lacks = field(default_factory=dict)
+
+    def has(self, ability: Ability) -> bool:
+        """Whether the suite proves it."""
+        return ability not in self.lacks
+
+
+ENTRIES: Mapping[str, Entry] = {
+    **{f"fake, {each.name.lower()}": Entry(fake(each), each, FAKE_LACKS[each]) for each in DeliveryClass},
+    "web": Entry(web, DeliveryClass.EDIT_ANCHOR, WEB_LACKS),
+}
+"""By the name that the table shows."""
