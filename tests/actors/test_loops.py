@@ -359,3 +359,30 @@ def test_a_loop_names_the_job_that_holds_it_up(pool: PoolRuntime) -> None:
     assert loop.busy_with() == "run 7.1"
     free.set()
     done.result(10)
+
+
+@pytest.mark.parametrize("kind", ["pool", "simulation"])
+def test_a_job_that_is_ending_already_closes_what_it_holds_with_the_help_of_its_tasks(kind: str) -> None:
+    runtime: Runtimes = PoolRuntime() if kind == "pool" else SimRuntime(seed=1)
+    told: list[str] = []
+
+    async def hang_up() -> None:
+        await asyncio.sleep(0.01)
+        told.append("hung up")
+
+    async def serve() -> None:
+        helper = None
+        try:
+            await asyncio.Event().wait()
+        finally:
+            helper = asyncio.create_task(hang_up())
+            await helper
+            told.append("closed")
+
+    job = runtime.loop("test").spawn(serve(), name="server", done=lambda *_: None)
+    begun = Outcome(runtime)
+    runtime.loop("test").spawn(asyncio.sleep(0), name="later", done=begun)
+    begun.wait()
+    job.cancel()
+    runtime.close(10)
+    assert told == ["hung up", "closed"]
