@@ -12,11 +12,10 @@ from msgspec.structs import replace
 
 from greenroom.actors.acts import ReportConcluded
 from greenroom.actors.draft import Draft
-from greenroom.actors.facts import InboundSettled, RunProgressed
+from greenroom.actors.facts import InboundSettled
 from greenroom.actors.keys import changed_key
-from greenroom.actors.model import Change, MessageKind, Role, StoredInbound
+from greenroom.actors.model import Change, MessageKind, StoredInbound
 from greenroom.actors.rules import LateChange, Rules
-from greenroom.actors.state import Idle
 from greenroom.actors.wording import change_note
 
 
@@ -47,14 +46,9 @@ def _withdraw(draft: Draft, inbound: StoredInbound, change: StoredInbound) -> No
 
 
 def _tell_late(draft: Draft, change: StoredInbound, rules: Rules) -> None:
-    """A run has it, or had it. The row is our own: it makes nothing look fresh, and no run begins for it."""
+    """A run has it, or had it: no run begins for the change."""
     draft.write(InboundSettled(draft.id, change.id, draft.generation))
     if rules.late_change == LateChange.IGNORE:
         return
     text = change_note(change.change, change.reply_to, change.text)
-    draft.append(changed_key(change.id), Role.SYSTEM, text, kind=MessageKind.CHANGED)
-    if not isinstance(
-        draft.phase, Idle
-    ):  # The end kept with the open run is the transcript's; that the run progressed is not said.
-        run = draft.phase.run
-        draft.write(RunProgressed(draft.id, run.generation, run.last_progress_at, draft.tail, run.attempt))
+    draft.note(changed_key(change.id), text, MessageKind.CHANGED)

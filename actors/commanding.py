@@ -1,4 +1,7 @@
-"""How orders are carried out: each at once, with its one reply, in the transaction that marks it as done. Pure."""
+"""How orders are carried out: each at once, with its one reply, in the transaction that marks it as done. Pure.
+
+Of an order of whoever runs the service the chat is told what came of it, and not why nothing did.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,24 @@ from greenroom.actors.facts import (
     SessionSuspended,
     SuspensionLifted,
 )
-from greenroom.actors.keys import reply_key
-from greenroom.actors.lines import ASIDE_LINE, STOPPED_LINE
-from greenroom.actors.model import FreshCause, InterruptReason, OpenRun, Question, RunCause, StoredInbound
+from greenroom.actors.keys import operator_key, reply_key
+from greenroom.actors.lines import STOPPED_LINE
+from greenroom.actors.model import (
+    FreshCause,
+    InterruptReason,
+    MessageKind,
+    OpenRun,
+    Question,
+    RunCause,
+    StoredInbound,
+)
 from greenroom.actors.opening import Again, open_run
 from greenroom.actors.processes import dismiss_processes
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import Asking, Idle, Interrupted, Running
 from greenroom.actors.store import Past
 from greenroom.actors.succeeding import succeed
+from greenroom.actors.wording import operator_note
 
 
 def carry_out(draft: Draft, rules: Rules) -> None:
@@ -66,7 +78,9 @@ def _carry_out(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
         case Command.DENY:
             _decide(draft, inbound, "no")
         case Command.QUEUE | Command.STEER as command:
-            _reply(draft, inbound, replies.TEXT_WANTED.format(command=command))
+            _refuse(draft, inbound, replies.TEXT_WANTED.format(command=command))
+        case Command.SEND:
+            _send(draft, inbound)
         case None:
             draft.waiting = (*draft.waiting, inbound)
         case _:
@@ -78,6 +92,21 @@ def _reply(draft: Draft, inbound: StoredInbound, text: str) -> None:
     draft.write(InboundSettled(draft.id, inbound.id, draft.generation))
     draft.say(reply_key(inbound.id), text, reply_to=inbound.reply_to)
     draft.do(ReportConcluded())
+
+
+def _refuse(draft: Draft, inbound: StoredInbound, why: str) -> None:
+    """Mark an order as done with though nothing came of it, and say why to who gave it."""
+    if inbound.by_operator:
+        draft.write(InboundSettled(draft.id, inbound.id, draft.generation, why))
+        draft.do(ReportConcluded())
+    else:
+        _reply(draft, inbound, why)
+
+
+def _send(draft: Draft, inbound: StoredInbound) -> None:
+    """Say what whoever runs the service wants said, once. Its agent reads of it, and it is nobody's answer."""
+    draft.note(operator_key(inbound.id), operator_note(inbound.text), MessageKind.OPERATOR)
+    _reply(draft, inbound, inbound.text)
 
 
 def _stop(draft: Draft, inbound: StoredInbound) -> None:
@@ -95,7 +124,7 @@ def _stop(draft: Draft, inbound: StoredInbound) -> None:
         waiting = len(draft.waiting)
         _reply(draft, inbound, replies.stopped(STOPPED_LINE, before=before, ended=ended, waiting=waiting))
     else:
-        _reply(draft, inbound, replies.NOTHING_RUNS)
+        _refuse(draft, inbound, replies.NOTHING_RUNS)
 
 
 def _begin_anew(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
@@ -117,7 +146,7 @@ def _begin_anew(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
 
 def _suspend(draft: Draft, inbound: StoredInbound) -> None:
     if draft.suspended:
-        _reply(draft, inbound, replies.ALREADY_SUSPENDED)
+        _refuse(draft, inbound, replies.ALREADY_SUSPENDED)
         return
     draft.suspended = True
     draft.write(SessionSuspended(draft.id, draft.now))
@@ -139,22 +168,22 @@ def _resume(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
     if lifted:
         draft.write(SuspensionLifted(draft.id))
         draft.suspended = False
-    phase = draft.phase
+    phase, say = draft.phase, _reply if lifted else _refuse
     if draft.quarantined:
-        _reply(draft, inbound, ASIDE_LINE)
+        say(draft, inbound, replies.SET_ASIDE)
     elif draft.draining is not None:
-        _reply(draft, inbound, replies.RESTARTING)
+        say(draft, inbound, replies.RESTARTING)
     elif isinstance(phase, Running):
-        _reply(draft, inbound, replies.RUNS_ALREADY)
+        say(draft, inbound, replies.RUNS_ALREADY)
     elif isinstance(phase, Asking | Interrupted) and (question := _open_question(draft)) is not None:
-        _reply(draft, inbound, replies.waits_for_answer(question.prompt))
+        say(draft, inbound, replies.waits_for_answer(question.prompt))
     elif isinstance(phase, Interrupted):
         _reply(draft, inbound, replies.RESUMED)
         open_run(draft, RunCause.COMMAND, rules, resumed=Resumed(_reason(draft, phase.run)))
     elif draft.waiting:
         _reply(draft, inbound, replies.RESUMED)
     else:
-        _reply(draft, inbound, replies.LIFTED if lifted else replies.NOTHING_TO_RESUME)
+        say(draft, inbound, replies.LIFTED if lifted else replies.NOTHING_TO_RESUME)
 
 
 def _reason(draft: Draft, run: OpenRun) -> InterruptReason | str:
@@ -168,7 +197,7 @@ def _decide(draft: Draft, inbound: StoredInbound, word: str) -> None:
     question = _open_question(draft)
     choice = _choice(question, word) if question is not None else None
     if choice is None:
-        _reply(draft, inbound, replies.NOTHING_TO_APPROVE)
+        _refuse(draft, inbound, replies.NOTHING_TO_APPROVE)
     else:
         draft.waiting = (*draft.waiting, replace(inbound, text=choice, command=None))
 
@@ -192,18 +221,18 @@ def _reply_from_past(draft: Draft, inbound: StoredInbound, past: Past | None, ru
         case Command.RETRY if past is not None:
             _retry(draft, inbound, past, rules)
         case _:
-            _reply(draft, inbound, replies.UNREADABLE)
+            _refuse(draft, inbound, replies.UNREADABLE)
 
 
 def _retry(draft: Draft, inbound: StoredInbound, past: Past, rules: Rules) -> None:
     """Run the last request again, however it ended. Work that was interrupted goes on instead."""
     refusal = _why_not_retried(draft)
     if refusal is not None:
-        _reply(draft, inbound, refusal)
+        _refuse(draft, inbound, refusal)
     elif isinstance(draft.phase, Interrupted):
         _resume(draft, inbound, rules)
     elif not past.request:
-        _reply(draft, inbound, replies.NOTHING_TO_RETRY)
+        _refuse(draft, inbound, replies.NOTHING_TO_RETRY)
     else:
         _reply(draft, inbound, replies.RETRIED)
         open_run(draft, RunCause.COMMAND, rules, again=Again(inbound, past.request))
@@ -211,7 +240,7 @@ def _retry(draft: Draft, inbound: StoredInbound, past: Past, rules: Rules) -> No
 
 def _why_not_retried(draft: Draft) -> str | None:
     if draft.quarantined:
-        return ASIDE_LINE
+        return replies.SET_ASIDE
     if draft.suspended:
         return replies.RETRY_SUSPENDED
     if draft.draining is not None:

@@ -1,4 +1,4 @@
-"""What a person may order by a message: `/stop`, `/status`. Pure; read once, where an inbound becomes one of ours."""
+"""What a person may order by a message: `/stop`, `/status`; and whoever runs the service without one. Pure."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Command(StrEnum):
     APPROVE = "approve"
     DENY = "deny"
     EXPLAIN = "explain"
+    SEND = "send"  # a text into the chat: only for whoever runs the service, see `OPERATORS`
 
 
 USES: dict[Command, str] = {
@@ -41,7 +42,10 @@ USES: dict[Command, str] = {
     Command.DENY: "say no to it",
     Command.EXPLAIN: "why interrupted work was or was not resumed",
 }
-"""What each does, for the person; total, a test says so."""
+"""What each does, for the person; total but for `OPERATORS`, a test says so."""
+
+OPERATORS = frozenset({Command.SEND})
+"""What no message can order."""
 
 
 class Words(Struct, frozen=True):
@@ -52,7 +56,7 @@ class Words(Struct, frozen=True):
 
 
 _ORDER = re.compile(r"\s*/(?P<word>[a-z]+)(?:@\S+)?(?:\s+(?P<text>\S.*?))?\s*", re.IGNORECASE | re.DOTALL)
-_WORDS = {command.value: command for command in Command}
+_WORDS = {command.value: command for command in USES}
 _BUSY = {Command.QUEUE: Busy.QUEUE, Command.STEER: Busy.STEER}
 
 

@@ -33,7 +33,7 @@ from greenroom.actors.model import (
     ToolCall,
 )
 from greenroom.actors.rules import Rules
-from greenroom.actors.state import Asking, Interrupted, Phase, Running, Session
+from greenroom.actors.state import Asking, Idle, Interrupted, Phase, Running, Session
 from greenroom.actors.tail import extend_tail
 
 TYPING_FIRST_S = 0.5
@@ -175,6 +175,15 @@ class Draft:
             self.active_at = self.now
         self.tail = extend_tail(self.tail, message)
         return message
+
+    def note(self, key: str, text: str, kind: MessageKind) -> None:
+        """Add a row of our own for the agent, at any time: it makes nothing look fresh, and no run begins for it."""
+        self.append(key, Role.SYSTEM, text, kind=kind)
+        if not isinstance(
+            self.phase, Idle
+        ):  # The end kept with the open run is the transcript's; that the run progressed is not said.
+            run = self.phase.run
+            self.write(RunProgressed(self.id, run.generation, run.last_progress_at, self.tail, run.attempt))
 
     def append_user(self, inbound: StoredInbound) -> Message:
         """Make a stored inbound the user's message; it will not be handed to another run."""

@@ -56,11 +56,15 @@ class InboundTaken(Struct, frozen=True):
 
 
 class InboundSettled(Struct, frozen=True):
-    """A stored inbound is done with and became no row: withdrawn, a change of another one, a late press, an order."""
+    """A stored inbound is done with and became no row: withdrawn, a change of another one, a late press, an order.
+
+    `refusal` says why an order of whoever runs the service was not carried out: nobody else is told.
+    """
 
     session_id: SessionId
     inbox_id: InboxId
     generation: Generation
+    refusal: str | None = None
 
 
 class RunOpened(Struct, frozen=True):

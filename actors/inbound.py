@@ -14,7 +14,7 @@ def read_order(text: str, attachments: tuple[Attachment, ...], answers: str | No
     return Words(text) if attachments and isinstance(found, Command) else found
 
 
-def stored_inbound(
+def stored_inbound(  # noqa: PLR0913 - a row of the inbox has this many columns
     number: InboxId,
     text: str,
     author: str | None,
@@ -23,8 +23,12 @@ def stored_inbound(
     attachments: tuple[Attachment, ...],
     answers: str | None,
     change: Change | None,
+    *,
+    ordered: Command | None,
 ) -> StoredInbound:
     """Make it of the row's columns. What changes another message is no order, whatever it says."""
+    if ordered is not None:
+        return StoredInbound(number, text, author, at, command=ordered, by_operator=True)
     if change is not None:
         return StoredInbound(number, text, author, at, reply_to, attachments, answers, change)
     found = read_order(text, attachments, answers)

@@ -105,6 +105,11 @@ def changed_key(inbox_id: InboxId) -> str:
     return f"changed.{inbox_id}"
 
 
+def operator_key(inbox_id: InboxId) -> str:
+    """Name the row that tells the agent what whoever runs the service said in the chat."""
+    return f"operator.{inbox_id}"
+
+
 def inbox_id_of(user_message: str) -> InboxId:
     """Read `user_message_key` backwards; 0 for a row that no inbound became, such as an imported one."""
     digits = user_message.removeprefix("user.")

@@ -50,6 +50,7 @@ class MessageKind(StrEnum):
     STOPPED = "stopped"  # system: the user stopped the run
     FAILED = "failed"  # system: the run ended in a reported error
     PROCESS = "process"  # system: what a background process has to tell; never the user's words
+    OPERATOR = "operator"  # system: what whoever runs the service said in the chat; answers nothing
     SUMMARY = "summary"  # system: stands for the rows before it that a window leaves out; see its key
 
 
@@ -121,6 +122,7 @@ class Inbound(Struct, frozen=True):
     attachments: tuple[Attachment, ...] = ()  # with one, the text may be empty
     answers: str | None = None  # it is a press of a button: the `Choices.question` of what was pressed
     change: Change | None = None  # of the message whose id is `reply_to`; its text now is `text`
+    ordered: Command | None = None  # by whoever runs the service, and no platform received it; `text` is to be sent
 
 
 class StoredInbound(Struct, frozen=True):
@@ -136,6 +138,7 @@ class StoredInbound(Struct, frozen=True):
     change: Change | None = None  # then it is no message, and never handed to a run
     edits: tuple[InboxId, ...] = ()  # the changes that made this text of it; handed to the run with it
     command: Command | None = None
+    by_operator: bool = False  # the command is of whoever runs the service: its person is not told why it was refused
     busy: Busy | None = None  # what its person wants if it meets a running agent; None: nothing was said of it
 
 

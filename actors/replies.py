@@ -29,6 +29,7 @@ RESUMED = "Going on."
 RUNS_ALREADY = "It is running already; /status says more."
 RESTARTING = "The service is about to restart; what is open goes on afterwards."
 NOTHING_TO_RESUME = "There is nothing to resume; /retry runs your last request again."
+SET_ASIDE = "This conversation is set aside until whoever runs this service releases it."
 RETRIED = "Running your last request again."
 RETRY_BUSY = "Something is running; wait for it, or /stop it first."
 RETRY_SUSPENDED = "This conversation is suspended; /resume lifts that."
@@ -68,7 +69,7 @@ def status(draft: Draft, decision: DecisionStored | None) -> str:
         count = len(draft.waiting)
         lines.append(f"{_messages(count)} {_will(count, 'waits', 'wait')}.")
     if draft.quarantined:
-        lines.append("This conversation is set aside until whoever runs this service releases it.")
+        lines.append(SET_ASIDE)
     if draft.suspended:
         lines.append("Suspended; /resume lifts that.")
     if draft.draining is not None:

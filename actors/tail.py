@@ -83,7 +83,7 @@ def _after_system(tail: Tail, message: Message) -> Tail:
             return _concluded(tail, message, TailKind.FAILED)
         case MessageKind.PROCESS:
             return replace(tail, kind=TailKind.PROCESS, at=message.at, seq=message.seq)
-        case MessageKind.TEXT | MessageKind.QUESTION | MessageKind.CHANGED | MessageKind.SUMMARY:
+        case MessageKind.TEXT | MessageKind.QUESTION | MessageKind.CHANGED | MessageKind.OPERATOR | MessageKind.SUMMARY:
             return replace(tail, seq=message.seq)
         case _:
             assert_never(message.kind)

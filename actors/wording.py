@@ -97,6 +97,11 @@ def change_note(change: Change | None, message_id: str | None, text: str) -> str
     )
 
 
+def operator_note(text: str) -> str:
+    """Tell the agent what whoever runs the service said in the chat. It is no request, and answers none."""
+    return f"[automatic note, not from the user] Whoever runs this service told the user in this chat: {text}"
+
+
 def user_notice(reason: InterruptReason | str) -> str:
     """Tell the person in one short line that the work goes on by itself."""
     if reason == InterruptReason.PROVIDER_ERROR:
@@ -149,7 +154,7 @@ def cause_of(reason: InterruptReason | str) -> str:
         case InterruptReason.USER_WROTE:
             return "the user wrote again while you worked, and that comes with the request now"
         case InterruptReason.SUSPENDED:
-            return "the user suspended this conversation, and lets it go on now"
+            return "this conversation was suspended, and goes on now"
         case _:
             assert_never(known)
 

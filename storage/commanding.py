@@ -15,17 +15,23 @@ def read_past(db: apsw.Connection, session_id: SessionId) -> Past:
 
 
 def read_reply(db: apsw.Connection, receipt: Receipt) -> Message | NeverAnswered | None:
-    """What an order or a late press was told, as a message that is in no transcript; None: nothing yet."""
-    sql = "SELECT session_id, generation, seq, change, coalesce(command, answers) FROM inbox WHERE id = ?"
+    """What an order or a late press was told, as a message that is in no transcript; None: nothing yet.
+
+    Why an operator's order was refused is of the kind FAILED.
+    """
+    sql = "SELECT session_id, generation, seq, change, coalesce(command, answers), refusal, at FROM inbox WHERE id = ?"
     inbound = one_row(db, sql, (receipt.inbox_id,))
     if inbound is None:
         return NeverAnswered.FORGOTTEN
-    session_id, generation, seq, change, told_by_us = inbound
+    session_id, generation, seq, change, told_by_us, refusal, refused_at = inbound
     if change is not None:
         return NeverAnswered.CHANGE
     if generation is None or seq is not None:
         return None
-    keys = (reply_key(receipt.inbox_id), line_key(session_id, generation, over_what(receipt.inbox_id)))
+    number, reply = Generation(generation), reply_key(receipt.inbox_id)
+    if refusal is not None:
+        return Message(Seq(0), number, reply, Role.SYSTEM, refusal, refused_at, MessageKind.FAILED)
+    keys = (reply, line_key(session_id, number, over_what(receipt.inbox_id)))
     row = one_row(db, "SELECT generation, key, text, created_at FROM deliveries WHERE key IN (?, ?)", keys)
     if row is None:
         return NeverAnswered.WITHDRAWN if told_by_us is None else NeverAnswered.FORGOTTEN

@@ -5,7 +5,7 @@ import apsw
 from greenroom.actors.commands import Command
 from greenroom.actors.facts import InboundSettled, InboundStored
 from greenroom.actors.inbound import read_order
-from greenroom.actors.model import InboxId, Receipt, SessionId
+from greenroom.actors.model import Inbound, InboxId, Receipt, SessionId
 from greenroom.storage.rows import Contradiction, Crowded, one_row, read_key, write_attachments
 
 
@@ -15,13 +15,12 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
     Raises Crowded, Contradiction.
     """
     inbound, key = fact.inbound, str(fact.inbound.key)
-    session_id = _route(db, key) or _new_session(db, key, fact.at)
-    order = None if inbound.change else read_order(inbound.text, inbound.attachments, inbound.answers)
-    command = order if isinstance(order, Command) else None
+    session_id = _route(db, key) or _new_session(db, fact, key)
+    command = inbound.ordered or _read_command(inbound)
     row = db.execute(
         "INSERT INTO inbox (session_id, platform, account, update_id, text, author, reply_to, attachments, answers,"
-        " change, sent_at, at, command, epoch)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
+        " change, sent_at, at, command, operator, epoch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT epoch FROM ownership WHERE shard = 0)))"
         " ON CONFLICT (platform, account, update_id) DO NOTHING RETURNING id",
         (
             session_id,
@@ -37,6 +36,7 @@ def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
             inbound.sent_at,
             fact.at,
             command,
+            inbound.ordered is not None,
             fact.epoch,
         ),
     ).get
@@ -65,10 +65,17 @@ def _route(db: apsw.Connection, key: str) -> SessionId | None:
     return None if found is None else SessionId(found)
 
 
-def _new_session(db: apsw.Connection, key: str, at: float) -> SessionId:
+def _read_command(inbound: Inbound) -> Command | None:
+    order = None if inbound.change else read_order(inbound.text, inbound.attachments, inbound.answers)
+    return order if isinstance(order, Command) else None
+
+
+def _new_session(db: apsw.Connection, fact: InboundStored, key: str) -> SessionId:
+    if fact.inbound.ordered is not None:
+        raise Contradiction(f"nobody has written in {key} yet, so that there is no session to order anything")
     db.execute(
         "INSERT INTO sessions (key, created_at, epoch) VALUES (?, ?, (SELECT epoch FROM ownership WHERE shard = 0))",
-        (key, at),
+        (key, fact.at),
     )
     session_id = SessionId(db.last_insert_rowid())
     db.execute("INSERT INTO routes (key, session_id) VALUES (?, ?)", (key, session_id))
@@ -92,8 +99,8 @@ def _first_receipt(db: apsw.Connection, fact: InboundStored) -> Receipt:
 def inbound_settled(db: apsw.Connection, fact: InboundSettled) -> None:
     """Done with, without a row of its own. Raises Contradiction for one that was handed to a run."""
     db.execute(
-        "UPDATE inbox SET generation = ? WHERE id = ? AND session_id = ? AND generation IS NULL",
-        (fact.generation, fact.inbox_id, fact.session_id),
+        "UPDATE inbox SET generation = ?, refusal = ? WHERE id = ? AND session_id = ? AND generation IS NULL",
+        (fact.generation, fact.refusal, fact.inbox_id, fact.session_id),
     )
     if not db.changes():
         row = one_row(db, "SELECT session_id, generation, seq FROM inbox WHERE id = ?", (fact.inbox_id,))

@@ -17,10 +17,15 @@ def write_offline(path: Path, *facts: Fact) -> None:
     if not path.exists():
         raise CannotOpen(f"{path}: there is no database here; name the right file")
     with WriterLock(path):
-        db = open_writer(str(path), missing="refuse")
-        try:
-            with db:
-                for fact in facts:
-                    write_fact(db, fact)
-        finally:
-            let_go(db)
+        write_unserved(str(path), *facts)
+
+
+def write_unserved(path: str, *facts: Fact, vfs: str | None = None) -> None:
+    """Write facts where it is known that no process serves the database. Raises what `write_offline` raises."""
+    db = open_writer(path, vfs=vfs, missing="refuse")
+    try:
+        with db:
+            for fact in facts:
+                write_fact(db, fact)
+    finally:
+        let_go(db)

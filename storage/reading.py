@@ -4,6 +4,7 @@ from typing import assert_never
 
 import apsw
 
+from greenroom.actors.commands import Command
 from greenroom.actors.inbound import stored_inbound
 from greenroom.actors.keys import answer_key
 from greenroom.actors.model import (
@@ -193,7 +194,7 @@ def _open_run(db: apsw.Connection, session_id: SessionId) -> OpenRun | None:
 
 def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound, ...]:
     rows = db.execute(
-        "SELECT id, text, author, at, reply_to, attachments, answers, change FROM inbox"
+        "SELECT id, text, author, at, reply_to, attachments, answers, change, iif(operator, command, NULL) FROM inbox"
         " WHERE session_id = ? AND generation IS NULL ORDER BY id",
         (session_id,),
     )
@@ -207,8 +208,9 @@ def _waiting(db: apsw.Connection, session_id: SessionId) -> tuple[StoredInbound,
             read_attachments(attached),
             answers,
             Change(change) if change else None,
+            ordered=Command(ordered) if ordered else None,
         )
-        for inbox_id, text, author, at, reply_to, attached, answers, change in rows
+        for inbox_id, text, author, at, reply_to, attached, answers, change, ordered in rows
     )
 
 

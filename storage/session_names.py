@@ -71,3 +71,13 @@ def _read_similar(db: apsw.Connection, name: str) -> tuple[str, ...]:
         *(chats[c] for c in get_close_matches(name, chats)),
     ]
     return tuple(dict.fromkeys([*containing, *close]))[:SHOWN_MAX]
+
+
+def read_current(db: apsw.Connection, session_id: SessionId) -> SessionId | None:
+    """The session that has this one's chat now: itself, or one that took over; None: no chat leads there any more."""
+    row = one_row(
+        db,
+        "SELECT routes.session_id FROM sessions JOIN routes ON routes.key = sessions.key WHERE sessions.id = ?",
+        (session_id,),
+    )
+    return None if row is None else SessionId(row[0])

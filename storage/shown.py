@@ -16,7 +16,7 @@ SHOWN_MAX = 1_000
 
 _OWN = (
     "SELECT update_id, text, attachments, at, id, generation FROM inbox"
-    " WHERE session_id = ? AND change IS NULL ORDER BY id DESC LIMIT ?"
+    " WHERE session_id = ? AND change IS NULL AND operator = 0 ORDER BY id DESC LIMIT ?"
 )
 
 _THEIRS = """

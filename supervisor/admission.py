@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from greenroom.actors.commands import Command
 from greenroom.actors.model import Attachment, Change, Inbound
 from greenroom.supervisor.policy import Policy
 
@@ -29,6 +30,12 @@ class Admit(Struct, frozen=True):
 
     inbound: Inbound
     bucket: Bucket
+
+
+class Order(Struct, frozen=True):
+    """Let it in: whoever runs the service ordered it."""
+
+    inbound: Inbound
 
 
 class TurnAway(Struct, frozen=True):
@@ -76,6 +83,20 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
     if (text, author, reply_to, attached) != (inbound.text, inbound.author, inbound.reply_to, inbound.attachments):
         inbound = replace(inbound, text=text, author=author, reply_to=reply_to, attachments=attached)
     return Admit(inbound, Bucket(filled.tokens - 1.0, now))
+
+
+def admit_order(inbound: Inbound, policy: Policy) -> Order | TurnAway:
+    """Decide about an order of whoever runs the service: no flood is held against it."""
+    if not policy.allows(inbound.key):
+        return TurnAway("this chat is not allowed here; policy.allow names those that are")
+    if not 1 <= len(inbound.update_id) <= UPDATE_ID_MAX or not inbound.update_id.isprintable():
+        return TurnAway(f"the order's id must be printable, and no longer than {UPDATE_ID_MAX // 2} characters")
+    text = clean(inbound.text)
+    if inbound.ordered is Command.SEND and not text.strip():
+        return TurnAway("there is nothing to send; write some text")
+    if len(text) > policy.text_max:
+        return TurnAway(f"the text has {len(text):,} characters, the limit is {policy.text_max:,}; send less, or parts")
+    return Order(replace(inbound, text=text))
 
 
 def judge_attachments(attachments: tuple[Attachment, ...], policy: Policy) -> str | None:

@@ -50,10 +50,14 @@ def text_of(answer: Message | NoAnswer) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiter:
-    """One who waits for the row that concludes the work in which an inbound is answered. Told exactly once."""
+    """One who waits for the row that concludes the work in which an inbound is answered. Told exactly once.
+
+    An order is carried out also where its session is set aside.
+    """
 
     receipt: Receipt
     then: Callable[[Message | NoAnswer], None]
+    ordered: bool = False
 
 
 class Answers:
@@ -131,7 +135,7 @@ class Answers:
             self._tell(waiter, answer)
         elif isinstance(answer, NeverAnswered):
             self._tell(waiter, NoAnswer(f"there will be no answer: {answer}", final=True))
-        elif answer is None and waiter.receipt.session_id in self._aside:
+        elif answer is None and not waiter.ordered and waiter.receipt.session_id in self._aside:
             self._tell(waiter, NoAnswer(ASIDE.format(key=waiter.receipt.key)))
         elif isinstance(answer, ReadFailed) and self._waits(waiter):
             self._timers.arm(("answer", id(waiter)), LOOK_AGAIN_S, partial(self._look_if_waiting, waiter, store))

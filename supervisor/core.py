@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from pykka import ActorDeadError
 
-from greenroom.actors.facts import SessionReleased
 from greenroom.actors.floor import Floor
 from greenroom.actors.house import House
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
-from greenroom.actors.ports import BusyError
 from greenroom.actors.runtime import Failure, MailboxFull
-from greenroom.actors.store import Committed, Refused
 from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.foreign import walled
+from greenroom.supervisor.operations import Operations
 from greenroom.supervisor.platform_door import PlatformDoor
 from greenroom.supervisor.rebuild_actor import Fell, RebuildActor, RebuildDue
 from greenroom.supervisor.reception import Inside, Reception, called_back
@@ -45,7 +43,6 @@ from greenroom.supervisor.tree_words import (
     RestOffered,
     RunReported,
     SessionFollowed,
-    SessionFreed,
     TreeHooks,
 )
 
@@ -144,6 +141,7 @@ class Core:
         self.reception = Reception(runtime.clock, policy)
         self.attachments = Attachments(runtime, policy, self.report_dead)
         self._answers = Answers(runtime.timers)
+        self.operations = Operations(runtime, self.reception, self._answers, lambda: self.store, self._tell)
         runtime.on_failure(self._hear_failure)
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -266,25 +264,6 @@ class Core:
     def await_answer(self, waiter: Waiter) -> None:
         """Tell the waiter when its answer is on disk, or at once if it is."""
         self._answers.add(waiter, self.store)
-
-    def release(self, session_id: SessionId, then: Callable[[BusyError | None], None]) -> None:
-        """Give a session back that was set aside; what is open in it is decided again. `then` hears what kept it."""
-        store = self.store
-        if store is None:
-            then(BusyError("the store is closed, or being opened again; try again"))
-            return
-        fact = SessionReleased(session_id, self._runtime.clock.now())
-        store.write((fact,), partial(self._released, session_id, then))
-
-    def _released(
-        self, session_id: SessionId, then: Callable[[BusyError | None], None], answer: Committed | Refused
-    ) -> None:
-        if isinstance(answer, Refused):
-            then(BusyError(answer.detail))
-            return
-        self._answers.take_back(session_id)
-        self._tell(SessionFreed(session_id))
-        then(None)
 
     def forget_waiter(self, waiter: Waiter) -> None:
         """Nobody waits for this answer any more."""

@@ -17,7 +17,7 @@ from greenroom.actors.model import Inbound, Receipt, SessionKey
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.runtime import MailboxFull
 from greenroom.actors.store import Committed, RefusalKind, Refused, Store
-from greenroom.supervisor.admission import Admit, Bucket, Postpone, TurnAway, admit
+from greenroom.supervisor.admission import Admit, Bucket, Order, Postpone, TurnAway, admit, admit_order
 from greenroom.supervisor.refusals import Refusals
 from greenroom.supervisor.tree_words import InboundCommitted
 
@@ -31,6 +31,7 @@ BUCKETS_MAX = 100_000
 CLOSED_WORDS = "greenroom is not running, or is restarting its storage; send it again"
 
 Then = Callable[[Receipt | Exception], None]
+Judge = Callable[[Inbound], Admit | Order | TurnAway | Postpone]
 
 
 @dataclass(slots=True, eq=False)
@@ -91,6 +92,13 @@ class Reception:
 
         RefusedError: it never will be. BusyError: not now; the platform must send it again.
         """
+        self._take(inbound, then, self._admit)
+
+    def order(self, inbound: Inbound, then: Then) -> None:
+        """Take an order of whoever runs the service, however much comes in. See `accept`."""
+        self._take(inbound, then, partial(admit_order, policy=self._policy))
+
+    def _take(self, inbound: Inbound, then: Then, judge: Judge) -> None:
         inside = self._inside
         if inside is None:
             then(BusyError(CLOSED_WORDS))
@@ -99,14 +107,14 @@ class Reception:
         if trouble is not None:
             then(BusyError(trouble))
             return
-        match self._admit(inbound):
+        match judge(inbound):
             case TurnAway(words, counted):
                 if counted:
                     self._count(inside, inbound.key)
                 then(RefusedError(words))
             case Postpone(words):
                 then(BusyError(words))
-            case Admit(admitted):
+            case Admit(admitted) | Order(admitted):
                 self._store(inside, admitted, then)
 
     def _admit(self, inbound: Inbound) -> Admit | TurnAway | Postpone:
@@ -170,6 +178,7 @@ def _stored(inside: Inside, inbound: Inbound, at: float, then: Then, answer: Com
                 inbound.attachments,
                 inbound.answers,
                 inbound.change,
+                ordered=inbound.ordered,
             )
             inside.wake(InboundCommitted(receipt, stored))
 

@@ -14,9 +14,8 @@ from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors.model import Attachment, Change, Inbound, Receipt, SessionId, SessionKey
+from greenroom.actors.model import Attachment, Change, Inbound, Receipt, SessionKey
 from greenroom.actors.pool import PoolRuntime
-from greenroom.actors.ports import BusyError
 from greenroom.platforms.agents.function import as_agent
 from greenroom.platforms.processes.local import LocalSpawner
 from greenroom.storage.store import SqliteStore
@@ -27,6 +26,7 @@ from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.history import StoreHistory
+from greenroom.supervisor.operating import AsyncOperating, BlockingOperating
 from greenroom.supervisor.owned import OwnedSqlite, open_owned
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import accepted, called_back
@@ -84,7 +84,7 @@ class Room:
         return self._core.attachments.connections()
 
 
-class AsyncRoom(Room):
+class AsyncRoom(Room, AsyncOperating):
     """A running supervisor, for a host with an asyncio loop."""
 
     async def accept(
@@ -133,21 +133,13 @@ class AsyncRoom(Room):
         finally:
             self._core.forget_waiter(waiters[0])
 
-    async def release(self, session_id: SessionId) -> None:
-        """Give a session back that was set aside (quarantined or suspended): its work is decided again, as at a start.
-
-        Returns when that is on disk. Raises BusyError (not now).
-        """
-        if (error := await called_back(partial(self._core.release, session_id))) is not None:
-            raise error
-
     async def failure(self) -> str:
         """Wait until the supervisor cannot go on, and say why. Most never return from this."""
         why: str = await called_back(lambda then: self._failed.add_done_callback(lambda failed: then(failed.result())))
         return why
 
 
-class BlockingRoom(Room):
+class BlockingRoom(Room, BlockingOperating):
     """A running supervisor, for a host without a loop. Every call may come from any thread."""
 
     def accept(
@@ -195,13 +187,6 @@ class BlockingRoom(Room):
             return text_of(future.result(timeout_s))
         finally:
             self._core.forget_waiter(waiter)
-
-    def release(self, session_id: SessionId, *, timeout_s: float | None = None) -> None:
-        """See `AsyncRoom.release`. Raises TimeoutError when it is not on disk in time; it may still get there."""
-        future: Future[BusyError | None] = Future()
-        self._core.release(session_id, future.set_result)
-        if (error := future.result(timeout_s)) is not None:
-            raise error
 
 
 class Supervisor:

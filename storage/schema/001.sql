@@ -65,6 +65,8 @@ CREATE TABLE inbox (
     at         REAL NOT NULL,
     epoch      INTEGER NOT NULL,
     command    TEXT,  -- an order and no message, by its word; carried out once generation says when
+    operator   INTEGER NOT NULL DEFAULT 0 CHECK (operator IN (0, 1)),  -- whoever runs the service ordered it
+    refusal    TEXT,  -- why it was not carried out; only of an operator's, whose chat is not told
     generation INTEGER,
     seq        INTEGER,
     UNIQUE (platform, account, update_id)
@@ -81,7 +83,7 @@ CREATE TABLE messages (
     role         TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'tool')),
     kind         TEXT NOT NULL CHECK
         (kind IN ('text', 'recovery_note', 'question', 'lapsed', 'stopped', 'failed', 'process', 'changed',
-                  'summary')),
+                  'operator', 'summary')),
     text         TEXT NOT NULL,
     at           REAL NOT NULL,
     finish       TEXT,

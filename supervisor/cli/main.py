@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from greenroom.supervisor.cli import living, matrixing, reading, releasing, sandboxing
+from greenroom.supervisor.cli import living, matrixing, operating, reading, sandboxing
 from greenroom.supervisor.cli.outcome import FAILED, CommandFailed, describe_refusal
 from greenroom.supervisor.cli.paper import complain
 
@@ -39,7 +39,7 @@ def greenroom(
 
 living.add_to(app)
 reading.add_to(app)
-releasing.add_to(app)
+operating.add_to(app)
 sandboxing.add_to(app)
 matrixing.add_to(app)
 

@@ -26,7 +26,7 @@ def give_order(database: Path, **order: Any) -> dict[str, Any]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
             wire.settimeout(ANSWER_S)
             wire.connect(str(control_path(database)))
-            wire.sendall(json.dumps(order).encode() + b"\n")
+            wire.sendall(json.dumps(order, ensure_ascii=False).encode(errors="replace") + b"\n")
             answer = json.loads(wire.makefile("rb").readline())
     except (OSError, ValueError) as error:
         raise TakesNoOrdersError(f"the process that serves {database} takes no orders ({error})") from error

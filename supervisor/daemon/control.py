@@ -22,7 +22,9 @@ logger = logging.getLogger("greenroom.daemon")
 PATH_MAX = 100
 """Longest name that the kernel takes for a socket, with some room."""
 
-LINE_MAX = 4_096
+LINE_MAX = 1_048_576
+"""Bytes of one order: a text to be sent may be long."""
+
 HEAR_S = 5.0
 """How long whoever connects may take to say what is wanted."""
 
@@ -43,7 +45,9 @@ async def taking_orders(database: Path, obey: Obey) -> AsyncIterator[None]:
     try:
         listening = _bind(path)
     except OSError as error:
-        logger.warning("orders of other processes (`greenroom release`) are not taken: %s: %s", path, error)
+        logger.warning(
+            "orders of other processes (`greenroom release S`, `send S TEXT`) are not taken: %s: %s", path, error
+        )
         yield
         return
     server = await asyncio.start_unix_server(partial(_hear, obey), sock=listening, limit=LINE_MAX)

@@ -17,10 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import asdict
-
-from greenroom.actors.model import SessionId
-from greenroom.actors.ports import BusyError, Platform
+from greenroom.actors.ports import Platform
 from greenroom.actors.store import OwnerNow
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
@@ -30,12 +27,12 @@ from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.control import taking_orders
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
 from greenroom.supervisor.daemon.logs import set_up_logs
+from greenroom.supervisor.daemon.obeying import obey
 from greenroom.supervisor.daemon.offering import make_platforms, read_platforms
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
 from greenroom.supervisor.daemon.waiting import describe_waiting
-from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.history import StoreHistory
 from greenroom.supervisor.recovery import Decided
 from greenroom.supervisor.supervisor import AsyncRoom, Supervisor
@@ -106,7 +103,7 @@ class _Life:
         try:
             with self._orders.taken(on_reload=self._reload, on_dump=self._dump):
                 async with self._supervisor as room:
-                    async with taking_orders(self._config.database, partial(self._obey, room)):
+                    async with taking_orders(self._config.database, partial(obey, room, self._orders)):
                         code = await self._serve(room, address, backlog)
                     self._supervisor.intent = self._orders.intent
                     began = time.monotonic()
@@ -150,27 +147,6 @@ class _Life:
         failure.cancel()
         say(f"stopping: running work gets {self._config.policy.drain_s:g} s to finish; again to end at once")
         return DONE
-
-    async def _obey(self, room: AsyncRoom, order: dict[str, Any]) -> dict[str, Any]:
-        """Carry out what another process of our owner wants."""
-        match order:
-            case {"order": "release", "session": int(session)}:
-                return await self._release(room, SessionId(session))
-            case {"order": "stop", "intent": str(intent)} if intent in set(Intent):
-                self._orders.end(Intent(intent))
-                return {"stopping": True}
-            case {"order": "connections"}:
-                return {"connections": [asdict(each) for each in room.connections()]}
-            case _:
-                return {"problem": f"this greenroom ({VERSION}) does not know such an order"}
-
-    async def _release(self, room: AsyncRoom, session: SessionId) -> dict[str, Any]:
-        try:
-            await room.release(session)
-        except BusyError as error:
-            return {"problem": f"not released: {error}"}
-        logger.warning("session %s was released by an operator", session)
-        return {"released": True}
 
     async def _report(self, room: AsyncRoom, backlog: Backlog) -> list[str]:
         """Say what was recovered, once it is decided: platforms that connect at once are waited for."""

@@ -32,6 +32,7 @@ from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_commands import COMMANDS_AFTER_BOOT, COMMANDS_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_operator import OPERATOR_AFTER_BOOT, OPERATOR_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_processes import PROCESSES_AFTER_BOOT, PROCESSES_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_transcript import TRANSCRIPT_AFTER_BOOT, TRANSCRIPT_AT_THE_END
 from greenroom.supervisor.sandbox.world import Network, World
@@ -75,7 +76,7 @@ def the_file_is_whole(db: apsw.Connection, _: World) -> Iterator[str]:
 
 def what_was_said_is_stored_once(db: apsw.Connection, world: World) -> Iterator[str]:
     """Each message of a person is one inbound, however often it came."""
-    stored = Counter(update_id for (update_id,) in rows(db, "SELECT update_id FROM inbox"))
+    stored = Counter(update_id for (update_id,) in rows(db, "SELECT update_id FROM inbox WHERE operator = 0"))
     for update_id in world.said:
         if stored[update_id] != 1:
             yield f"{update_id} is stored {stored[update_id]} times"
@@ -347,11 +348,13 @@ AFTER_BOOT: tuple[Check, ...] = (
     *TRANSCRIPT_AFTER_BOOT,
     *PROCESSES_AFTER_BOOT,
     *COMMANDS_AFTER_BOOT,
+    *OPERATOR_AFTER_BOOT,
 )
 
 AT_THE_END: tuple[Check, ...] = (
     *AFTER_BOOT,
     *COMMANDS_AT_THE_END,
+    *OPERATOR_AT_THE_END,
     *TRANSCRIPT_AT_THE_END,
     the_file_is_whole,
     what_was_said_is_stored_once,

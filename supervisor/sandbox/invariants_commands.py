@@ -11,12 +11,16 @@ from greenroom.supervisor.sandbox.world import World
 
 
 def an_order_has_one_reply(db: apsw.Connection, _: World) -> Iterator[str]:
-    """An order that is carried out has one reply, or is the person's answer; one that is not has none."""
+    """An order that is carried out has one reply, or is the person's answer; one that is not has none.
+
+    Nor has an operator's that came to nothing: the chat does not know of it.
+    """
     for update_id, command, generation, told in rows(
         db,
         "SELECT update_id, command, generation,"
         " (SELECT count(*) FROM deliveries WHERE key = 'command.' || inbox.id) AS told"
-        " FROM inbox WHERE told <> (command IS NOT NULL AND generation IS NOT NULL AND seq IS NULL)",
+        " FROM inbox"
+        " WHERE told <> (command IS NOT NULL AND generation IS NOT NULL AND seq IS NULL AND refusal IS NULL)",
     ):
         yield f"{update_id} (/{command}, handled in run {generation}) has {told} replies"
 

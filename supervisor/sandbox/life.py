@@ -28,7 +28,8 @@ from greenroom.supervisor.sandbox.scribe import summarise
 
 if TYPE_CHECKING:
     from greenroom.actors.acts import Showing
-    from greenroom.actors.model import Epoch, SessionKey
+    from greenroom.actors.commands import Command
+    from greenroom.actors.model import Epoch, Receipt, SessionKey
     from greenroom.actors.ports import Agent, Summarise
     from greenroom.actors.runtime import Failure
     from greenroom.storage.trouble import Trouble
@@ -98,7 +99,7 @@ class Life:
         self.core = HeardCore(self.runtime, self._open_store, agent, policy, hooks, spawner, summarise)
         self.core.notices = Notices(world, policy.notice_every_s)
         self.runtime.on_failure(self._hear_failure)
-        world.policy = policy
+        world.policy, world.order = policy, self._order
         world.note(PROCESS, f"starts, wall clock {world.wall:.0f}", kind=Kind.START)
         try:
             self.core.start()
@@ -127,6 +128,17 @@ class Life:
             owned = NotedSqlite(owned.store, self.world)
         self.owned, self.began = owned, False  # A store that is opened again is decided about again.
         return owned
+
+    def _order(
+        self,
+        chat: SessionKey,
+        command: Command,
+        then: Callable[[Receipt | Exception], None],
+        text: str,
+        order_id: str,
+    ) -> None:
+        if self.lives():
+            self.core.operations.order(chat, command, then, text=text, order_id=order_id)
 
     def _hear_trouble(self, trouble: Trouble | None) -> None:
         self.troubles.append(trouble)
@@ -244,7 +256,7 @@ class Life:
         self._look_for_zombies()
         for network in world.networks:
             network.server.hang_up()
-        world.began, world.runtime = world.now, None
+        world.began, world.runtime, world.order = world.now, None, None
 
     def _look_for_zombies(self) -> None:
         if self.taken_over is None:

@@ -112,7 +112,7 @@ class Mishaps:
         """An operator gives back whatever was set aside."""
         found = life.look(lambda db: rows(db, "SELECT id FROM sessions WHERE quarantined_at IS NOT NULL"))
         for (session_id,) in found or ():
-            life.core.release(SessionId(session_id), lambda _: None)
+            life.core.operations.release(SessionId(session_id), lambda _: None)
 
     def _wake_zombie(self, life: Life) -> None:
         """An older owner offers a row through the living store: the fence refuses it, whatever it believes."""

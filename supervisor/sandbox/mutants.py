@@ -11,6 +11,7 @@ from greenroom.supervisor.sandbox import (
     mutants_busy,
     mutants_commands,
     mutants_fresh,
+    mutants_operator,
     mutants_outbox,
     mutants_processes,
     mutants_roof,
@@ -33,6 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_budgets.MUTANTS,
     *mutants_transcript.MUTANTS,
     *mutants_commands.MUTANTS,
+    *mutants_operator.MUTANTS,
 )
 
 

@@ -101,7 +101,7 @@ def _is_released(room: Scenario, _seed: int) -> None:
     room.advance(5)
     room.says("m2 answer")
     room.advance(5)
-    life.core.release(SessionId(1), lambda _: None)
+    life.core.operations.release(SessionId(1), lambda _: None)
 
 
 def _forgets_what_is_young(real: Any) -> Any:

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from greenroom.actors.commands import Command
+from greenroom.actors.commands import USES
 from greenroom.actors.model import Attachment, Change
 from greenroom.supervisor.sandbox.agents import CUTS, ENDINGS, STEPS, TOOLS
 from greenroom.supervisor.sandbox.faults import Mix
@@ -31,7 +31,7 @@ GLANCES_MAX = 4
 
 CHANGED = 0.15
 """How many messages their writer edits or deletes."""
-ORDERS = (*(f"/{command}" for command in Command), "/stop", "/new", "/suspend", "/resume", "/queue ", "/steer ")
+ORDERS = (*(f"/{command}" for command in USES), "/stop", "/new", "/suspend", "/resume", "/queue ", "/steer ")
 """What people order; with a blank at its end a message follows."""
 
 ATTACH_EVERY = 3
@@ -62,6 +62,10 @@ class People:
         self._draw_glances()
         for network in world.networks:
             network.server.mix_up = self._mix_up
+
+    def join(self, plans: list[Plan]) -> None:
+        """Let somebody else do something in this world, too."""
+        self._plans = sorted([*self._plans, *plans])
 
     @property
     def next_at(self) -> float | None:

@@ -31,6 +31,7 @@ from greenroom.supervisor.sandbox.happening import PROCESS, Happening, Kind
 from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_THE_END, Check, Violation, check
 from greenroom.supervisor.sandbox.life import PATH, Life
 from greenroom.supervisor.sandbox.mishaps import Mishaps
+from greenroom.supervisor.sandbox.operators import draw_orders
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
 from greenroom.supervisor.sandbox.people import People
 from greenroom.supervisor.sandbox.world import World, make_network
@@ -95,6 +96,7 @@ class Simulation:
         self.steps = 0
         self.digest = blake2b(digest_size=16)
         self._people = People(self.world, split_dice(rng), mix, self.parts)
+        self._people.join(draw_orders(self.world, random.Random(f"operator of {seed}"), self.parts))
         self._mishaps = Mishaps(self.world, self.accidents)
 
     def run(self) -> Report:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from greenroom.actors.commands import Command, read_text
-from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, SessionId, SessionKey
+from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, Receipt, SessionId, SessionKey
 from greenroom.actors.ports import Choices, Door, Outgoing, SendRefusedError, Traits
 from greenroom.actors.simulation import WALL
 from greenroom.platforms.fakes.chat_server import FakeChatServer
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from greenroom.supervisor.policy import Policy
 
 T = TypeVar("T")
+
+OrderDoor = Callable[[SessionKey, Command, Callable[[Receipt | Exception], None], str, str], None]
 
 REFUSALS_MAX = 2
 """How often a call is made that is refused for ever: as a placeholder, and once more when there are words."""
@@ -162,6 +164,9 @@ class World:
     inherited: frozenset[str | None] = frozenset()  # the marks of what ran already when the living process began
     runtime: SimRuntime | None = None
     said: dict[str, tuple[SessionKey, str]] = field(default_factory=dict)  # update id -> chat, text; in order
+    ordered: dict[str, tuple[SessionKey, str]] = field(default_factory=dict)  # by an operator: update id -> chat, text
+    taken: set[str] = field(default_factory=set)  # of these, what an operator was told is written down
+    order: OrderDoor | None = None  # where the living process takes an operator's orders
     attached: dict[str, tuple[Attachment, ...]] = field(default_factory=dict)  # what came with each update
     replied: set[tuple[str, str]] = field(default_factory=set)  # bot messages that a person answered
     effects: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (chat, policy, step) -> how often

@@ -227,7 +227,7 @@ def test_a_suspended_session_begins_nothing_says_so_once_and_goes_on_when_it_is_
         told(room, "/resume")
         room.rest()
         assert agent.heard[1:] == ["hang\none\ntwo\nthree"]
-        assert "the user suspended this conversation" in str(agent.notes[-1])
+        assert "this conversation was suspended" in str(agent.notes[-1])
         assert [row.attempt for row in room.runs()] == [1, 1]
         assert room.broken() == []
 

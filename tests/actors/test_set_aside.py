@@ -57,7 +57,7 @@ def test_a_session_that_is_released_while_its_process_lives_goes_on_at_once() ->
         room.rest()
         assert room.visible()[-1].startswith("(This conversation is set aside.")
         heard: list[object] = []
-        life.core.release(SessionId(1), heard.append)
+        life.core.operations.release(SessionId(1), heard.append)
         room.rest()
         assert heard == [None]
         assert room.decisions() == ["ATTEMPTS_EXHAUSTED", "RESUME"]
@@ -71,7 +71,7 @@ def test_what_runs_in_a_suspended_session_is_let_be_when_it_is_released() -> Non
         room.says("one")
         room.until(lambda: agent.runs)
         assert room.life is not None
-        room.life.core.release(SessionId(1), lambda _: None)
+        room.life.core.operations.release(SessionId(1), lambda _: None)
         room.advance(1)
         assert (room.decisions(), agent.runs, room.runs()[-1].open) == ([], 1, 1)
 

@@ -44,7 +44,7 @@ def test_what_was_set_aside_and_is_released_is_attempted_anew_and_answered() -> 
         room.says("m2 answer")
         room.rest()
         assert room.life is not None
-        room.life.core.release(SessionId(1), lambda _: None)
+        room.life.core.operations.release(SessionId(1), lambda _: None)
         room.advance(10)
         room.restart()  # It killed once more, and then no more.
         room.rest()

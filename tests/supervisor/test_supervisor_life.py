@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from greenroom import Attachment, BusyError, Intent, Message, RefusedError, Supervisor, Turn
+from greenroom import Attachment, BusyError, Intent, Message, Policy, RefusedError, Supervisor, Turn
 
 CHAT = "web:me:1"
 WAIT_S = 20
@@ -54,3 +54,37 @@ def test_an_end_that_is_a_restart_says_so(tmp_path: Path) -> None:
     db.close()
     with pytest.raises((BusyError, RuntimeError)):
         room.release(room.accept(chat=CHAT, id="2", text="late", timeout_s=WAIT_S).session_id)
+
+
+async def test_an_async_host_orders_what_a_person_could_and_sends_what_it_wants_said(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path / "bot.db", agent=rows) as room:
+        await room.answer(await room.accept(chat=CHAT, id="1", text="hello"))
+        assert await room.send(chat=CHAT, text="back at 5", id="n1") == "back at 5"
+        assert await room.send(chat=CHAT, text="back at 5", id="n1") == "back at 5"
+        assert (
+            await room.suspend(chat=CHAT)
+            == "Suspended. What you write is kept; nothing begins until you write /resume."
+        )
+        with pytest.raises(RefusedError, match="suspended; /resume"):
+            await room.retry(chat=CHAT)
+        assert await room.resume(chat=CHAT) == "Not suspended any more; nothing waits."
+        assert await room.retry(chat=CHAT) == "Running your last request again."
+        told = await room.answer(await room.accept(chat=CHAT, id="2", text="and now?"))
+        assert told.count("operator:") == 1
+        with pytest.raises(RefusedError, match="nobody has written"):
+            await room.suspend(chat="web:me:2")
+        with pytest.raises(RefusedError, match="nothing to send"):
+            await room.send(chat=CHAT, text=" ")
+
+
+def test_a_blocking_host_orders_the_same(tmp_path: Path) -> None:
+    with Supervisor(tmp_path / "bot.db", agent=rows, policy=Policy(allow=("web:me:1",))) as room:
+        room.answer(room.accept(chat=CHAT, id="1", text="hello"), timeout_s=WAIT_S)
+        assert room.send(chat=CHAT, text="back at 5", timeout_s=WAIT_S) == "back at 5"
+        assert room.suspend(chat=CHAT, timeout_s=WAIT_S).startswith("Suspended.")
+        assert room.resume(chat=CHAT, timeout_s=WAIT_S).startswith("Not suspended any more")
+        assert room.retry(chat=CHAT, timeout_s=WAIT_S).startswith("Running your last request")
+        with pytest.raises(RefusedError, match="not allowed"):
+            room.send(chat="web:me:2", text="x", timeout_s=WAIT_S)
+    with pytest.raises((BusyError, RuntimeError)):
+        room.send(chat=CHAT, text="late", timeout_s=WAIT_S)

@@ -1,0 +1,65 @@
+"""What becomes of the orders that other processes of the same owner give a running daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
+
+from greenroom.actors.commands import Command
+from greenroom.actors.model import SessionId
+from greenroom.actors.ports import BusyError, RefusedError
+from greenroom.actors.session_key import InvalidKeyError
+from greenroom.supervisor.answers import NeverAnsweredError, SupervisorFailedError
+from greenroom.supervisor.drain import Intent
+from greenroom.supervisor.version import VERSION
+
+if TYPE_CHECKING:
+    from greenroom.supervisor.daemon.orders import Orders
+    from greenroom.supervisor.supervisor import AsyncRoom
+
+CARRY_OUT_S = 20.0
+"""How long whoever gives an order waits for what becomes of it; it is on disk long before."""
+
+logger = logging.getLogger("greenroom.daemon")
+
+
+async def obey(room: AsyncRoom, orders: Orders, order: dict[str, Any]) -> dict[str, Any]:
+    """Carry out what another process of our owner wants, and say what became of it."""
+    match order:
+        case {"order": "release", "session": int(session)}:
+            return await _release(room, SessionId(session))
+        case {"order": "stop", "intent": str(intent)} if intent in set(Intent):
+            orders.end(Intent(intent))
+            return {"stopping": True}
+        case {"order": "connections"}:
+            return {"connections": [asdict(each) for each in room.connections()]}
+        case {"order": str(word), "chat": str(chat), "id": str(order_id)} if word in _WORDS:
+            return await _order(room, Command(word), chat, order_id, str(order.get("text", "")))
+        case _:
+            return {"problem": f"this greenroom ({VERSION}) does not know such an order"}
+
+
+_WORDS = frozenset({Command.SUSPEND, Command.RESUME, Command.RETRY, Command.SEND})
+
+
+async def _release(room: AsyncRoom, session: SessionId) -> dict[str, Any]:
+    try:
+        await room.release(session)
+    except BusyError as error:
+        return {"problem": f"not released: {error}"}
+    logger.warning("session %s was released by an operator", session)
+    return {"released": True}
+
+
+async def _order(room: AsyncRoom, command: Command, chat: str, order_id: str, text: str) -> dict[str, Any]:
+    logger.warning("an operator orders of %s: %s", chat, command.value)
+    try:
+        async with asyncio.timeout(CARRY_OUT_S):
+            return {"said": await room.order(command, chat=chat, text=text, id=order_id)}
+    except TimeoutError:
+        return {"said": None}  # It is on disk, and carried out as soon as its session can.
+    except (BusyError, RefusedError, InvalidKeyError, NeverAnsweredError, SupervisorFailedError) as error:
+        return {"problem": str(error)}
