@@ -21,8 +21,8 @@ POST_TEXT_MAX = 40_000
 SECTION_TEXT_MAX = 3_000
 BUTTON_TEXT_MAX = 75
 
-Emit = Callable[[str, dict[str, Any]], None]
-"""Is told of every event: which kind of envelope it comes in, and its payload."""
+Emit = Callable[[str, dict[str, Any]], str]
+"""Is told of every event: which kind of envelope it comes in, and its payload. Returns the envelope's id."""
 
 
 class SlackRefusal(Exception):
@@ -93,7 +93,7 @@ class FakeSlack:
         self.channels: dict[str, Channel] = {}
         self.users: dict[str, str] = {BOT_USER: BOT_NAME}
         self.files: dict[str, bytes] = {}
-        self.emit: Emit = lambda _kind, _payload: None
+        self.emit: Emit = lambda _kind, _payload: ""
         self._mentions, self._now = mentions, now
         self._last_us = 0
         self._numbers = count(1)
@@ -148,8 +148,8 @@ class FakeSlack:
         line.deleted = True
         self._tell_changed(channel, {"deleted_ts": ts, "previous_message": line.as_json()}, "message_deleted")
 
-    def press(self, channel: str, ts: str, text: str, *, user: str) -> None:
-        """Somebody presses the button that says `text`. Raises ValueError where there is none."""
+    def press(self, channel: str, ts: str, text: str, *, user: str) -> str:
+        """Somebody presses the button that says `text`; returns the envelope's id. Raises ValueError without one."""
         line = self.channels[channel].lines[ts]
         pressed = next((each for each in line.buttons if each["text"]["text"] == text), None)
         if pressed is None:
@@ -165,7 +165,7 @@ class FakeSlack:
             "message": line.as_json(),
             "actions": [action | {"action_ts": self._stamp()}],
         }
-        self.emit("interactive", payload)
+        return self.emit("interactive", payload)
 
     def attach(self, name: str, content: bytes, media_type: str, base_url: str) -> dict[str, Any]:
         """Upload a file; what is returned goes into `say(files=...)`. Only the bot's token opens its address."""

@@ -55,12 +55,12 @@ class Envelopes:
         self._order = count()
         self._changed = asyncio.Event()
 
-    def add(self, kind: str, payload: dict[str, Any]) -> Envelope:
-        """Have something to tell."""
+    def add(self, kind: str, payload: dict[str, Any]) -> str:
+        """Have something to tell; returns the envelope's id."""
         envelope = Envelope(kind, payload)
         self.pending[envelope.id] = envelope
         self._push(0.0, envelope)
-        return envelope
+        return envelope.id
 
     def acknowledge(self, envelope_id: str) -> None:
         """Never tell this again."""

@@ -8,7 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -35,10 +35,7 @@ class SlackPoster:
         self.answers: list[int] = []
         self.address, self._secret, self._now = address, secret, now
         self._posting: asyncio.Task[None] | None = None
-        slack.emit = self._emit
-
-    def _emit(self, kind: str, payload: dict[str, Any]) -> None:
-        self.envelopes.add(kind, payload)
+        slack.emit = self.envelopes.add
 
     async def __aenter__(self) -> Self:
         self._posting = asyncio.create_task(self._post_all())

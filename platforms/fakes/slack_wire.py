@@ -47,7 +47,7 @@ class FakeSlackServer:
         port: int = 0,
         ack_s: float = 3.0,
         retries_max: int | None = None,
-        retry_after_s: int = 1,
+        retry_after_s: float = 1,
         slow_s: float = 1.0,
     ) -> None:
         """`retry_after_s` is what a 429 says. Port 0 takes a free one, and keeps it for the next `start`."""
@@ -61,7 +61,7 @@ class FakeSlackServer:
         self._tickets = 0
         self._runner: web.AppRunner | None = None
         self._pumping: asyncio.Task[None] | None = None
-        slack.emit = lambda kind, payload: void(self.envelopes.add(kind, payload))
+        slack.emit = self.envelopes.add
         self._methods: dict[str, Method] = {
             "auth.test": slack.identity,
             "chat.postMessage": slack.post,
@@ -171,7 +171,7 @@ class FakeSlackServer:
             case Fault.NOT_SENT:
                 return web.Response(status=503, text="service unavailable")
             case Fault.RETRY_LATER:
-                told = {"Retry-After": str(self._retry_after_s)}
+                told = {"Retry-After": f"{self._retry_after_s:g}"}
                 return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=told)
             case Fault.REFUSED:
                 return web.json_response({"ok": False, "error": "channel_not_found"})
@@ -256,7 +256,3 @@ def _hang_up(request: web.Request) -> None:
 def _break(transport: asyncio.Transport | None) -> None:
     if transport is not None:
         transport.abort()
-
-
-def void(_: object) -> None:
-    """Take a value that nobody wants."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.platforms.conformance.counterpart import Ability, Counterpart, Lacks
 from tests.platforms.conformance.fake import FAKE_LACKS, fake
+from tests.platforms.conformance.slack import SLACK_LACKS, slack
 from tests.platforms.conformance.web import WEB_LACKS, web
 
 from greenroom.actors.model import DeliveryClass
@@ -29,6 +30,8 @@ class Entry:
 
 ENTRIES: Mapping[str, Entry] = {
     **{f"fake, {each.name.lower()}": Entry(fake(each), each, FAKE_LACKS[each]) for each in DeliveryClass},
+    "slack": Entry(slack("edit_anchor"), DeliveryClass.EDIT_ANCHOR, SLACK_LACKS),
+    "slack, reconcile": Entry(slack("reconcile"), DeliveryClass.RECONCILE, SLACK_LACKS),
     "web": Entry(web, DeliveryClass.EDIT_ANCHOR, WEB_LACKS),
 }
 """By the name that the table shows."""

@@ -41,6 +41,7 @@ class Wire:
     def __init__(self, platform: Platform, steps: Steps) -> None:
         self.name, self.account, self.traits = platform.name, platform.account, platform.traits
         self.accepted: list[Inbound] = []
+        """What the door took, without what it had taken before."""
         self.refusals: deque[Exception] = deque()
         """What the door raises, one a call, before it takes anything."""
         self.connections: deque[str] = deque()
@@ -100,7 +101,8 @@ class _WatchedDoor:
         if self._wire.refusals:
             raise self._wire.refusals.popleft()
         receipt = await self._door.accept(inbound)
-        self._wire.accepted.append(inbound)
+        if not receipt.repeated:
+            self._wire.accepted.append(inbound)
         await self._steps.take("after accept")
         return receipt
 

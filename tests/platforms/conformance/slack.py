@@ -1,0 +1,127 @@
+"""Slack as a counterpart: the fake workspace on loopback, by socket mode."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from tests.platforms.conformance.counterpart import ANN, GROUP, Ability, Attached, Call, Counterpart, Lacks, Visible
+
+from greenroom.actors.ports import History
+from greenroom.platforms.chats.slack import SlackChat, SlackSettings
+from greenroom.platforms.chats.slack.markup import escape, unescape
+from greenroom.platforms.fakes.platform import Fault
+from greenroom.platforms.fakes.slack import BOT_USER, FakeSlack
+from greenroom.platforms.fakes.slack_wire import FakeSlackServer
+
+ACK_S = 0.3
+PING_S = 0.1
+RETRY_AFTER_S = 0.2
+
+SLACK_LACKS: Lacks = {
+    Ability.REPLY: "an answer stands in its thread; Slack has no other reply",
+    Ability.TYPING: "Slack lets no bot show it",
+}
+_METHODS = {"send": "chat.postMessage", "edit": "chat.update"}
+
+
+class SlackCounterpart:
+    """See `Counterpart`."""
+
+    def __init__(self, server: FakeSlackServer, folder: Path, delivery: str) -> None:
+        self._server, self._slack, self._folder, self._delivery = server, server.slack, folder, delivery
+        self._said: dict[str, str] = {}  # the channel of each message
+        self._threads: dict[str, str] = {}  # the root of each thread, by the test's name for it
+
+    def platform(self, history: History) -> SlackChat:
+        told = {
+            "bot_token": self._server.bot_token,
+            "app_token": self._server.app_token,
+            "api_url": self._server.api_url,
+            "delivery": self._delivery,
+        }
+        return SlackChat(SlackSettings.model_validate(told), self._folder, ping_s=PING_S)
+
+    async def says(
+        self, chat: str, text: str, *, author: str = ANN, thread: str | None = None, attached: Attached | None = None
+    ) -> str:
+        files = []
+        if attached is not None:
+            name, content = attached.path.name, attached.path.read_bytes()
+            files.append(self._slack.attach(name, content, attached.media_type, self._server.base_url))
+        addressed = f"<@{BOT_USER}> {escape(text)}" if chat == GROUP else escape(text)
+        channel = self._channel(chat)
+        root = None if thread is None else self._root(channel, thread)
+        ts = self._slack.say(channel, addressed, user=self._user(author), thread=root, files=files)
+        self._said[ts] = channel
+        return ts
+
+    async def redeliver(self, message_id: str) -> None:
+        self._slack.redeliver(self._said[message_id], message_id)
+
+    async def visible(self, chat: str) -> list[Visible]:
+        names = {root: name for name, root in self._threads.items()}
+        return [
+            Visible(
+                line.ts,
+                unescape(line.text),
+                names.get(line.thread_ts or ""),
+                choices=tuple(button["value"] for button in line.buttons),
+            )
+            for line in self._slack.visible(self._channel(chat))
+            if line.text != "talking to myself"
+        ]
+
+    async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
+        self._slack.say(self._channel(chat), escape(text), user=self._user(author))
+
+    async def says_itself(self, chat: str, text: str) -> None:
+        self._slack.say(self._channel(chat), escape(text), user=BOT_USER)
+
+    async def edits(self, message_id: str, text: str) -> None:
+        self._slack.edit(self._said[message_id], message_id, escape(text))
+
+    async def deletes(self, message_id: str) -> None:
+        self._slack.delete(self._said[message_id], message_id)
+
+    async def presses(self, chat: str, message_id: str, choice: str) -> None:
+        """Press until it is taken: Slack tells of a press only once, and shows its person that nobody heard."""
+        while True:
+            press = self._slack.press(self._channel(chat), message_id, choice, user=self._user(ANN))
+            envelope = self._server.envelopes.pending[press]
+            await envelope.over.wait()
+            if envelope.acknowledged:
+                return
+
+    async def typed(self, chat: str) -> int:
+        raise NotImplementedError
+
+    async def fail(self, call: Call, fault: Fault) -> None:
+        self._server.fail(_METHODS[call], fault)
+
+    async def cut(self) -> None:
+        await self._server.cut()
+
+    def _channel(self, chat: str) -> str:
+        name, kind = ("C1", "channel") if chat == GROUP else (f"D{chat}", "im")
+        return self._slack.open_channel(name, kind).id
+
+    def _root(self, channel: str, thread: str) -> str:
+        if thread not in self._threads:
+            self._threads[thread] = self._slack.say(channel, thread, user=self._user("Zoe"))
+        return self._threads[thread]
+
+    def _user(self, author: str) -> str:
+        return self._slack.invite(f"U{author.upper()}", author)
+
+
+def slack(delivery: str) -> Callable[[Path], AbstractAsyncContextManager[Counterpart]]:
+    """How the counterpart is opened, for an account of this delivery class."""
+
+    @asynccontextmanager
+    async def opens(folder: Path) -> AsyncIterator[Counterpart]:
+        async with FakeSlackServer(FakeSlack(), ack_s=ACK_S, retry_after_s=RETRY_AFTER_S) as server:
+            yield SlackCounterpart(server, folder, delivery)
+
+    return opens
