@@ -21,6 +21,8 @@ class Stage:
         self.receipts: dict[str, Receipt] = {}
         self.open_for_business: Exception | None = None
         self.refused = 0
+        self.refuse: dict[str, Exception] = {}
+        """What the door raises for messages of a chat."""
         self.unreadable: Exception | None = None
         self.connections: asyncio.Queue[str] = asyncio.Queue()
         self.arrived = asyncio.Condition()
@@ -31,6 +33,8 @@ class Stage:
         if self.open_for_business is not None:
             self.refused += 1
             raise self.open_for_business
+        if inbound.key.chat in self.refuse:
+            raise self.refuse[inbound.key.chat]
         if inbound.update_id in self.receipts:
             return replace(self.receipts[inbound.update_id], repeated=True)
         self.accepted.append(inbound)

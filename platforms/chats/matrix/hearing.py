@@ -1,0 +1,197 @@
+"""What is heard in a room, on its way to the door: whom it is for, where it belongs, what came with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import assert_never
+
+from mautrix.errors import MatrixError, MatrixRequestError
+
+from greenroom.actors.model import Attachment, Inbound, SessionKey
+from greenroom.actors.ports import BusyError, Door, RefusedError
+from greenroom.actors.session_key import InvalidKeyError
+from greenroom.platforms.chats.addressing import is_addressed, place
+from greenroom.platforms.chats.backoff import Backoff
+from greenroom.platforms.chats.matrix.codec import (
+    Room,
+    addressed,
+    changed_inbound,
+    plain_content,
+    said_inbound,
+    transaction_of,
+)
+from greenroom.platforms.chats.matrix.errors import describe, is_passing
+from greenroom.platforms.chats.matrix.events import (
+    MESSAGE,
+    Echo,
+    Edited,
+    File,
+    Member,
+    Removed,
+    Said,
+    Sealed,
+    is_removed,
+    read_event,
+    sender_of,
+)
+from greenroom.platforms.chats.matrix.homeserver import Homeserver
+from greenroom.platforms.chats.matrix.own import OwnMessages, Recent
+from greenroom.platforms.chats.matrix.receiving import Item
+from greenroom.platforms.chats.matrix.settings import MatrixSettings
+from greenroom.platforms.chats.matrix.sync import Invited, is_welcome
+
+logger = logging.getLogger("greenroom.platform.matrix")
+
+SEALED = "I cannot read encrypted messages. Please invite me into a room without encryption."
+ROOMS_MAX = 1_000
+"""Rooms whose members are remembered."""
+
+BUSY_MOST_S = 5.0
+
+
+class Hearing:
+    """Takes what is heard to the door, on one signed-in device."""
+
+    def __init__(
+        self,
+        server: Homeserver,
+        door: Door,
+        settings: MatrixSettings,
+        own: OwnMessages,
+        taken: Recent[SessionKey],
+        save: Callable[[File], Awaitable[Attachment]],
+    ) -> None:
+        """`taken` remembers where each message went; `save` fetches a file that was sent."""
+        self._server, self._door, self._settings = server, door, settings
+        self._own, self._taken, self._save = own, taken, save
+        self._rooms: Recent[Room | None] = Recent(ROOMS_MAX)
+        self._sealed: set[str] = set()
+
+    async def take(self, room: str, item: Item) -> None:
+        """Return when it is on disk, or nothing that is to be. Waits out what passes."""
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._take(room, item)
+            except (MatrixError, OSError) as error:
+                if not is_passing(error):
+                    logger.warning("an event of %s is left out: %s", room, describe(error))
+                    return None
+            await asyncio.sleep(backoff.next_s())
+
+    async def _take(self, room: str, item: Item) -> None:
+        match item:
+            case Said():
+                await self._take_said(room, item)
+            case Edited() | Removed():
+                await self._take_change(room, item)
+            case Sealed():
+                await self._tell_sealed(room)
+            case Member():
+                self._rooms.put(room, None)
+            case Invited():
+                await self._answer_invitation(room, item)
+            case Echo():
+                pass
+            case _:
+                assert_never(item)
+
+    async def _take_said(self, room: str, said: Said) -> None:
+        spoken = await self._to_us(room, said)
+        if spoken is None:
+            return
+        key, said, people = spoken
+        attached = () if said.file is None else (await self._save(said.file),)
+        self._taken.put(said.event_id, key)
+        await self._accept(said_inbound(said, key, people, attached))
+
+    async def _to_us(self, room: str, said: Said) -> tuple[SessionKey, Said, Room] | None:
+        """Name the conversation of a message, if it is for us."""
+        people = await self._people(room)
+        spoken, said = addressed(said, self._server.user, people)
+        if not is_addressed(spoken, self._settings.listening) and not await self._is_ours(room, said.reply_to):
+            return None
+        try:
+            key = place(
+                platform="matrix",
+                account=self._settings.account,
+                chat=room,
+                thread=said.thread,
+                user=said.sender,
+                per=self._settings.sessions_per,
+                direct=spoken.direct,
+            )
+        except InvalidKeyError as error:
+            logger.warning("a message in %s is left out: %s", room, error)
+            return None
+        return key, said, people
+
+    async def _is_ours(self, room: str, event_id: str | None) -> bool:
+        if event_id is None:
+            return False
+        if self._own.is_there(event_id) is not None:
+            return True
+        raw = await self._event(room, event_id)
+        return raw is not None and sender_of(raw) == self._server.user
+
+    async def _take_change(self, room: str, change: Edited | Removed) -> None:
+        """Take it to where the changed message went; if that is forgotten, the message itself tells.
+
+        A removed one tells nothing any more: with one person alone it was said there, else it is left out.
+        """
+        key = self._taken.get(change.target)
+        if key is None and (raw := await self._event(room, change.target)) is not None:
+            before = read_event(raw, self._server.user)
+            if raw.get("type") == MESSAGE and is_removed(raw) and (await self._people(room)).direct:
+                before = Said(change.target, change.sender, 0.0, "")
+            if isinstance(before, Said) and (spoken := await self._to_us(room, before)) is not None:
+                key = spoken[0]
+        if key is not None:
+            await self._accept(changed_inbound(change, key, await self._people(room)))
+
+    async def _accept(self, inbound: Inbound) -> None:
+        backoff = Backoff(most_s=BUSY_MOST_S)
+        while True:
+            try:
+                await self._door.accept(inbound)
+            except RefusedError as refused:
+                logger.info("%s: %s is not taken: %s", inbound.key, inbound.update_id, refused)
+            except BusyError:
+                await asyncio.sleep(backoff.next_s())
+                continue
+            return
+
+    async def _people(self, room: str) -> Room:
+        people = self._rooms.get(room)
+        if people is None:
+            people = Room(await self._server.names(room))
+            self._rooms.put(room, people)
+        return people
+
+    async def _event(self, room: str, event_id: str) -> dict[str, object] | None:
+        try:
+            raw: dict[str, object] = await self._server.event(room, event_id)
+        except MatrixRequestError as error:
+            if is_passing(error):
+                raise
+            return None
+        return raw
+
+    async def _answer_invitation(self, room: str, invited: Invited) -> None:
+        inviter = invited.by(self._server.user)
+        if is_welcome(room, inviter, self._settings.invites):
+            logger.info("%s invites into %s, and is allowed to", inviter, room)
+            await self._server.join(room)
+        else:
+            logger.info("%s invites into %s, and is declined: see `invites` in the configuration", inviter, room)
+            await self._server.leave(room)
+
+    async def _tell_sealed(self, room: str) -> None:
+        """Say once in a room that it is encrypted: under one transaction, so that a restart does not say it again."""
+        if room not in self._sealed:
+            self._sealed.add(room)
+            with suppress(MatrixRequestError):  # Who may not speak there says nothing.
+                await self._server.send(room, plain_content(SEALED), transaction_of(f"sealed {room}"))

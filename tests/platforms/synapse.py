@@ -1,0 +1,145 @@
+"""A real home server on loopback: Synapse with SQLite, a process of its own that can be killed and begins again."""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from greenroom.supervisor.sandbox.storm_daemon import free_port
+
+NAME = "localhost"
+SECRET = "sesame"
+START_S = 60.0
+LOOK_S = 0.05
+ASK_S = 10.0
+_OFTEN = {"per_second": 1_000_000, "burst_count": 1_000_000}
+_LOGGING = {
+    "version": 1,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"level": "WARNING", "handlers": ["console"]},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A user, as registered: on a device of his own."""
+
+    user: str
+    token: str
+    device: str
+    password: str
+
+
+@dataclass(slots=True)
+class Synapse:
+    """One home server in one folder. `settings` are more of its configuration, such as rate limits."""
+
+    folder: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "synapse.log"
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        config = self._write_config()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "synapse.app.homeserver", "-c", str(config)],
+                stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, start_new_session=True,
+            )  # fmt: skip
+        pause = threading.Event()
+        for _ in range(int(START_S / LOOK_S)):
+            with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+                self.ask("/_matrix/client/versions")
+                return
+            if self.process.poll() is not None:
+                break
+            pause.wait(LOOK_S)
+        raise RuntimeError(f"Synapse does not start:\n{self.log.read_text()[-3000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def register(self, name: str) -> Signed:
+        """Make a user."""
+        path, password = "/_synapse/admin/v1/register", "open"
+        nonce = self.ask(path)["nonce"]
+        said = f"{nonce}\0{name}\0{password}\0notadmin".encode()
+        mac = hmac.new(SECRET.encode(), said, hashlib.sha1).hexdigest()
+        asked = {"nonce": nonce, "username": name, "password": password, "admin": False, "mac": mac}
+        made = self.ask(path, asked)
+        return Signed(made["user_id"], made["access_token"], made["device_id"], password)
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Make a request. Raises URLError."""
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, content, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=ASK_S) as answer:
+            return json.load(answer)
+
+    def _write_config(self) -> Path:
+        path, logging = self.folder / "homeserver.json", self.folder / "logging.json"
+        if not path.exists():
+            logging.write_text(json.dumps(_LOGGING))
+            path.write_text(json.dumps(self._config(str(logging))))
+        return path
+
+    def _config(self, logging: str) -> dict[str, Any]:
+        listener = {"port": self.port, "bind_addresses": ["127.0.0.1"], "type": "http", "tls": False}
+        often = {"rc_message": _OFTEN, "rc_room_creation": _OFTEN, "rc_joins": {"local": _OFTEN}}
+        often["rc_login"] = {"address": _OFTEN, "account": _OFTEN, "failed_attempts": _OFTEN}
+        often["rc_invites"] = {"per_room": _OFTEN, "per_user": _OFTEN, "per_issuer": _OFTEN}
+        return {
+            "server_name": NAME,
+            "report_stats": False,
+            "listeners": [{**listener, "resources": [{"names": ["client"], "compress": False}]}],
+            "database": {"name": "sqlite3", "args": {"database": str(self.folder / "synapse.db")}},
+            "media_store_path": str(self.folder / "media"),
+            "pid_file": str(self.folder / "pid"),
+            "log_config": logging,
+            "signing_key": f"ed25519 a_key {base64.b64encode(secrets.token_bytes(32)).decode().rstrip('=')}",
+            "macaroon_secret_key": SECRET,
+            "form_secret": SECRET,
+            "registration_shared_secret": SECRET,
+            "bcrypt_rounds": 4,
+            "trusted_key_servers": [],
+            "presence": {"enabled": False},
+            **often,
+            **self.settings,
+        }
+
+
+@contextmanager
+def serving(folder: Path, **settings: Any) -> Iterator[Synapse]:
+    """Keep a home server while the block runs."""
+    folder.mkdir(exist_ok=True)
+    server = Synapse(folder, settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
