@@ -23,37 +23,38 @@ class People:
         self.server, self.backend = server, server.backend
         self.guild = self.backend.create_guild("house")
         self.channel = self.backend.create_channel(self.guild.id, "kitchen").id
-        self._users: dict[str, int] = {}
-        self._threads: dict[str, int] = {}
+        self.threads: dict[str, int] = {}
+        self._users: dict[tuple[str, str], int] = {}
 
     @property
     def bot(self) -> int:
         return self.backend.bot_user.id
 
-    def user(self, name: str) -> int:
-        """A person, who is on the server."""
-        if name not in self._users:
-            self._users[name] = self.backend.make_user(name.lower(), global_name=name).id
-            self.backend.add_member(self.guild.id, self._users[name])
-        return self._users[name]
+    def user(self, name: str, which: str = "") -> int:
+        """A person, who is on the server; `which` tells those of one name apart."""
+        if (name, which) not in self._users:
+            user = self.backend.make_user(f"{name}{which}".lower(), global_name=name)
+            self.backend.add_member(self.guild.id, user.id)
+            self._users[name, which] = user.id
+        return self._users[name, which]
 
-    def direct(self, name: str) -> int:
+    def direct(self, name: str, which: str = "") -> int:
         """The direct chat of a person with the bot."""
-        return self.backend.get_dm_channel(self.user(name)).id
+        return self.backend.get_dm_channel(self.user(name, which)).id
 
     def thread(self, name: str) -> int:
         """A thread of the channel."""
-        if name not in self._threads:
-            self._threads[name] = self.backend.create_thread(self.channel, name, self.user("Ann")).id
-        return self._threads[name]
+        if name not in self.threads:
+            self.threads[name] = self.backend.create_thread(self.channel, name, self.user("Ann")).id
+        return self.threads[name]
 
-    def say(self, channel: int, text: str, name: str = "Ann", **rest: Any) -> Message:
+    def say(self, channel: int, text: str, name: str = "Ann", which: str = "", **rest: Any) -> Message:
         """Write into a channel. `reply_to` is a message's id, `attachments` are as Discord tells of them."""
         if (reply_to := rest.pop("reply_to", None)) is not None:
             rest["reference"] = {"channel_id": str(channel), "message_id": str(reply_to), "type": 0}
-        return self.backend.create_message(channel, self.user(name), text, **rest)
+        return self.backend.create_message(channel, self.user(name, which), text, **rest)
 
-    def press(self, message: Message, label: str, name: str = "Ann") -> int:
+    def press(self, message: Message, label: str, name: str = "Ann", which: str = "") -> int:
         """Press a button; the number of the press."""
         buttons = [button for row in message.components for button in row["components"]]
         (button,) = [each for each in buttons if each["label"] == label]
@@ -62,7 +63,7 @@ class People:
             type=COMPONENT,
             channel_id=message.channel_id,
             guild_id=self.backend.channels[message.channel_id].guild_id,
-            user_id=self.user(name),
+            user_id=self.user(name, which),
             data={"custom_id": button["custom_id"], "component_type": 2},
         )
         record.source_message_id = message.id

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -143,6 +144,13 @@ class DiscordServer:
         finally:
             await self.cut()
             await runner.cleanup()
+
+    def keep(self, path: Path, media_type: str) -> dict[str, Any]:
+        """Take a file that a person sends, and say how a message tells of it."""
+        self.files[path.name] = path.read_bytes()
+        url = f"http://127.0.0.1:{self.port}/files/{path.name}"
+        told = {"id": str(self.backend.snowflake()), "filename": path.name, "size": len(self.files[path.name])}
+        return {**told, "url": url, "proxy_url": url, "content_type": media_type}
 
     async def _file(self, request: web.Request) -> web.Response:
         return web.Response(body=self.files[request.match_info["name"]])

@@ -85,6 +85,18 @@ async def test_the_past_comes_before_what_was_heard_since_and_nothing_twice(tmp_
     assert house.progress.upto == 8
 
 
+async def test_what_is_told_at_first_is_heard_although_our_clock_is_ahead(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as group:
+        house = House(tmp_path, group)
+        house.progress.begin(100)
+        house.reading.hold()
+        for number in (5, 6):
+            house.past.messages.append(number)
+            house.reading.hear(7, heard(number))
+        house.reading.go_on()
+    assert house.ids == ["5", "6"]
+
+
 async def test_until_it_is_known_what_was_missed_nothing_counts_as_heard(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as group:
         house = House(tmp_path, group)

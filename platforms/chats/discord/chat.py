@@ -32,7 +32,7 @@ from greenroom.platforms.chats.discord.refusals import read_ending, read_refusal
 from greenroom.platforms.chats.discord.settings import DiscordSettings
 
 TRAITS = Traits(
-    # Discord knows a nonce for minutes, and its history shows none: docs/decisions/0013 tells why words come by edits.
+    # Discord knows a nonce for minutes, and its history shows none: docs/decisions/0016 tells why words come by edits.
     delivery=DeliveryClass.EDIT_ANCHOR,
     text_max=TEXT_MAX,
     edits=True,

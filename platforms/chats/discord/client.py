@@ -55,6 +55,7 @@ class Client(discord.Client):
 
     def __init__(self, *, connector: aiohttp.BaseConnector | None, proxy: str | None, servers_within_s: float) -> None:
         """`servers_within_s`: how long to wait for one more server to be told of."""
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # We say nothing aloud, and miss nothing.
         super().__init__(
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=True),
             max_messages=None,

@@ -138,8 +138,8 @@ class Reading:
 
     def hear(self, number: int, heard: Heard) -> None:
         """Take this when its turn comes."""
-        before = self.floor if self._held or heard.message_id is None else heard.message_id - 1
-        channel = self._channel(number, before)
+        before = self.floor if heard.message_id is None else heard.message_id - 1
+        channel = self._channel(number, min(before, self.floor) if self._held else before)
         if len(channel.queue) >= QUEUE_MAX:
             channel.queue.clear()
             channel.gap = True

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.request import urlopen
 
 import pytest
 from tests.platforms.conformance.counterpart import GROUP, Ability, Attached, Counterpart
 from tests.platforms.conformance.registry import ENTRIES, Entry
-from tests.platforms.conformance.stand import Gate, Stand, echo, standing
+from tests.platforms.conformance.stand import WAIT_S, Gate, Stand, echo, standing
 from tests.platforms.conformance.table import page, shown_table
 from tests.platforms.conformance.wire import Steps
 
@@ -259,7 +260,7 @@ async def test_what_is_withdrawn_is_not_answered(person: Counterpart, tmp_path: 
 async def test_a_file_can_be_read_by_the_agent(person: Counterpart, tmp_path: Path) -> None:
     async def reader(turn: Turn) -> str:
         (attached,) = [each for message in turn.new for each in message.attachments]
-        return f"{attached.media_type}: {await turn.in_thread(Path(attached.where).read_text)}"
+        return f"{attached.media_type}: {await turn.in_thread(read_file, attached.where)}"
 
     note = tmp_path / "note.txt"
     note.write_text("buy milk", encoding="utf-8")
@@ -308,6 +309,14 @@ def test_what_a_platform_lacks_has_its_reason() -> None:
 def test_the_table_in_the_docs_is_current() -> None:
     hint = "run `python -m tests.platforms.conformance.table`"
     assert shown_table() == page(), hint
+
+
+def read_file(where: str) -> str:
+    """Read it as an agent does: it is a path, or a URL that anybody may ask for."""
+    if not where.startswith("http"):
+        return Path(where).read_text(encoding="utf-8")
+    with urlopen(where, timeout=WAIT_S) as answer:
+        return str(answer.read().decode())
 
 
 def echo_behind(gate: Gate) -> Callable[[Turn], Any]:
