@@ -6,17 +6,24 @@ would else speak once more when it wakes. One question serves all calls that are
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from greenroom.actors.calls import Call, Doubtful, Outcome, perform, read_outcome, show_typing
+from greenroom.actors.calls import Call, Doubtful, Outcome, Post, perform, read_outcome, show_typing
 from greenroom.actors.model import SessionKey
-from greenroom.actors.ports import Platform
+from greenroom.actors.ports import Outgoing, Platform
 from greenroom.actors.runtime import Job, Runtime
 
 LOOP = "platforms"
 """The asyncio loop on which all platform code runs."""
 
+
+NOTICES_MAX = 100
+"""Notices of one account under way at the same time; of more, the oldest is given up."""
+
+_Planned = Call | Outgoing | None
+"""A call; a notice; that somebody is typing."""
 
 ROUNDING_S = 1e-6
 """A timer may ring too early by what is lost when times are added; such a call is late."""
@@ -47,10 +54,11 @@ class Calling:
         self._tell = tell
         self._ring = ring
         self._armed = False
-        self._planned: list[tuple[SessionKey, Call | None]] = []  # None: that somebody is typing
-        self._asked: list[tuple[SessionKey, Call | None]] = []  # planned before the question that is under way was put
+        self._planned: list[tuple[SessionKey, _Planned]] = []
+        self._asked: list[tuple[SessionKey, _Planned]] = []  # planned before the question that is under way was put
         self._calls: dict[int, tuple[SessionKey, Job, float]] = {}
         self._typing: dict[SessionKey, Job] = {}
+        self._notices: deque[Job] = deque(maxlen=NOTICES_MAX)
         self._number = 0
 
     def __len__(self) -> int:
@@ -64,6 +72,10 @@ class Calling:
         """Have it shown that somebody is typing, when the store is known to be ours."""
         if (session, None) not in self._planned:
             self._planned.append((session, None))
+
+    def plan_notice(self, message: Outgoing) -> None:
+        """Have a line shown when the store is known to be ours. What becomes of it interests nobody."""
+        self._planned.append((message.session, message))
 
     def hush(self, session: SessionKey) -> None:
         """There is something to be said: nothing may show any more that somebody is typing."""
@@ -87,6 +99,8 @@ class Calling:
         for session, call in asked:
             if call is None:
                 self._begin_typing(session)
+            elif isinstance(call, Outgoing):
+                self._begin_notice(call)
             else:
                 self._begin(session, call)
 
@@ -96,6 +110,12 @@ class Calling:
             before.cancel()  # One that hangs is not waited for; one that is over does not mind.
         job = self._loop.spawn(show_typing(self._platform, session), name="typing", done=lambda _error, _result: None)
         self._typing[session] = job
+
+    def _begin_notice(self, message: Outgoing) -> None:
+        if len(self._notices) == NOTICES_MAX:
+            self._notices[0].cancel()  # One that hangs makes room; one that is over does not mind.
+        job = self._loop.spawn(perform(self._platform, Post(message)), name="notice", done=lambda _error, _result: None)
+        self._notices.append(job)
 
     def _begin(self, session: SessionKey, call: Call) -> None:
         """Make a call. A platform that ignores its cancellation still cannot hold the lane longer than the time-out."""
@@ -131,9 +151,10 @@ class Calling:
         for _, job, _ in self._calls.values():
             job.cancel()
         self._calls.clear()
-        for job in self._typing.values():
+        for job in (*self._typing.values(), *self._notices):
             job.cancel()
         self._typing.clear()
+        self._notices.clear()
 
     def _arm(self, after_s: float) -> None:
         self._armed = True

@@ -27,6 +27,7 @@ from greenroom.actors.outbox_words import (
     Lane,
     LiveText,
     Moment,
+    NoticeWanted,
     Opened,
     OutboxStatus,
     Pause,
@@ -116,8 +117,8 @@ class _Box:
 class DeliveryActor(PooledActor):
     """Makes the deliveries of one platform account visible. Everything it knows can be lost: the rows are the outbox.
 
-    Told `Opened`, `Filled`, `LiveText`, `PlatformUp`, `PlatformDown`, `Reread`, `WhenFlushed`; asked `ReadStatus`.
-    It dies with StoreRefusedError when the store belongs to somebody else.
+    Told `Opened`, `Filled`, `LiveText`, `NoticeWanted`, `PlatformUp`, `PlatformDown`, `Reread`, `WhenFlushed`; asked
+    `ReadStatus`. It dies with StoreRefusedError when the store belongs to somebody else.
     """
 
     def __init__(
@@ -165,6 +166,9 @@ class DeliveryActor(PooledActor):
                 self._hear(message)
             case TypingWanted(session):
                 self._show_typing(session)
+            case NoticeWanted(message=notice):
+                if self._traffic.up:
+                    self._calling.plan_notice(notice)
             case _Returned(number, outcome):
                 self._end_call(number, outcome)
             case _CallLate():

@@ -30,6 +30,7 @@ from greenroom.actors.model import (
     Tail,
     ToolCall,
 )
+from greenroom.actors.pairing_facts import PairingFact
 from greenroom.actors.process_facts import ProcessFact
 
 
@@ -313,4 +314,5 @@ Fact = (
     | SuspensionLifted
     | InboundRefused
     | ProcessFact
+    | PairingFact
 )

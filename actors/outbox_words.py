@@ -10,6 +10,7 @@ from greenroom.actors.calls import Call, Outcome
 from greenroom.actors.entry import Entry
 from greenroom.actors.facts import DeliveryMoved
 from greenroom.actors.model import Delivery, SessionKey
+from greenroom.actors.ports import Outgoing
 from greenroom.actors.runtime import Solicited
 
 
@@ -45,6 +46,12 @@ class TypingWanted(Struct, frozen=True):
     """Let the platform show that somebody is typing. May be lost."""
 
     session: SessionKey
+
+
+class NoticeWanted(Struct, frozen=True):
+    """Show a line that no row stands for. It is tried once, and may be lost."""
+
+    message: Outgoing
 
 
 class PlatformUp(Struct, Solicited, frozen=True):

@@ -151,7 +151,7 @@ class PoolRuntime(HostingRuntime):
     def __init__(self, *, threads: int = POOL_THREADS, slice_: int = SLICE, threads_max: int = THREADS_MAX) -> None:
         super().__init__(uuid.uuid4().hex)
         self.clock = SystemClock()
-        self.random = random.Random()
+        self.random = random.SystemRandom()  # What is drawn from it may be a secret.
         self.timers = ThreadTimers(self.clock, self.report_timer)
         self._pool = Pool(threads, slice_)
         self._threads = Threads(threads_max)

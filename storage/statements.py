@@ -43,6 +43,7 @@ from greenroom.actors.facts import (
 from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.forgetting import rows_forgotten
 from greenroom.storage.inbound import inbound_settled, store_inbound
+from greenroom.storage.pairings import PAIRING_STATEMENTS
 from greenroom.storage.processes import PROCESS_STATEMENTS
 from greenroom.storage.questions import question_answered, question_asked, question_lapsed
 from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
@@ -366,5 +367,6 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     SuspensionLifted: suspension_lifted,
     InboundRefused: _inbound_refused,
     **PROCESS_STATEMENTS,
+    **PAIRING_STATEMENTS,
 }
 """Total over `Fact`; a test says so."""

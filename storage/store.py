@@ -15,6 +15,7 @@ from pykka import ActorDeadError, Timeout
 from greenroom.actors.answer import Answer
 from greenroom.actors.facts import Fact, InboundStored
 from greenroom.actors.model import Epoch, Inbound
+from greenroom.actors.pairing import Pairing
 from greenroom.actors.ref import Ref
 from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.actors.runtime import MailboxFull, Runtime
@@ -24,6 +25,7 @@ from greenroom.storage.checkpointer import Checkpointer
 from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.lock import WriterLock
 from greenroom.storage.migrate import migrate
+from greenroom.storage.pairings import read_pairings
 from greenroom.storage.reading_actor import ReadingActor
 from greenroom.storage.requests import Finish, Read, Write
 from greenroom.storage.search import Found, Indexer, search
@@ -106,6 +108,14 @@ class _Aides:
             self.simulated.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the disk held when a boot began."""
+
+    boots: tuple[Boot, ...]
+    pairings: tuple[Pairing, ...]
+
+
 class SqliteStore:
     """`actors.store.Store` on one SQLite file. Made by `open`; close it once, with `close` or `abandon`."""
 
@@ -117,7 +127,7 @@ class SqliteStore:
         aides: _Aides,
         listeners: _Listeners,
         lock: WriterLock | None,
-        boots: tuple[Boot, ...],
+        past: Past,
         backlog_max: int | None,
     ) -> None:
         """Not to be called from outside: see `open`."""
@@ -127,7 +137,7 @@ class SqliteStore:
         self._aides = aides
         self._listeners = listeners
         self._lock = lock
-        self._boots = boots
+        self._past = past
         self._backlog_max = backlog_max
         self._room = _Room(ACCEPTS_MAX)
 
@@ -157,7 +167,7 @@ class SqliteStore:
         lock = WriterLock(Path(place.path)) if place.vfs is None else None
         aides, listeners = _Aides(), _Listeners(on_trouble, on_fenced)
         try:
-            owned, db, boots = _own(place, runtime, version, fell)
+            owned, db, past = _own(place, runtime, version, fell)
             if place.vfs is None:
                 aides.checkpointer = Checkpointer(place.path, report=lambda _trouble: None)
                 aides.checkpointer.start()
@@ -175,7 +185,7 @@ class SqliteStore:
             if lock is not None:
                 lock.release()
             raise
-        return cls(place.path, owned, actor, aides, listeners, lock, boots, backlog_max)
+        return cls(place.path, owned, actor, aides, listeners, lock, past, backlog_max)
 
     @property
     def epoch(self) -> Epoch:
@@ -190,7 +200,12 @@ class SqliteStore:
     @property
     def boots(self) -> tuple[Boot, ...]:
         """The boots as they were when this one began, itself included, newest first."""
-        return self._boots
+        return self._past.boots
+
+    @property
+    def pairings(self) -> tuple[Pairing, ...]:
+        """The chats that were let in by a code, or have one, as it was when this boot began."""
+        return self._past.pairings
 
     @property
     def lock(self) -> WriterLock | None:
@@ -277,9 +292,7 @@ class SqliteStore:
             logger.warning("the writer of %s is stuck in the disk; its epoch ends with the next opening", self._path)
 
 
-def _own(
-    place: Place, runtime: Runtime, version: str, fell: Epoch | None
-) -> tuple[Ownership, apsw.Connection, tuple[Boot, ...]]:
+def _own(place: Place, runtime: Runtime, version: str, fell: Epoch | None) -> tuple[Ownership, apsw.Connection, Past]:
     """Open the file as its owner from now on."""
     try:
         db = place.open("create")
@@ -291,7 +304,7 @@ def _own(
         uid = runtime.random.randbytes(UID_BYTES).hex()
         now, pid = runtime.clock.now(), os.getpid()
         owned = take_ownership(db, uid_if_new=uid, at=now, pid=pid, version=version, fell=fell)
-        return owned, db, read_boots(db)
+        return owned, db, Past(read_boots(db), read_pairings(db))
     except apsw.Error as error:
         let_go(db)
         raise CannotOpen(classify_error(error, path=place.path).refusal) from error

@@ -15,6 +15,7 @@ from greenroom.actors.delivery_actor import DeliveryActor
 from greenroom.actors.outbox_words import (
     Filled,
     LiveText,
+    NoticeWanted,
     Opened,
     PlatformDown,
     PlatformUp,
@@ -28,7 +29,7 @@ from greenroom.supervisor.platform_actor import PlatformActor
 
 if TYPE_CHECKING:
     from greenroom.actors.model import Delivery, SessionKey
-    from greenroom.actors.ports import Platform
+    from greenroom.actors.ports import Outgoing, Platform
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.store import Store
@@ -152,6 +153,12 @@ class Attachments:
                     attachment.tell(TypingWanted(session))
             case _:
                 assert_never(act)
+
+    def show_notice(self, message: Outgoing) -> None:
+        """Show a line that no row stands for, if that can be done now."""
+        attachment = self._all.get((message.session.platform, message.session.account))
+        if attachment is not None:
+            attachment.tell(NoticeWanted(message))
 
     def take_up(self, session: SessionKey) -> None:
         """Let the outbox read what is owed: somebody wrote rows for it."""

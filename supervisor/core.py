@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError
 
@@ -20,6 +20,7 @@ from greenroom.actors.house import House
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.runtime import Failure, MailboxFull
+from greenroom.supervisor.access import Access
 from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.drain import CloseBoot
@@ -29,7 +30,7 @@ from greenroom.supervisor.platform_door import PlatformDoor
 from greenroom.supervisor.rebuild_actor import Fell, RebuildActor, RebuildDue
 from greenroom.supervisor.reception import Inside, Reception, called_back
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
-from greenroom.supervisor.resume import FormerBoot, count_unclean_boots
+from greenroom.supervisor.resume import count_unclean_boots
 from greenroom.supervisor.tree_actor import TreeActor
 from greenroom.supervisor.tree_words import (
     ActorFailed,
@@ -56,24 +57,11 @@ if TYPE_CHECKING:
     from greenroom.actors.spawner import Spawner
     from greenroom.actors.store import Store
     from greenroom.supervisor.drain import Intent
+    from greenroom.supervisor.owned import OwnedStore
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.recovery import Account, Decided
 
 logger = logging.getLogger("greenroom.supervisor")
-
-
-class OwnedStore(Protocol):
-    """A store as the supervisor owns it: the port that actors use, its past, and its two ends."""
-
-    @property
-    def port(self) -> Store: ...
-
-    @property
-    def former_boots(self) -> Sequence[FormerBoot]: ...
-
-    def close(self, reason: str, *, clean: bool) -> bool: ...
-
-    def abandon(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +111,9 @@ class Core:
         self._open_store = open_store
         self._agent = agent
         self._spawner = spawner
-        self._policy = policy
+        self.attachments = Attachments(runtime, policy, self.report_dead)
+        self.access = Access(runtime, policy, lambda: self.store, self.attachments.show_notice)
+        self._policy = policy = self.access.policy
         self._summarise = summarise
         self._hooks = CoreHooks(
             began=walled("on_began", hooks.began, None),
@@ -138,8 +128,7 @@ class Core:
         self._budget = FRESH
         self._ending = False
         self._draining: Intent | None = None  # The order outlives the tree that heard it.
-        self.reception = Reception(runtime.clock, policy)
-        self.attachments = Attachments(runtime, policy, self.report_dead)
+        self.reception = Reception(runtime.clock, policy, self.access.meet)
         self._answers = Answers(runtime.timers)
         self.operations = Operations(runtime, self.reception, self._answers, lambda: self.store, self._tell)
         runtime.on_failure(self._hear_failure)
@@ -149,6 +138,7 @@ class Core:
     def start(self) -> None:
         """Open the store and decide what is open. Raises what opening the store raises."""
         store = self._open_store(self._fallen)
+        self.access.take_up(store.pairings)
         now = self._runtime.clock.now()
         unclean = count_unclean_boots(store.former_boots, now=now, window_s=self._policy.unclean_window_s)
         keeper = self._make_keeper(store.port)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from greenroom.actors.pairing import Pairing
 from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.storage.boots import BootEnding
 from greenroom.storage.store import SqliteStore
@@ -18,8 +19,25 @@ if TYPE_CHECKING:
     from greenroom.storage.writer import Place
 
 
+class OwnedStore(Protocol):
+    """A store as the supervisor owns it: the port that actors use, its past, and its two ends."""
+
+    @property
+    def port(self) -> Store: ...
+
+    @property
+    def former_boots(self) -> Sequence[FormerBoot]: ...
+
+    @property
+    def pairings(self) -> Sequence[Pairing]: ...
+
+    def close(self, reason: str, *, clean: bool) -> bool: ...
+
+    def abandon(self) -> None: ...
+
+
 class OwnedSqlite:
-    """See `core.OwnedStore`."""
+    """See `OwnedStore`."""
 
     def __init__(self, store: SqliteStore) -> None:
         """Own an opened store."""
@@ -37,6 +55,11 @@ class OwnedSqlite:
         return tuple(
             FormerBoot(boot.started_at, clean=boot.ending is not BootEnding.UNCLEAN) for boot in reversed(former)
         )
+
+    @property
+    def pairings(self) -> Sequence[Pairing]:
+        """The chats that were let in by a code, or have one."""
+        return self.store.pairings
 
     def close(self, reason: str, *, clean: bool) -> bool:
         """End the boot; says whether it ended clean."""

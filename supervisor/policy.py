@@ -21,7 +21,7 @@ ANY_SIGN = frozenset({"fresh_s"})
 LARGEST = 1e12
 """No knob means more than this; it also keeps NaN and infinity out."""
 
-ABOVE_ZERO = frozenset({"chat_rate_per_s", "forced_s", "restarts_window_s", "unclean_window_s"})
+ABOVE_ZERO = frozenset({"chat_rate_per_s", "forced_s", "pairing_s", "restarts_window_s", "unclean_window_s"})
 """Numbers by which something is divided or measured: 0 would mean never or always."""
 
 
@@ -30,6 +30,13 @@ MAY_BE_NONE = frozenset({"tool_calls_max", "repeats_max", "model_calls_max"})
 
 HOURS = frozenset({"reset_hour"})
 HOURS_OF_A_DAY = 24
+
+
+class Strangers(StrEnum):
+    """What becomes of a chat that writes and is not allowed. Never more than a line, and no words are kept."""
+
+    IGNORE = "ignore"  # it is counted
+    PAIR = "pair"  # it is shown a code, now and then; whoever runs greenroom lets it in by that
 
 
 class InvalidPolicyError(ValueError):
@@ -60,6 +67,8 @@ class Policy(Rules):
     drain_s: float = 30.0  # how long running work may take to finish when the process is asked to end
     forced_s: float = 60.0  # so long after that the daemon ends by force, whatever is stuck
     allow: tuple[str, ...] | AllowRule | None = None
+    strangers: Strangers | str = Strangers.IGNORE
+    pairing_s: float = 3_600.0  # how long a code that a stranger was shown lets it in
     chat_burst: int = 30  # messages one chat may send at once
     chat_rate_per_s: float = 2.0  # and how fast it may go on
     chat_backlog_max: int = 1000  # messages of one chat that wait; more are not acknowledged
@@ -80,6 +89,7 @@ class Policy(Rules):
                 _check_number(knob.name, getattr(self, knob.name), knob.default)
         object.__setattr__(self, "late_change", _read_choice("late_change", self.late_change, LateChange))
         object.__setattr__(self, "reset", _read_choice("reset", self.reset, Reset))
+        object.__setattr__(self, "strangers", _read_choice("strangers", self.strangers, Strangers))
         object.__setattr__(self, "busy", _read_choice("busy", self.busy, Busy))
         _check_zone(self.reset_zone)
         object.__setattr__(self, "auto_resume", _read_reasons(self.auto_resume))

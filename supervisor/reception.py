@@ -56,10 +56,11 @@ class Reception:
     which does no harm, for it comes again under the same id.
     """
 
-    def __init__(self, clock: Clock, policy: Policy) -> None:
-        """Begin closed."""
+    def __init__(self, clock: Clock, policy: Policy, meet: Callable[[Inbound], None] = lambda _: None) -> None:
+        """Begin closed. `meet` is told of each message of a chat that is not allowed; it must return at once."""
         self._clock = clock
         self._policy = policy
+        self._meet = meet
         self._lock = threading.Lock()
         self._buckets: dict[SessionKey, Bucket] = {}
         self._inside: Inside | None = None
@@ -111,6 +112,7 @@ class Reception:
             case TurnAway(words, counted):
                 if counted:
                     self._count(inside, inbound.key)
+                    self._meet(inbound)
                 then(RefusedError(words))
             case Postpone(words):
                 then(BusyError(words))

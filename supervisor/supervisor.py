@@ -23,6 +23,7 @@ from greenroom.storage.writer import Place
 from greenroom.supervisor.answers import NoAnswer, SupervisorFailedError, Waiter, text_of
 from greenroom.supervisor.aside import aside
 from greenroom.supervisor.core import Core, CoreHooks
+from greenroom.supervisor.doorkeeping import AsyncDoorkeeping, BlockingDoorkeeping, Doorkeeping
 from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.history import StoreHistory
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from greenroom.actors.model import Epoch, Message
     from greenroom.actors.ports import History, Platform, Summarise
     from greenroom.storage.trouble import Trouble
-    from greenroom.supervisor.connections import Connection
     from greenroom.supervisor.drain import CloseBoot
     from greenroom.supervisor.recovery import Decided
 
@@ -54,7 +54,7 @@ DRAIN_MARGIN_S = 30.0
 """How much longer than the policy's `drain_s` an orderly end may take before it is given up."""
 
 
-class Room:
+class Room(Doorkeeping):
     """A running supervisor, as both kinds of hosts share it."""
 
     def __init__(self, core: Core, failed: Future[str]) -> None:
@@ -79,12 +79,8 @@ class Room:
         """
         self._core.attach(platform, hung_up)
 
-    def connections(self) -> tuple[Connection, ...]:
-        """Say of each platform whether it is connected, since when, and why not."""
-        return self._core.attachments.connections()
 
-
-class AsyncRoom(Room, AsyncOperating):
+class AsyncRoom(Room, AsyncOperating, AsyncDoorkeeping):
     """A running supervisor, for a host with an asyncio loop."""
 
     async def accept(
@@ -139,7 +135,7 @@ class AsyncRoom(Room, AsyncOperating):
         return why
 
 
-class BlockingRoom(Room, BlockingOperating):
+class BlockingRoom(Room, BlockingOperating, BlockingDoorkeeping):
     """A running supervisor, for a host without a loop. Every call may come from any thread."""
 
     def accept(

@@ -256,6 +256,23 @@ CREATE TABLE refusals (
     PRIMARY KEY (platform, account)
 ) STRICT;
 
+-- Chats that were let in by a code (approved_at), and strangers' chats that were shown one. What they wrote is not kept,
+-- nor is the code: only its salted hash.
+CREATE TABLE pairings (
+    id          INTEGER PRIMARY KEY,
+    platform    TEXT NOT NULL,
+    account     TEXT NOT NULL,
+    chat        TEXT NOT NULL,
+    offered_at  REAL NOT NULL,
+    expires_at  REAL NOT NULL,
+    salt        TEXT NOT NULL,
+    code_hash   TEXT NOT NULL,
+    author      TEXT,
+    guesses     INTEGER NOT NULL DEFAULT 0,
+    approved_at REAL,
+    UNIQUE (platform, account, chat)
+) STRICT;
+
 -- The fence. A row of an older owner or of an older run is refused, whatever its writer believes.
 CREATE TRIGGER fence_runs BEFORE INSERT ON runs
 WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)

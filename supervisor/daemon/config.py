@@ -32,10 +32,13 @@ from greenroom.supervisor.daemon.settings import (
     read_settings,
 )
 from greenroom.supervisor.daemon.toml_lines import read_lines
-from greenroom.supervisor.policy import InvalidPolicyError, Policy
+from greenroom.supervisor.policy import InvalidPolicyError, Policy, Strangers
 
 LOCAL_CHATS = ("terminal:*", "web:*")
 """Who may write when nothing says otherwise: whoever sits at this machine."""
+
+DOOR: Mapping[str, Any] = MappingProxyType({"allow": LOCAL_CHATS, "strangers": Strangers.PAIR})
+"""What the daemon's policy is at the door unless it is said otherwise; everything else as `Policy` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def _compose(
     origins = MappingProxyType({name: each.spot for name, each in top.items()})
     settings = read_settings(file, {} if database is None else {"store": {"path": database}})
     problems = [*judge_agent(settings.agent, origins), *judge_openness(settings, origins)]
-    knobs = {"allow": LOCAL_CHATS} | {key: parse_knob(key, value) for key, value in settings.policy.items()}
+    knobs = {**DOOR, **{key: parse_knob(key, value) for key, value in settings.policy.items()}}
     try:
         policy = Policy(**knobs)
     except InvalidPolicyError as error:  # Each knob alone is right; two of them contradict each other.

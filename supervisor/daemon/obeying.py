@@ -17,6 +17,9 @@ from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from greenroom.actors.model import SessionKey
     from greenroom.supervisor.daemon.orders import Orders
     from greenroom.supervisor.supervisor import AsyncRoom
 
@@ -34,6 +37,10 @@ async def obey(room: AsyncRoom, orders: Orders, order: dict[str, Any]) -> dict[s
         case {"order": "stop", "intent": str(intent)} if intent in set(Intent):
             orders.end(Intent(intent))
             return {"stopping": True}
+        case {"order": "pair", "code": str(code)}:
+            return await _keep_door("paired", room.pair(code))
+        case {"order": "unpair", "chat": str(chat)}:
+            return await _keep_door("unpaired", room.unpair(chat))
         case {"order": "connections"}:
             return {"connections": [asdict(each) for each in room.connections()]}
         case {"order": str(word), "chat": str(chat), "id": str(order_id)} if word in _WORDS:
@@ -52,6 +59,13 @@ async def _release(room: AsyncRoom, session: SessionId) -> dict[str, Any]:
         return {"problem": f"not released: {error}"}
     logger.warning("session %s was released by an operator", session)
     return {"released": True}
+
+
+async def _keep_door(done: str, doing: Awaitable[SessionKey]) -> dict[str, Any]:
+    try:
+        return {done: str(await doing)}
+    except (BusyError, RefusedError, InvalidKeyError) as error:
+        return {"problem": str(error)}
 
 
 async def _order(room: AsyncRoom, command: Command, chat: str, order_id: str, text: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from greenroom.actors import facts as f
+from greenroom.actors.pairing_facts import ChatPaired, ChatUnpaired, CodeMissed, CodeOffered
 from greenroom.actors.store import Committed, Refused
 from greenroom.supervisor.owned import OwnedSqlite
 from greenroom.supervisor.sandbox.happening import PROCESS, STORE
@@ -91,6 +92,8 @@ class NotedStore:
                     return str(delivery.session)
                 case f.DeliveryFilled() | f.InboundRefused() | f.RowsForgotten():
                     continue
+                case CodeOffered() | CodeMissed() | ChatPaired() | ChatUnpaired():
+                    continue
                 case _ if fact.session_id in self._world.sessions:
                     return str(self._world.sessions[fact.session_id])
                 case _:
@@ -159,6 +162,8 @@ def rows_of(fact: Fact) -> Iterator[str]:  # noqa: C901, PLR0912 - one case for 
             yield f"decisions {session_id}.{generation}"
         case f.InboundRefused():
             yield "refusals"
+        case CodeOffered() | CodeMissed() | ChatPaired() | ChatUnpaired():
+            yield "pairings"
         case f.RowsForgotten(table):
             yield table
         case _:

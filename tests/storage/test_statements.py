@@ -4,6 +4,7 @@ from typing import get_args
 import apsw
 import pytest
 from msgspec.structs import replace
+from tests.storage.test_pairings import PAIRING_LIFE
 
 from greenroom.actors.facts import (
     DecisionStored,
@@ -92,6 +93,7 @@ PROCESS_END = ProcessEnding(ProcessState.ENDED, 0, "made")
 
 # A life in which every fact occurs once, in an order in which they can.
 LIFE: tuple[Fact, ...] = (
+    *PAIRING_LIFE,
     InboundRefused(SessionKey("web", "bot", "stranger"), 1.0),
     INBOUND,
     RunOpened(S, RUN, TAIL),
@@ -181,7 +183,7 @@ def test_a_whole_life_leaves_exactly_these_rows(db: apsw.Connection) -> None:
         write_fact(db, fact)
     counts = {table: len(found) for table, found in rows(db).items()}
     one_each = ("boots", "ownership", "routes", "messages", "runs", "tool_calls", "meta", "processes")
-    rest = {"dead_letters": 0, "sessions": 2, "questions": 2, "inbox": 2}
+    rest = {"dead_letters": 0, "pairings": 0, "sessions": 2, "questions": 2, "inbox": 2}
     assert counts == dict.fromkeys((*one_each, "deliveries", "decisions", "refusals"), 1) | rest
     assert one(db, "SELECT generation FROM sessions LIMIT 1") == 1
 

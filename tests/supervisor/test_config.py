@@ -46,7 +46,7 @@ def test_no_file_at_all_is_fine(home: Path) -> None:
     assert config.file is None
     assert config.database == home / "data/greenroom/greenroom.db"
     assert (config.web.host, config.web.port, config.agent.kind) == ("127.0.0.1", 8765, "demo")
-    assert config.policy == Policy(allow=LOCAL_CHATS)
+    assert config.policy == Policy(allow=LOCAL_CHATS, strangers="pair")
 
 
 def test_the_nearest_file_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

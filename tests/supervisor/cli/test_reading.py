@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from greenroom.supervisor.cli.main import app
 
-COMMANDS = ["up", "chat", "stop", "status", "sessions", "show", "explain", "search", "release", "config check"]
+COMMANDS = [
+    *["up", "chat", "stop", "status", "sessions", "show", "explain", "search", "release", "config check"],
+    *["pair", "pair approve", "pair revoke"],
+]
 
 
 def test_the_version_is_told(shell: Shell) -> None:

@@ -1,0 +1,76 @@
+"""Who is at the door, through a room: how platforms stand, and which strangers are let in. In two faces."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING
+
+from greenroom.actors.session_key import SessionKey
+from greenroom.supervisor.reception import called_back
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greenroom.actors.pairing import Pairing
+    from greenroom.supervisor.connections import Connection
+    from greenroom.supervisor.core import Core
+
+
+class Doorkeeping:
+    """What both faces share."""
+
+    _core: Core
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Say of each platform whether it is connected, since when, and why not."""
+        return self._core.attachments.connections()
+
+    def pairings(self) -> Sequence[Pairing]:
+        """The chats that were let in by a code, and those that were shown one (`Policy.strangers`)."""
+        return self._core.access.pairings()
+
+
+class AsyncDoorkeeping:
+    """For hosts with an asyncio loop."""
+
+    _core: Core
+
+    async def pair(self, code: str) -> SessionKey:
+        """Let the chat in that was shown this code; returns which, once that is on disk.
+
+        Raises RefusedError (wrong, used, or over), BusyError (not now).
+        """
+        return _told(await called_back(partial(self._core.access.approve, code)))
+
+    async def unpair(self, chat: str | SessionKey) -> SessionKey:
+        """Make a chat a stranger's again that was let in. Raises RefusedError, BusyError, InvalidKeyError."""
+        return _told(await called_back(partial(self._core.access.revoke, _key(chat))))
+
+
+class BlockingDoorkeeping:
+    """See `AsyncDoorkeeping`. Each raises TimeoutError, too: what it asked for may still be done."""
+
+    _core: Core
+
+    def pair(self, code: str, *, timeout_s: float | None = None) -> SessionKey:
+        """See `AsyncDoorkeeping.pair`."""
+        told: Future[SessionKey | Exception] = Future()
+        self._core.access.approve(code, told.set_result)
+        return _told(told.result(timeout_s))
+
+    def unpair(self, chat: str | SessionKey, *, timeout_s: float | None = None) -> SessionKey:
+        """See `AsyncDoorkeeping.unpair`."""
+        told: Future[SessionKey | Exception] = Future()
+        self._core.access.revoke(_key(chat), told.set_result)
+        return _told(told.result(timeout_s))
+
+
+def _key(chat: str | SessionKey) -> SessionKey:
+    return chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
+
+
+def _told(answer: SessionKey | Exception) -> SessionKey:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
