@@ -10,7 +10,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from greenroom.actors import replies
-from greenroom.actors.acts import ReadPast, ReportConcluded
+from greenroom.actors.acts import CancelRun, ReadPast, ReportConcluded
 from greenroom.actors.asking import lapse_of
 from greenroom.actors.commands import Command
 from greenroom.actors.concluding import cut_short, stop_run, stop_waiting
@@ -119,6 +119,7 @@ def _stop(draft: Draft, inbound: StoredInbound) -> None:
         stop_run(draft, draft.phase)
     else:
         before = stop_waiting(draft, inbound.id)
+        draft.do(CancelRun(draft.generation))  # Its agent may linger after it has concluded.
     ended = dismiss_processes(draft, inbound.id)
     if runs or before or ended:
         waiting = len(draft.waiting)

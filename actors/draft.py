@@ -179,11 +179,7 @@ class Draft:
     def note(self, key: str, text: str, kind: MessageKind) -> None:
         """Add a row of our own for the agent, at any time: it makes nothing look fresh, and no run begins for it."""
         self.append(key, Role.SYSTEM, text, kind=kind)
-        if not isinstance(
-            self.phase, Idle
-        ):  # The end kept with the open run is the transcript's; that the run progressed is not said.
-            run = self.phase.run
-            self.write(RunProgressed(self.id, run.generation, run.last_progress_at, self.tail, run.attempt))
+        self.keep_tail()
 
     def append_user(self, inbound: StoredInbound) -> Message:
         """Make a stored inbound the user's message; it will not be handed to another run."""
@@ -270,6 +266,12 @@ class Draft:
         """Write down that the agent gave a sign of life, and how the transcript ends now."""
         self.active_at = self.now
         self.write(RunProgressed(self.id, run.generation, self.now, self.tail, run.attempt))
+
+    def keep_tail(self) -> None:
+        """Let the end kept with the open run be the transcript's, without saying that the run progressed."""
+        if not isinstance(self.phase, Idle):
+            run = self.phase.run
+            self.write(RunProgressed(self.id, run.generation, run.last_progress_at, self.tail, run.attempt))
 
     def hear(self, rules: Rules) -> None:
         """A sign of life: the silence is counted anew."""

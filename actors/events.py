@@ -96,6 +96,14 @@ class Reported(Struct, Solicited, frozen=True):
     text: str
 
 
+class Added(Struct, Solicited, frozen=True):
+    """The agent had concluded by a row of its own, and said more before it ended. Another run may be open by now."""
+
+    generation: Generation
+    text: str
+    reply_to: str | None = None
+
+
 class Progressed(Struct, Solicited, frozen=True):
     """The running agent gave a sign of life that is to be written down."""
 
@@ -300,4 +308,4 @@ ProcessEvent = ProcessOver | WatchDropped
 TreeEvent = Arrived | Woke | Released | Resumed | Drained | CutShort | Undelivered | ProcessEvent
 """What the tree tells; it counts them, to know when nothing is on its way to a session that wants to rest."""
 
-Event = TreeEvent | IdleRang | RetryRang | PastRead | RunEvent
+Event = TreeEvent | IdleRang | RetryRang | PastRead | Added | RunEvent

@@ -22,6 +22,9 @@ ASIDE = "aside"
 """What the line is called that tells who writes into a session that is set aside; see `aside_key`."""
 
 
+ADDED = "added"
+"""Names the line of what an agent said after the row by which it concluded, for `line_key`."""
+
 FRESH = "fresh"
 """What the line is called that tells why a conversation is new."""
 
@@ -169,6 +172,11 @@ def own_row_key(key: str) -> str:
 def own_key_of(row: str) -> str:
     """Read `own_row_key` backwards."""
     return row.removeprefix("own.")
+
+
+def added_key(generation: Generation) -> str:
+    """Name the row of what an agent said after the row by which it concluded that run."""
+    return f"added.{generation}"
 
 
 def summary_key(upto: Seq) -> str:

@@ -157,6 +157,11 @@ def joined(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def paragraphs(*parts: str) -> str:
+    """Join what an agent said; parts of blanks only are left out."""
+    return joined(*(part for part in parts if part.strip()))
+
+
 def cut_answer(text: str, limit: int) -> str:
     """Cut an answer at its limit, and say so."""
     return text if len(text) <= limit else f"{text[:limit]}\n\n(Cut here: an answer has at most {limit:,} characters.)"

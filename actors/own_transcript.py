@@ -16,8 +16,9 @@ class Transcript(Protocol):
         `key`, `name`, `args`) and, for a tool's row, `tool_key`. A key is one row's for ever: what was appended under
         it before, also by another attempt or process, is left as it is, so that everything may be flushed again.
 
-        An assistant's row with words and a finish such as `stop` concludes: it is the answer, the run is over with it,
-        and what the agent returns afterwards is not shown. Without one, what it said and returned becomes the answer.
+        An assistant's row with words and a finish such as `stop` concludes: it is the answer, and the run is over with
+        it. What the agent says or returns afterwards is shown as a message of its own, unless the answer says it
+        already. Without such a row, what it said and returned becomes the answer.
 
         Raises TypeError and ValueError for what is no row, is too much, or contradicts what is stored; RuntimeError
         for new rows after the one that concluded.

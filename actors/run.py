@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 from greenroom.actors.budgets import Excess
-from greenroom.actors.events import Answered, Cancelled, Failed, Outcome, PutOff
-from greenroom.actors.lines import CRASHED_LINE, TIMED_OUT_LINE, UNDELIVERED_LINE, over_budget_line
+from greenroom.actors.events import Added, Answered, Cancelled, Failed, Outcome, PutOff
+from greenroom.actors.lines import CRASHED_LINE, TIMED_OUT_LINE, UNDELIVERED_LINE, over_budget_line, paragraphs
 from greenroom.actors.mending import mend
 from greenroom.actors.model import FailCause
 from greenroom.actors.ports import (
@@ -26,8 +26,11 @@ WHY_MAX = 200
 """Characters of a provider's error that the person is shown."""
 
 
-async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
-    """Call the agent and say how that ended. Foreign code: `sys.exit` in it ends this run and no process."""
+async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome | Added:
+    """Call the agent and say how that ended, or what it said after the row by which it had concluded.
+
+    Foreign code: `sys.exit` in it ends this run and no process.
+    """
     try:
         await turn.take_floor()
         await turn.look_back()
@@ -50,18 +53,23 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome:
         return Failed(CRASHED_LINE.format(what=type(error).__name__), turn.said)
     finally:
         turn.close()
+    if turn.concluded:
+        return _added(turn, returned)
     match returned:
         case None:
             return Answered(turn.said)
         case str():
-            return Answered(_joined(turn.said, mend(returned, "the answer")))
+            return Answered(paragraphs(turn.said, mend(returned, "the answer")))
         case Conclusion(str(text), str() | None as finish):
-            return Answered(_joined(turn.said, mend(text, "the answer")), finish)
+            return Answered(paragraphs(turn.said, mend(text, "the answer")), finish)
         case _:  # Foreign code: its type says what it should return, not what it does.
             logger.warning("the agent returned %s in %s", type(returned).__name__, turn.session)  # type: ignore[unreachable]
             what = f"it returned {type(returned).__name__} instead of text"
             return Failed(CRASHED_LINE.format(what=what), turn.said)
 
 
-def _joined(said: str, returned: str) -> str:
-    return "\n\n".join(part for part in (said, returned) if part.strip())
+def _added(turn: LiveTurn, returned: object) -> Outcome | Added:
+    """Say what came after the answer that the agent wrote itself, if it is not in that already."""
+    text = returned.text if isinstance(returned, Conclusion) else returned
+    words = turn.take_added(mend(text, "what came after the answer") if isinstance(text, str) else "")
+    return Added(turn.generation, words, turn.reply_to) if words else Answered("")

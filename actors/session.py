@@ -32,6 +32,7 @@ from greenroom.actors.commanding import carry_out, hear_past
 from greenroom.actors.concluding import conclude, cut_short, give_up
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import (
+    Added,
     Alarm,
     Arrived,
     Asked,
@@ -94,7 +95,7 @@ from greenroom.actors.steering import hand_over, meet_run, tell_of_queue
 from greenroom.actors.succeeding import reset_if_due
 from greenroom.actors.tooling import call_tool, keep_result, withhold_tool
 from greenroom.actors.waking import open_session
-from greenroom.actors.writing import write_own
+from greenroom.actors.writing import add_after, write_own
 
 LATE_MAX_S = 10.0
 """A timer that rings so much too late tells of its host, and not of a run."""
@@ -148,6 +149,8 @@ def step(  # noqa: C901, PLR0912 - one line an event
             _go_on(draft, rules)
         case WatchDropped():
             drop_watch(draft, event)
+        case Added():
+            add_after(draft, event, rules)
         case _:
             assert_never(event)
     return draft.result()

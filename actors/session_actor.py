@@ -31,7 +31,18 @@ from greenroom.actors.acts import (
     StartRun,
 )
 from greenroom.actors.alarms import Alarms
-from greenroom.actors.events import Alarm, Cancelled, Event, IdleRang, PastRead, Rang, RetryRang, RunEnded, TreeEvent
+from greenroom.actors.events import (
+    Added,
+    Alarm,
+    Cancelled,
+    Event,
+    IdleRang,
+    PastRead,
+    Rang,
+    RetryRang,
+    RunEnded,
+    TreeEvent,
+)
 from greenroom.actors.link import Place
 from greenroom.actors.model import Generation, InboxId, SessionId, Snapshot
 from greenroom.actors.pooled import PooledActor
@@ -83,6 +94,8 @@ class AlarmsRang(Solicited):
 
 ALARMS_RANG = AlarmsRang()
 IDLE_RANG = IdleRang()
+LINGER_LOOK_S = 1.0
+"""How soon it is looked again whether an agent has ended that has concluded."""
 IDLE, RETRY = "idle", "retry"
 """Name the alarms that are not a run's."""
 
@@ -120,7 +133,7 @@ class SessionActor(PooledActor):
                     event = replace(event, ran_s=self._ran_s(), late_s=self._alarms.late_s)  # noqa: PLW2901 - what it could not know when armed
                 self._hear_event(event)
         else:
-            if isinstance(message, RunEnded) and self._turn is not None and self._turn.generation == message.generation:
+            if isinstance(message, RunEnded | Added) and self._turn and self._turn.generation == message.generation:
                 self._job = self._turn = None  # It is over: what it said is in the event, or was shown.
             self._hear_event(message)
             return
@@ -215,6 +228,8 @@ class SessionActor(PooledActor):
                 self._tell_house(act)
             case ReadPast(inbox_id):
                 self._house.store.read(PastOf(self._id), partial(self._hear_past, inbox_id))
+            case Rest() if self._turn is not None and self._turn.lingers:
+                self._arm(ArmIdle(LINGER_LOOK_S))  # Its agent has concluded, and may have something to add.
             case Rest():
                 self._house.around.offer_rest(self._id, self._told)
             case _:
@@ -291,6 +306,9 @@ class SessionActor(PooledActor):
         self._alarms.end()
         self._cancel_run()
 
-    def _report_end(self, generation: Generation, error: BaseException | None, outcome: Outcome | None) -> None:
+    def _report_end(self, generation: Generation, error: BaseException | None, outcome: Outcome | Added | None) -> None:
         """On the agents' loop. A coroutine cancelled before its first step never reached the wall in `run_agent`."""
+        if isinstance(outcome, Added):
+            self.hear(outcome)
+            return
         self.hear(RunEnded(generation, outcome if error is None and outcome is not None else Cancelled()))

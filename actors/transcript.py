@@ -17,7 +17,7 @@ from greenroom.actors.store import OwnRowsOf
 class OwnTranscript:
     """See `own_transcript.Transcript`. Used on the agents' loop only, by as many tasks of the run as write at once."""
 
-    __slots__ = ("_concluded", "_known", "_link", "_unconfirmed", "_writes")
+    __slots__ = ("_concluded", "_conclusion", "_known", "_link", "_unconfirmed", "_writes")
 
     def __init__(self, link: Link, concluded: Callable[[], None]) -> None:
         """Begin with nothing known. `concluded` is called when a row is told that concludes."""
@@ -26,6 +26,12 @@ class OwnTranscript:
         self._known: dict[str, AgentRow] = {}  # stored, or told and about to be
         self._writes = 0
         self._unconfirmed: asyncio.Future[Word] | None = None
+        self._conclusion: str | None = None
+
+    @property
+    def conclusion(self) -> str | None:
+        """The words by which the agent concluded, once they are on disk."""
+        return self._conclusion if self._unconfirmed is None else None
 
     async def append_many(self, rows: Sequence[Mapping[str, Any]]) -> int:
         """Append what is not stored yet, in order; returns how many rows that were, when they are on disk."""
@@ -56,6 +62,7 @@ class OwnTranscript:
             self._known |= {row.key: row for row in new}
             if new[-1].concludes:
                 self._link.over = True
+                self._conclusion = new[-1].text
                 self._concluded()
             self._link.tell(RowsWritten(self._link.generation, batch, new))
         return len(new)

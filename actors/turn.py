@@ -13,6 +13,7 @@ from greenroom.actors.background import Background, LiveProcess
 from greenroom.actors.events import Progressed, Reported, Spoke
 from greenroom.actors.inquiry import Inquiry
 from greenroom.actors.keys import work_key
+from greenroom.actors.lines import paragraphs
 from greenroom.actors.link import Link, Place
 from greenroom.actors.mending import mend
 from greenroom.actors.model import Generation, Message, MessageKind, Role, SessionKey, Spent, ToolPolicy
@@ -48,6 +49,7 @@ class LiveTurn:
         self._recall: Recall | None = None
         self._task: asyncio.Task[object] | None = None
         self._ending: asyncio.TimerHandle | None = None
+        self._ended = False
         self._start = start
         self._generation = start.run.generation
         self._new: Sequence[Message] = start.new
@@ -55,6 +57,7 @@ class LiveTurn:
         self._background = Background(self._link, start.run.reply_to)
         self._said: list[str] = []
         self._said_length = 0
+        self._added: list[str] = []  # said after the row by which the agent concluded
         self._speaking: asyncio.TimerHandle | None = None
         self._shown = False
         self._stamped_at = place.runtime.clock.monotonic()
@@ -103,6 +106,21 @@ class LiveTurn:
         return self._link.over
 
     @property
+    def concluded(self) -> bool:
+        """Whether that row is on disk."""
+        return self._own is not None and self._own.conclusion is not None
+
+    @property
+    def lingers(self) -> bool:
+        """Whether an agent that has concluded is still given time to end by itself, and may add something."""
+        return self._ending is not None and not self._ended
+
+    @property
+    def reply_to(self) -> str | None:
+        """What the message that led to this run is called on its platform."""
+        return self._start.run.reply_to
+
+    @property
     def said(self) -> str:
         """All that was streamed since the last question."""
         return "".join(self._said)
@@ -126,6 +144,9 @@ class LiveTurn:
         """Stream words. They are part of the answer, and visible soon. What no answer has room for is not kept."""
         room = self._place.house.rules.answer_max + 1 - self._said_length  # One more shows that it is cut.
         words = mend(text, "turn.say")[: max(0, room)]
+        if self.over:
+            self._added.append(words)
+            return
         if words:
             self._said.append(words)
             self._said_length += len(words)
@@ -268,11 +289,23 @@ class LiveTurn:
         self._be_quiet()
         self.stopping = True
         if self._task is not None:
-            self._ending = asyncio.get_running_loop().call_later(AFTERTHOUGHT_S, self._task.cancel)
+            self._ending = asyncio.get_running_loop().call_later(AFTERTHOUGHT_S, self._end_now, self._task)
+
+    def _end_now(self, task: asyncio.Task[object]) -> None:
+        self._ended = True
+        task.cancel()
+
+    def take_added(self, returned: str) -> str:
+        """Give what was said and returned after the row that concludes, but for what that row says already."""
+        conclusion = (self._own.conclusion if self._own is not None else None) or ""
+        said = "".join(self._added)
+        parts = (part for part in (said, returned) if not _says(conclusion, part))
+        return paragraphs(*(part for part in parts if part is returned or not _says(returned, part)))
 
     def close(self) -> None:
         """Say nothing more, and let the next one begin: the run is over."""
         self._be_quiet()
+        self._ended = True
         if self._ending is not None:
             self._ending.cancel()
         if self._has_floor:
@@ -284,6 +317,11 @@ class LiveTurn:
         if now - self._stamped_at >= self._place.house.rules.progress_every_s:
             self._stamped_at = now
             self._place.tell(Progressed(self._generation))
+
+
+def _says(text: str, words: str) -> bool:
+    """Whether a text has these words already, however they are spaced."""
+    return " ".join(words.split()) in " ".join(text.split())
 
 
 def _read_timeout(timeout_s: float | None) -> float | None:

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from greenroom.actors.acts import Confirm
 from greenroom.actors.concluding import conclude_by_row
-from greenroom.actors.events import RowsWritten, Summarised
-from greenroom.actors.keys import own_row_key, summary_key
+from greenroom.actors.events import Added, RowsWritten, Summarised
+from greenroom.actors.keys import ADDED, added_key, line_key, own_row_key, summary_key
+from greenroom.actors.lines import cut_answer
 from greenroom.actors.model import MessageKind, Role
-from greenroom.actors.state import Asking, Running
+from greenroom.actors.state import Asking, Idle, Running
 
 if TYPE_CHECKING:
     from greenroom.actors.agent_rows import AgentRow
@@ -27,6 +28,19 @@ def write_own(draft: Draft, phase: Running | Asking, event: RowsWritten | Summar
         _write_summary(draft, phase, event)
     if isinstance(draft.phase, Running):
         draft.hear(rules)
+
+
+def add_after(draft: Draft, event: Added, rules: Rules) -> None:
+    """Show what the agent said after its answer, as a message of its own; it answers nothing, and begins nothing.
+
+    While somebody is asked no row of older work comes between; who left the conversation hears nothing more of it.
+    """
+    if draft.succeeded or not isinstance(draft.phase, Idle | Running):
+        return
+    text = cut_answer(event.text, rules.answer_max)
+    draft.append(added_key(event.generation), Role.ASSISTANT, text)
+    draft.keep_tail()
+    draft.say(line_key(draft.id, event.generation, ADDED), text, reply_to=event.reply_to)
 
 
 def _write_rows(draft: Draft, phase: Running | Asking, event: RowsWritten) -> None:

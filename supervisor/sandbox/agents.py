@@ -296,7 +296,7 @@ class ScriptedAgent:
                 return None
             case "broken":
                 return Conclusion("half a sen", finish=None)
-            case "written" | "lingering" | "stumbling" | "interim":
+            case "written" | "lingering" | "stumbling" | "adding" | "interim":
                 return await write_ending(turn, self._world, directive, await self._answer(turn))
             case "wrongtype":
                 return 42  # type: ignore[return-value]  # what foreign code does

@@ -85,6 +85,19 @@ def what_is_answered_has_its_row(db: apsw.Connection, _: World) -> Iterator[str]
         yield f"{key} says {text!r}, of which no row knows"
 
 
+def what_is_added_is_shown(db: apsw.Connection, world: World) -> Iterator[str]:
+    """What an agent says after the answer that it wrote itself is shown: where nothing died meanwhile, always."""
+    for chat, text in () if world.faults else world.added:
+        found = rows(
+            db,
+            "SELECT 1 FROM messages JOIN deliveries ON deliveries.session_id = messages.session_id"
+            " AND instr(deliveries.text, messages.text) > 0 WHERE messages.key LIKE 'added.%' AND messages.text = ?",
+            text,
+        )
+        if not found:
+            yield f"{chat} never saw {text!r}"
+
+
 def summaries_go_forward(db: apsw.Connection, _: World) -> Iterator[str]:
     """A summary stands for rows before it, and for more of them than the one before."""
     covered: dict[int, list[int]] = {}
@@ -114,4 +127,4 @@ TRANSCRIPT_AFTER_BOOT: tuple[Check, ...] = (
     what_is_answered_has_its_row,
     summaries_go_forward,
 )
-TRANSCRIPT_AT_THE_END: tuple[Check, ...] = (a_summary_is_for_the_agent,)
+TRANSCRIPT_AT_THE_END: tuple[Check, ...] = (a_summary_is_for_the_agent, what_is_added_is_shown)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors import recalling, writing
+from greenroom.actors import recalling, session, writing
 from greenroom.actors.agent_rows import AgentRow
 from greenroom.actors.keys import own_row_key
 from greenroom.actors.model import Role
 from greenroom.actors.recalling import Recall
+from greenroom.actors.turn import LiveTurn
 from greenroom.actors.window import without_cut_results
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
@@ -71,6 +72,12 @@ def _works_long(room: Scenario, _seed: int) -> None:
     room.says("m1 write:all pure pure answer")
 
 
+def _adds_to_its_answer(room: Scenario, seed: int) -> None:
+    room.says(f"m{seed} adding")
+    room.advance(0.5)
+    room.says("m900 answer")
+
+
 MUTANTS = (
     Mutant(
         "a flush counts by position",
@@ -82,9 +89,19 @@ MUTANTS = (
     Mutant(
         "backfill although there is an answer",
         "the agent wrote its answer itself, and what it returns is appended once more",
-        (Swap(writing, "conclude_by_row", _goes_on),),
+        (
+            Swap(writing, "conclude_by_row", _goes_on),
+            Swap(LiveTurn, "concluded", lambda _: property(lambda _turn: False)),
+        ),
         frozenset({"work_has_one_answer"}),
         story(_writes_its_answer),
+    ),
+    Mutant(
+        "what comes after the answer is lost",
+        "the run was concluded by a row of the agent: what it says after that is late, and nobody sees it",
+        (Swap(session, "add_after", lambda _: lambda *_args: None),),
+        frozenset({"what_is_added_is_shown"}),
+        story(_adds_to_its_answer),
     ),
     Mutant(
         "an interim row taken for the answer",

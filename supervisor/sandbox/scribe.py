@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 WAYS = ("each", "all", "twice")
 """One by one, all at once, or all at once and then again from a copy."""
 
-WRITTEN_ENDINGS = ("written", "lingering", "stumbling", "interim")
-"""The agent writes its answer itself; and goes on; and raises; or writes no more than an interim row."""
+WRITTEN_ENDINGS = ("written", "lingering", "stumbling", "adding", "interim")
+"""The agent writes its answer itself; and goes on; and raises; and says more; or writes no more than an interim row."""
 
 LINGERS_S = 40.0
 """Longer than an agent may go on after it has concluded."""
@@ -53,6 +53,11 @@ async def write_ending(turn: Turn, world: World, ending: str, answer: str) -> st
         raise RuntimeError("what came after the answer failed")
     if ending == "lingering":
         await asyncio.sleep(LINGERS_S)
+    if ending == "adding":
+        await asyncio.sleep(1)
+        added = f"(and this to {name}, too)".replace("<", "").replace(">", "")
+        world.added.add((str(turn.session), added))
+        return added
     return answer
 
 

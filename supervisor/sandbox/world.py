@@ -195,6 +195,7 @@ class World:
     consumed: set[tuple[str, str, str]] = field(
         default_factory=set
     )  # chat, process, command: looked after by its agent
+    added: set[tuple[str, str]] = field(default_factory=set)  # chat, words: said after an answer that was written
     machine: FakeMachine = field(init=False)  # on which background processes run
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from greenroom.actors.acts import Effects
 from greenroom.actors.agent_rows import AgentRow
 from greenroom.actors.commands import Command
 from greenroom.actors.events import (
+    Added,
     Alarm,
     Answered,
     Arrived,
@@ -165,6 +166,7 @@ EVENTS: dict[str, Event] = {
     "Matched": Matched(G, Epoch(1), PROCESS, Match("READY")),
     "ProcessOver": ProcessOver(PROCESS, ProcessEnding(ProcessState.ENDED, 0)),
     "WatchDropped": WatchDropped(PROCESS),
+    "Added": Added(Generation(0), "more"),
     **{f"Rang({alarm.name})": Rang(G, alarm, question=QUESTION.key) for alarm in Alarm},
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from greenroom.actors.agent_rows import WRITE_ROWS_MAX, pick_new, read_rows, split_rows
 from greenroom.actors.model import TailKind
-from greenroom.actors.ports import Turn
+from greenroom.actors.ports import Conclusion, Turn
 from greenroom.actors.rules import Rules
 from greenroom.supervisor.sandbox.scenario import FaultKind, Loss, Policy, Scenario
 
@@ -96,11 +96,13 @@ def test_a_flush_that_was_given_up_and_is_made_again_waits_for_the_first() -> No
         assert own(room) == ["own.t"]
 
 
-@pytest.mark.parametrize("returned", ["It is 42.", "Something else.", None])
-def test_the_row_that_concludes_is_the_answer_and_none_is_added(returned: str | None) -> None:
-    async def agent(turn: Turn) -> str | None:
+@pytest.mark.parametrize("returned", ["It is 42.", "is  42.\n", "", None, Conclusion("It is 42.", "stop")])
+def test_the_row_that_concludes_is_the_answer_and_none_is_added(returned: Any) -> None:
+    async def agent(turn: Turn) -> Any:
         await turn.say("Let me see. ")
         await turn.transcript.append_many(ALL)
+        await turn.say("It is ")
+        await turn.say("42.")
         return returned
 
     with Scenario(agent) as room:
@@ -112,6 +114,48 @@ def test_the_row_that_concludes_is_the_answer_and_none_is_added(returned: str | 
         assert room.visible() == ["It is 42."]
         assert [row.answers_upto for row in room.transcript() if row.answers_upto] == [1]
         assert [run.ending for run in room.runs()] == ["answered"]
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("idle_s", [0.0, 60.0])
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_an_agent_adds_to_its_answer_is_a_message_of_its_own(*, waits: bool, idle_s: float) -> None:
+    async def agent(turn: Turn) -> str:
+        if turn.text == "And?":
+            return "Yes."
+        await turn.transcript.append_many(ALL)
+        await asyncio.sleep(2)
+        await turn.say("By the way:\n")
+        return "it rains."
+
+    with Scenario(agent, policy=Policy(idle_s=idle_s, placeholder_after_s=30)) as room:
+        room.says("Tell me")
+        room.advance(1)
+        if waits:
+            room.says("And?")
+        room.rest()
+        room.restart()
+        room.rest()
+        added = "By the way:\n\n\nit rains."
+        assert assistant(room) == ["Hm.", "It is 42.", added, *(["Yes."] if waits else [])]
+        assert room.visible() == ["It is 42.", added, *(["Yes."] if waits else [])]
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("order", ["/stop", "/new"])
+def test_who_left_the_conversation_hears_no_more_of_it(order: str) -> None:
+    async def agent(turn: Turn) -> str:
+        await turn.transcript.append_many(ALL)
+        await asyncio.sleep(2)
+        return "By the way, it rains."
+
+    with Scenario(agent) as room:
+        room.says("Tell me")
+        room.advance(1)
+        room.says(order)
+        room.rest()
+        assert len(room.visible()) == 2
+        assert "By the way, it rains." not in room.visible()
         assert room.broken() == []
 
 
