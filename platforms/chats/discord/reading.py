@@ -138,7 +138,7 @@ class Reading:
 
     def hear(self, number: int, heard: Heard) -> None:
         """Take this when its turn comes."""
-        before = self.floor if heard.message_id is None else heard.message_id - 1
+        before = self._progress.upto if heard.message_id is None else heard.message_id - 1
         channel = self._channel(number, min(before, self.floor) if self._held else before)
         if len(channel.queue) >= QUEUE_MAX:
             channel.queue.clear()

@@ -25,25 +25,25 @@ class DiscordCounterpart:
     """See `Counterpart`. The group is a channel of a server; every other chat is the direct chat of one person."""
 
     def __init__(self, server: DiscordServer, folder: Path) -> None:
-        self._server, self._people, self._folder = server, People(server), folder
+        self.server, self._people, self._folder = server, People(server), folder
         self._chats: set[str] = set()
         self._elsewhere: set[int] = set()  # what the bot's account wrote from another device
 
     def platform(self, history: History) -> DiscordChat:
         settings = DiscordSettings.model_validate({"token": TOKEN})
-        return DiscordChat(settings, self._folder, connector=self._server.connector, servers_within_s=SERVERS_WITHIN_S)
+        return DiscordChat(settings, self._folder, connector=self.server.connector, servers_within_s=SERVERS_WITHIN_S)
 
     async def says(
         self, chat: str, text: str, *, author: str = ANN, thread: str | None = None, attached: Attached | None = None
     ) -> str:
         await self._heard(chat)
-        files = {} if attached is None else {"attachments": [self._server.keep(attached.path, attached.media_type)]}
+        files = {} if attached is None else {"attachments": [self.server.keep(attached.path, attached.media_type)]}
         return str(self._say(chat, text, author, thread, files).id)
 
     async def _heard(self, chat: str) -> None:
         """A bot hears of a direct chat by its first message, if it listens then; and of all else from its first start."""
         if chat not in self._chats:
-            await until(lambda: self._server.connected)
+            await until(lambda: self.server.connected)
             self._chats.add(chat)
 
     def _say(self, chat: str, text: str, author: str, thread: str | None, rest: dict[str, Any]) -> Message:
@@ -53,7 +53,7 @@ class DiscordCounterpart:
         return self._people.say(channel, f"<@{self._people.bot}> {text}", author, **rest)
 
     async def redeliver(self, message_id: str) -> None:
-        self._server.redeliver(self._message(message_id))
+        self.server.redeliver(self._message(message_id))
 
     async def visible(self, chat: str) -> list[Visible]:
         places: list[tuple[str | None, int]] = [(None, self._channel(chat))]
@@ -80,13 +80,13 @@ class DiscordCounterpart:
         self._people.press(self._message(message_id), choice, ANN, chat)
 
     async def typed(self, chat: str) -> int:
-        return sum(call.name == "typing" and call.channel == self._channel(chat) for call in self._server.calls)
+        return sum(call.name == "typing" and call.channel == self._channel(chat) for call in self.server.calls)
 
     async def fail(self, call: Call, fault: Fault) -> None:
-        self._server.faults.append((call, fault))
+        self.server.faults.append((call, fault))
 
     async def cut(self) -> None:
-        await self._server.cut()
+        await self.server.cut()
 
     def _channel(self, chat: str) -> int:
         return self._people.channel if chat == GROUP else self._people.direct(ANN, chat)
