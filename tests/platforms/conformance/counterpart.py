@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from greenroom.actors.ports import History, Platform
+from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.fakes.platform import Fault
 
 GROUP = "group"
@@ -38,6 +39,9 @@ class Ability(StrEnum):
     REPLY = "an answer replies to what it answers"
     THREADS = "threads are conversations of their own"
     GROUPS = "in a group it hears what is addressed to it, and from whom"
+    REPLIES = "in a group a reply to it is for it"
+    COMMANDS = "in a group a command is for it"
+    PERSONS = "in a group each person can have a conversation"
     EDITS = "a person's edit is heard"
     DELETIONS = "a person's deletion is heard"
     ATTACHMENTS = "a file that a person sends can be read"
@@ -74,6 +78,9 @@ class Counterpart(Protocol):
     A method whose ability is named among `Entry.lacks` is never called, and may raise NotImplementedError.
     """
 
+    sessions_per: SessionsPer
+    """How the group is divided, for platform objects that are made from now on. Ability PERSONS."""
+
     def platform(self, history: History) -> Platform:
         """Make a platform object on the same account: the first, or the one after a restart."""
 
@@ -95,7 +102,10 @@ class Counterpart(Protocol):
         """Read the bot's messages of all threads of a chat, oldest first."""
 
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
-        """A person writes in the group, not to the bot. Ability GROUPS."""
+        """A person writes in the group, not to the bot; or a command, mentioning nobody. Abilities GROUPS, COMMANDS."""
+
+    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
+        """A person answers a message of the bot in the group, and does not mention it. Ability REPLIES."""
 
     async def says_itself(self, chat: str, text: str) -> None:
         """The bot's own account writes, as from another device, and its platform hears of it. Ability OWN."""

@@ -13,6 +13,7 @@ from tests.platforms.discord_people import People, until
 from tests.platforms.discord_server import TOKEN, DiscordServer
 
 from greenroom.actors.ports import History
+from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.discord import DiscordChat, DiscordSettings
 from greenroom.platforms.fakes.platform import Fault
 
@@ -27,10 +28,11 @@ class DiscordCounterpart:
     def __init__(self, server: DiscordServer, folder: Path) -> None:
         self.server, self._people, self._folder = server, People(server), folder
         self._chats: set[str] = set()
+        self.sessions_per = SessionsPer.CHAT
         self._elsewhere: set[int] = set()  # what the bot's account wrote from another device
 
     def platform(self, history: History) -> DiscordChat:
-        settings = DiscordSettings.model_validate({"token": TOKEN})
+        settings = DiscordSettings.model_validate({"token": TOKEN, "sessions_per": self.sessions_per})
         return DiscordChat(settings, self._folder, connector=self.server.connector, servers_within_s=SERVERS_WITHIN_S)
 
     async def says(
@@ -64,6 +66,9 @@ class DiscordCounterpart:
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
         await self._heard(GROUP)
         self._people.say(self._people.channel, text, author)
+
+    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
+        self._people.say(self._people.channel, text, author, reply_to=message_id)
 
     async def says_itself(self, chat: str, text: str) -> None:
         await self._heard(chat)

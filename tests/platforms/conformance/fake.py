@@ -11,13 +11,18 @@ from tests.platforms.conformance.counterpart import ANN, Ability, Attached, Call
 
 from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, SessionKey
 from greenroom.actors.ports import History, Traits
+from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.fakes.chat_server import FakeChatServer
 from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
 
+_ALL = "all that is said is for the bot"
 _LACKS: Lacks = {
     Ability.OWN: "its server hands over what persons say, and nothing else",
     Ability.RECONNECT: "there is no connection",
-    Ability.GROUPS: "all that is said is for the bot",
+    Ability.GROUPS: _ALL,
+    Ability.REPLIES: _ALL,
+    Ability.COMMANDS: _ALL,
+    Ability.PERSONS: _ALL,
 }
 _NO_EDITS = {Ability.STREAM: "its messages cannot be edited"}
 
@@ -31,6 +36,8 @@ FAKE_LACKS: dict[DeliveryClass, Lacks] = {
 
 class FakeCounterpart:
     """See `Counterpart`."""
+
+    sessions_per = SessionsPer.CHAT
 
     def __init__(self, delivery: DeliveryClass) -> None:
         self.server = FakeChatServer(native_keys=delivery is DeliveryClass.NATIVE_KEY)
@@ -73,6 +80,9 @@ class FakeCounterpart:
         ]
 
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
+        raise NotImplementedError
+
+    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
         raise NotImplementedError
 
     async def says_itself(self, chat: str, text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.platforms.conformance.counterpart import ANN, GROUP, Ability, Attached, Call, Counterpart, Lacks, Visible
 
 from greenroom.actors.ports import History
+from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.slack import SlackChat, SlackSettings
 from greenroom.platforms.chats.slack.markup import escape, unescape
 from greenroom.platforms.fakes.platform import Fault
@@ -21,6 +22,7 @@ RETRY_AFTER_S = 0.2
 
 SLACK_LACKS: Lacks = {
     Ability.REPLY: "an answer stands in its thread; Slack has no other reply",
+    Ability.COMMANDS: "what begins with a slash is a command of Slack's own; the bot is mentioned before it",
     Ability.TYPING: "Slack lets no bot show it",
 }
 _METHODS = {"send": "chat.postMessage", "edit": "chat.update"}
@@ -31,6 +33,7 @@ class SlackCounterpart:
 
     def __init__(self, server: FakeSlackServer, folder: Path, delivery: str) -> None:
         self._server, self._slack, self._folder, self._delivery = server, server.slack, folder, delivery
+        self.sessions_per = SessionsPer.CHAT
         self._said: dict[str, str] = {}  # the channel of each message
         self._threads: dict[str, str] = {}  # the root of each thread, by the test's name for it
 
@@ -40,6 +43,7 @@ class SlackCounterpart:
             "app_token": self._server.app_token,
             "api_url": self._server.api_url,
             "delivery": self._delivery,
+            "sessions_per": self.sessions_per,
         }
         return SlackChat(SlackSettings.model_validate(told), self._folder, ping_s=PING_S)
 
@@ -75,6 +79,10 @@ class SlackCounterpart:
 
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
         self._slack.say(self._channel(chat), escape(text), user=self._user(author))
+
+    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
+        """Answer in the thread under the message."""
+        self._slack.say(self._channel(GROUP), escape(text), user=self._user(author), thread=message_id)
 
     async def says_itself(self, chat: str, text: str) -> None:
         self._slack.say(self._channel(chat), escape(text), user=BOT_USER)

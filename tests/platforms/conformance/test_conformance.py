@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from tests.platforms.conformance.counterpart import GROUP, Ability, Attached, Counterpart
 from tests.platforms.conformance.registry import ENTRIES, Entry
-from tests.platforms.conformance.stand import WAIT_S, Gate, Stand, echo, standing
+from tests.platforms.conformance.stand import WAIT_S, Agent, Gate, Stand, echo, standing
 from tests.platforms.conformance.table import page, shown_table
 from tests.platforms.conformance.wire import Steps
 
@@ -20,6 +20,7 @@ from greenroom import Turn
 from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.model import DeliveryClass
 from greenroom.actors.ports import BusyError
+from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.fakes.platform import Fault
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -218,7 +219,8 @@ async def test_threads_are_apart_and_answered_where_they_are(person: Counterpart
 
 @shows(Ability.GROUPS)
 async def test_in_a_group_it_hears_what_is_meant_for_it_and_from_whom(person: Counterpart, tmp_path: Path) -> None:
-    async with standing(person, tmp_path) as stand:
+    answered: list[str] = []
+    async with standing(person, tmp_path, noting(answered)) as stand:
         await person.mutters(GROUP, "lunch?", author="Bob")
         await person.says(GROUP, "hello", author="Ann")
         await person.mutters(GROUP, "pizza", author="Bob")
@@ -226,6 +228,47 @@ async def test_in_a_group_it_hears_what_is_meant_for_it_and_from_whom(person: Co
         await stand.until_accepted(2)
         await stand.until(stand.rests)
         assert [(inbound.author, inbound.text) for inbound in stand.accepted] == [("Ann", "hello"), ("Bob", "me too")]
+        assert answered == ["hello", "me too"]
+
+
+@shows(Ability.REPLIES)
+async def test_in_a_group_a_reply_to_it_needs_no_mention(person: Counterpart, tmp_path: Path) -> None:
+    answered: list[str] = []
+    async with standing(person, tmp_path, noting(answered)) as stand:
+        await person.says(GROUP, "hello", author="Ann")
+        await stand.until_visible(GROUP, "re: hello")
+        await stand.until(stand.rests)
+        (answer,) = await stand.shown(GROUP)
+        await person.mutters(GROUP, "pizza", author="Bob")
+        await person.replies(answer.id, "and now?", author="Bob")
+        await stand.until_visible(GROUP, "re: and now?")
+        await stand.until(stand.rests)
+        assert answered == ["hello", "and now?"]
+
+
+@shows(Ability.COMMANDS)
+async def test_in_a_group_a_command_needs_no_mention_and_no_run(person: Counterpart, tmp_path: Path) -> None:
+    answered: list[str] = []
+    async with standing(person, tmp_path, noting(answered)) as stand:
+        await person.says(GROUP, "hello", author="Ann")
+        await stand.until_visible(GROUP, "re: hello")
+        await person.mutters(GROUP, "/help", author="Bob")
+        await stand.until_visible(GROUP, "/stop")
+        await stand.until(stand.rests)
+        assert answered == ["hello"]
+
+
+@shows(Ability.PERSONS)
+async def test_in_a_group_each_person_can_have_a_conversation(person: Counterpart, tmp_path: Path) -> None:
+    person.sessions_per = SessionsPer.USER
+    async with standing(person, tmp_path) as stand:
+        for author, text in (("Ann", "one"), ("Bob", "two"), ("Ann", "three")):
+            await person.says(GROUP, text, author=author)
+            await stand.until_visible(GROUP, f"re: {text}")
+        await stand.until(stand.rests)
+        ann, bob, again = (inbound.key for inbound in stand.accepted)
+        assert (ann == again, ann == bob) == (True, False)
+        assert [each.thread for each in await stand.shown(GROUP)] == [None, None, None]
 
 
 @shows(Ability.EDITS)
@@ -309,6 +352,16 @@ def test_what_a_platform_lacks_has_its_reason() -> None:
 def test_the_table_in_the_docs_is_current() -> None:
     hint = "run `python -m tests.platforms.conformance.table`"
     assert shown_table() == page(), hint
+
+
+def noting(answered: list[str]) -> Agent:
+    """An agent that says it all again, and notes for what it was run."""
+
+    async def agent(turn: Turn) -> str:
+        answered.extend(each.text for each in turn.new)
+        return await echo(turn)
+
+    return agent
 
 
 def read_file(where: str) -> str:

@@ -14,6 +14,7 @@ import httpx
 from tests.platforms.conformance.counterpart import ANN, Ability, Attached, Call, Counterpart, Lacks, Visible
 
 from greenroom.actors.ports import History
+from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.web import WebChat
 from greenroom.platforms.fakes.platform import Fault
 
@@ -21,6 +22,7 @@ AGAIN_S = 0.02
 """A browser's pause before it tries again."""
 
 _OURS = "the server is ours, and in the same process"
+_ONE = "a chat is one person's"
 WEB_LACKS: Lacks = {
     Ability.OWN: "only persons write there",
     Ability.CLASS: _OURS,
@@ -30,7 +32,10 @@ WEB_LACKS: Lacks = {
     Ability.SPLIT: "a million characters fit into one message",
     Ability.REPLY: "a chat of one person needs none",
     Ability.THREADS: "each chat is one conversation",
-    Ability.GROUPS: "a chat is one person's",
+    Ability.GROUPS: _ONE,
+    Ability.REPLIES: _ONE,
+    Ability.COMMANDS: _ONE,
+    Ability.PERSONS: _ONE,
     Ability.EDITS: "what was said stands",
     Ability.DELETIONS: "what was said stands",
     Ability.ATTACHMENTS: "text only",
@@ -40,6 +45,8 @@ WEB_LACKS: Lacks = {
 
 class WebCounterpart:
     """See `Counterpart`."""
+
+    sessions_per = SessionsPer.CHAT
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
@@ -89,6 +96,9 @@ class WebCounterpart:
         raise httpx.ReadError("the stream ended before it told anything")
 
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
+        raise NotImplementedError
+
+    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
         raise NotImplementedError
 
     async def says_itself(self, chat: str, text: str) -> None:
