@@ -251,6 +251,9 @@ def draw_policy(rng: random.Random) -> Policy:
         typing_every_s=rng.choice((0.0, 45.0)),
         late_change=rng.choice(("tell", "tell", "ignore")),
         busy=rng.choice(("queue", "queue", "interrupt", "steer")),
+        allow=("*:chat*",),
+        strangers="pair",
+        pairing_s=120.0,
         keep_decisions_days=rng.choice((0.0, 0.01)),
         keep_boots_days=rng.choice((0.0, 0.01)),
     )

@@ -17,6 +17,7 @@ from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.lines import with_choices
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.splitting import split
+from greenroom.supervisor.sandbox.invariants_access import ACCESS_AFTER_BOOT
 from greenroom.supervisor.sandbox.invariants_after_boot import (
     ROWS_AFTER_BOOT,
     TOKEN,
@@ -349,6 +350,7 @@ AFTER_BOOT: tuple[Check, ...] = (
     *PROCESSES_AFTER_BOOT,
     *COMMANDS_AFTER_BOOT,
     *OPERATOR_AFTER_BOOT,
+    *ACCESS_AFTER_BOOT,
 )
 
 AT_THE_END: tuple[Check, ...] = (

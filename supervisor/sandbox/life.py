@@ -99,7 +99,7 @@ class Life:
         self.core = HeardCore(self.runtime, self._open_store, agent, policy, hooks, spawner, summarise)
         self.core.notices = Notices(world, policy.notice_every_s)
         self.runtime.on_failure(self._hear_failure)
-        world.policy, world.order = policy, self._order
+        world.policy, world.order, world.doorkeeper = policy, self._order, self.core.access
         world.note(PROCESS, f"starts, wall clock {world.wall:.0f}", kind=Kind.START)
         try:
             self.core.start()
@@ -256,7 +256,7 @@ class Life:
         self._look_for_zombies()
         for network in world.networks:
             network.server.hang_up()
-        world.began, world.runtime, world.order = world.now, None, None
+        world.began, world.runtime, world.order, world.doorkeeper = world.now, None, None, None
 
     def _look_for_zombies(self) -> None:
         if self.taken_over is None:

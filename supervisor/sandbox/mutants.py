@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from greenroom.supervisor.sandbox import (
+    mutants_access,
     mutants_amended,
     mutants_asking,
     mutants_budgets,
@@ -34,6 +35,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_budgets.MUTANTS,
     *mutants_transcript.MUTANTS,
     *mutants_commands.MUTANTS,
+    *mutants_access.MUTANTS,
     *mutants_operator.MUTANTS,
 )
 

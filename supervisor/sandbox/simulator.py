@@ -34,6 +34,7 @@ from greenroom.supervisor.sandbox.mishaps import Mishaps
 from greenroom.supervisor.sandbox.operators import draw_orders
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
 from greenroom.supervisor.sandbox.people import People
+from greenroom.supervisor.sandbox.strangers import draw_strangers
 from greenroom.supervisor.sandbox.world import World, make_network
 
 STEPS_MAX = 20_000
@@ -97,6 +98,7 @@ class Simulation:
         self.digest = blake2b(digest_size=16)
         self._people = People(self.world, split_dice(rng), mix, self.parts)
         self._people.join(draw_orders(self.world, random.Random(f"operator of {seed}"), self.parts))
+        self._people.join(draw_strangers(self.world, random.Random(f"strangers of {seed}"), self.parts))
         self._mishaps = Mishaps(self.world, self.accidents)
 
     def run(self) -> Report:

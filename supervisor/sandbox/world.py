@@ -22,6 +22,7 @@ from greenroom.supervisor.sandbox.happening import PEOPLE, PROCESS, Happening, K
 
 if TYPE_CHECKING:
     from greenroom.actors.simulation import SimRuntime
+    from greenroom.supervisor.access import Access
     from greenroom.supervisor.policy import Policy
 
 T = TypeVar("T")
@@ -152,6 +153,23 @@ def make_network(
     return Network(name, traits, server, tuple(SessionKey(name, "bot", f"chat{n}") for n in range(1, chats + 1)))
 
 
+@dataclass(slots=True, eq=False)
+class Stranger:
+    """Somebody whom the host's policy does not allow."""
+
+    chat: SessionKey
+    codes: dict[str, float] = field(default_factory=dict)  # that the chat was shown -> the wall clock then; in order
+    typed: set[str] = field(default_factory=set)  # of these: since it was outside, whatever became of it
+    spent: set[str] = field(default_factory=set)  # of these: by which it was let in
+    is_in: bool = False  # the operator was told so
+    revoked: bool | None = None  # since it was in: False, ordered; True, done
+
+    @property
+    def ever_in(self) -> bool:
+        """Whether it may have been inside."""
+        return bool(self.typed or self.spent)
+
+
 @dataclass(slots=True)
 class World:
     """What is true outside. `mistakes` are broken promises that were seen when they happened."""
@@ -166,6 +184,9 @@ class World:
     said: dict[str, tuple[SessionKey, str]] = field(default_factory=dict)  # update id -> chat, text; in order
     ordered: dict[str, tuple[SessionKey, str]] = field(default_factory=dict)  # by an operator: update id -> chat, text
     taken: set[str] = field(default_factory=set)  # of these, what an operator was told is written down
+    knocks: set[str] = field(default_factory=set)  # what strangers said: acknowledged, and kept nowhere
+    strangers: list[Stranger] = field(default_factory=list)
+    doorkeeper: Access | None = None  # of the living process
     order: OrderDoor | None = None  # where the living process takes an operator's orders
     attached: dict[str, tuple[Attachment, ...]] = field(default_factory=dict)  # what came with each update
     replied: set[tuple[str, str]] = field(default_factory=set)  # bot messages that a person answered
@@ -206,6 +227,11 @@ class World:
     def now(self) -> float:
         """Seconds since the world began."""
         return self.began + (self.runtime.now if self.runtime is not None else 0.0)
+
+    @property
+    def wall_now(self) -> float:
+        """The wall clock, as the living process reads it."""
+        return self.wall if self.runtime is None else self.runtime.clock.now()
 
     def note(self, source: str, what: str, target: str = "", *, row: str = "", kind: Kind = Kind.STEP) -> None:
         """Remember a happening, if a replay wants to know."""
