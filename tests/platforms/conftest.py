@@ -1,13 +1,9 @@
-"""What tests of platforms share: a home server for the whole session of a worker."""
-
-from collections.abc import Iterator
+"""What tests of platforms share: a home server for all tests of a process."""
 
 import pytest
-from tests.platforms.synapse import Synapse, serving
+from tests.platforms.synapse import Synapse, shared_server
 
 
 @pytest.fixture(scope="session")
-def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """One for each worker: it starts in three seconds, and takes 120 MB."""
-    with serving(tmp_path_factory.mktemp("synapse")) as server:
-        yield server
+def homeserver() -> Synapse:
+    return shared_server()

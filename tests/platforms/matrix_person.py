@@ -112,6 +112,12 @@ class Person:
         async with self._client.api.session.post(f"{self._url}/_matrix/client/v3/logout", headers=headers) as answer:
             answer.raise_for_status()
 
+    async def position(self) -> str:
+        """Where the server's stream is now, for this user."""
+        only = {"room": {"timeline": {"limit": 1}, "state": {"types": []}}, "account_data": {"types": []}}
+        answer = await self._ask(ApiPath.v3.sync, timeout="0", filter=json.dumps(only))
+        return str(answer["next_batch"])
+
     async def members(self, room: str) -> set[str]:
         return set(await self.names(room))
 

@@ -57,10 +57,14 @@ class Bot:
         self.rooms.append(room)
         for other in others:
             await other.joins(room)
+        await self.comes(room, person)
+        return room
+
+    async def comes(self, room: str, person: Person) -> None:
+        """Wait until the bot is in a room."""
         async with asyncio.timeout(20):
             while self.user not in await person.members(room):  # noqa: ASYNC110 - it rings no bell
                 await asyncio.sleep(0.02)
-        return room
 
 
 class Scene(Struct, frozen=True):

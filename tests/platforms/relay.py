@@ -35,6 +35,8 @@ class Relay:
         """Called with what a request did when it had its effect: whether its answer is lost."""
         self.forwarding: Callable[[str], object] | None = None
         """Called with what it does when a request is under way."""
+        self.rewound: str | None = None
+        """From where the next /sync is answered, whatever it asks for: what was delivered comes again."""
         self._upstream, self._session = upstream, session
         self._faults: list[tuple[str, Fault]] = []
         self._open: dict[int, tuple[str, web.Request]] = {}
@@ -101,6 +103,9 @@ class Relay:
     async def _ask(self, request: web.Request, body: bytes) -> web.Response:
         headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
         url = URL(self._upstream + request.raw_path, encoded=True)
+        if "since" in url.query and self.rewound is not None:
+            since, self.rewound = self.rewound, None
+            url = url.update_query(since=since)
         async with self._session.request(request.method, url, data=body or None, headers=headers) as answer:
             content = await answer.read()
             kind = {"Content-Type": answer.headers.get("Content-Type", "application/octet-stream")}

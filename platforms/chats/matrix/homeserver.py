@@ -17,7 +17,8 @@ from mautrix.types import ContentURI, DeviceID, EventID, EventType, RoomID, Spec
 from greenroom.actors.ports import RetryLaterError
 from greenroom.platforms.chats.matrix.sync import FILTER, PAGE_FILTER
 
-logger = logging.getLogger("greenroom.platform.matrix")
+requests = logging.getLogger("greenroom.platform.matrix.requests")
+requests.setLevel(logging.INFO)  # Below, mautrix tells what people say.
 
 SYNC_S = 30.0
 """How long a home server may wait for something to tell."""
@@ -41,7 +42,7 @@ class Homeserver:
 
     def __init__(self, session: ClientSession, url: str, *, token: str = "", user: str = "", device: str = "") -> None:
         """Without a token only `login` can be asked."""
-        api = HTTPAPI(url, token, client_session=session, default_retry_count=0, log=logger)  # type: ignore[arg-type]
+        api = HTTPAPI(url, token, client_session=session, default_retry_count=0, log=requests)  # type: ignore[arg-type]
         self._client = ClientAPI(UserID(user), DeviceID(device), api)
         self._api, self._session = api, session
 
