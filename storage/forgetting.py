@@ -7,9 +7,11 @@ row and ends at the first that is young enough. What must stay though it is old 
 from dataclasses import dataclass
 
 import apsw
+from msgspec.structs import asdict
 
 from greenroom.actors.facts import RowsForgotten
 from greenroom.actors.retention import Retention
+from greenroom.storage.pruning import PARTS, Pruning
 from greenroom.storage.rows import Row
 
 ROWS_MAX = 200
@@ -18,6 +20,7 @@ ROWS_MAX = 200
 EVERY_S = 600.0
 """Seconds between two rounds through all tables."""
 
+_SHOWN = "NOT EXISTS (SELECT 1 FROM deliveries WHERE key = delivery AND state <> 'delivered') AND "
 _NOTHING_OPEN = "NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = {}.session_id AND open = 1)"
 
 
@@ -59,8 +62,25 @@ _KINDS = (
         "coalesce(delivered_at, created_at)",
         "state = 'delivered' AND " + _NOTHING_OPEN.format("deliveries"),
     ),
+    # What was asked, as long as its message may still have to be shown: the choices are part of it.
+    _Kind(
+        "questions",
+        "id",
+        "coalesce(answered_at, lapsed_at, asked_at)",
+        _SHOWN + _NOTHING_OPEN.format("questions"),
+    ),
+    _Kind(
+        "processes",
+        "id",
+        "coalesce(ended_at, started_at)",
+        "state NOT IN ('starting', 'running') AND (consumed = 1 OR notify = 0 OR unwanted = 1) AND "
+        + _NOTHING_OPEN.format("processes"),
+    ),
 )
-_DELETE = {kind.table: kind.delete for kind in _KINDS}
+_DELETE = {
+    **{table: f"DELETE FROM {table} WHERE id = ?" for table in (*PARTS, "sessions")},  # noqa: S608 - constants
+    **{kind.table: kind.delete for kind in _KINDS},
+}
 
 
 class Forgetting:
@@ -68,10 +88,13 @@ class Forgetting:
 
     def __init__(self, retention: Retention) -> None:
         """The first round is due at once."""
-        self._ages = (retention.decisions_s, retention.boots_s, retention.inbox_s, retention.deliveries_s)
-        self._due_at = float("-inf") if any(self._ages) else float("inf")
+        ages: dict[str, float] = asdict(retention)
+        self._ages = tuple(ages[f"{kind.table}_s"] for kind in _KINDS)
+        self._sessions_s = retention.sessions_s
+        self._due_at = float("-inf") if any(ages.values()) else float("inf")
         self._kind = 0
         self._after = 0
+        self._pruning = Pruning()
 
     def is_due(self, monotonic: float) -> bool:
         """Whether a round is to begin, or to go on."""
@@ -86,6 +109,8 @@ class Forgetting:
                 self._kind, self._after = self._kind + 1, 0
             elif found.ids:
                 return found
+        if self._sessions_s > 0 and (found := self._pruning.look(db, now - self._sessions_s, ROWS_MAX)) is not None:
+            return found
         self._kind, self._due_at = 0, monotonic + EVERY_S
         return None
 

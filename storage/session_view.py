@@ -8,6 +8,8 @@ from typing import Any
 import apsw
 
 from greenroom.actors.model import Epoch, Generation, Lapse, Message, Seq, SessionId
+from greenroom.actors.process import ProcessId, ProcessState
+from greenroom.actors.wording import LAST_WORDS_MAX
 from greenroom.storage.rows import MESSAGE_COLUMNS, Row, read_message
 from greenroom.storage.views import PAGE_MAX, SessionRow, read_session
 
@@ -63,6 +65,20 @@ class QuestionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """A background process. Where nothing serves the database, one that was `running` is not: it is not known yet."""
+
+    generation: Generation
+    process: ProcessId
+    command: tuple[str, ...]
+    state: ProcessState
+    exit_code: int | None
+    output: str  # the end of what was kept
+    started_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryRow:
     """One row of the outbox."""
 
@@ -100,6 +116,7 @@ class SessionView:
     runs: tuple[RunRow, ...]
     tools: tuple[ToolRow, ...]
     questions: tuple[QuestionRow, ...]
+    processes: tuple[ProcessRow, ...]
     deliveries: tuple[DeliveryRow, ...]
 
 
@@ -122,6 +139,7 @@ def read_session_view(
             tuple(_read_run(row) for row in _last(db, _RUNS, session_id, last)),
             tuple(_read_tool(row) for row in _last(db, _TOOLS, session_id, last)),
             tuple(_read_question(row) for row in _last(db, _QUESTIONS, session_id, last)),
+            tuple(_read_process(row) for row in _last(db, _PROCESSES, session_id, last)),
             tuple(_read_delivery(row) for row in _last(db, _DELIVERIES, session_id, last)),
         )
     finally:
@@ -168,6 +186,10 @@ _QUESTIONS = (
     "SELECT generation, prompt, choices, asked_at, answer, answered_at, lapsed"
     " FROM questions WHERE session_id = ? ORDER BY work DESC, id DESC LIMIT ?"
 )
+_PROCESSES = (
+    f"SELECT generation, process, command, state, exit_code, substr(output, -{LAST_WORDS_MAX}), started_at, ended_at"  # noqa: S608 - constant
+    " FROM processes WHERE session_id = ? ORDER BY id DESC LIMIT ?"
+)
 _DELIVERIES = (
     "SELECT key, kind, generation, state, attempts, message_ids, text, error, created_at, retry_at, delivered_at"
     " FROM deliveries WHERE session_id = ? ORDER BY id DESC LIMIT ?"
@@ -195,6 +217,12 @@ def _read_question(row: Row) -> QuestionRow:
     generation, prompt, choices, asked_at, answer, answered_at, lapsed = row
     over = None if lapsed is None else Lapse(lapsed)
     return QuestionRow(generation, prompt, tuple(json.loads(choices)), asked_at, answer, answered_at, over)
+
+
+def _read_process(row: Row) -> ProcessRow:
+    generation, process, command, state, exit_code, output, started, ended = row
+    words = tuple(json.loads(command))
+    return ProcessRow(generation, process, words, ProcessState(state), exit_code, output, started, ended)
 
 
 def _read_delivery(row: Row) -> DeliveryRow:

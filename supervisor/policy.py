@@ -75,10 +75,15 @@ class Policy(Rules):
     text_max: int = 100_000  # characters of one inbound
     attachments_max: int = 20  # references that come with one inbound
     attachment_bytes_max: int = 1_000_000_000  # of one of them, as its platform says; nothing is downloaded here
-    keep_decisions_days: float = 90.0  # 0: for ever, as with the others; transcripts are kept for ever
+    keep_decisions_days: float = 90.0  # 0: for ever, as with the others
     keep_boots_days: float = 90.0
     keep_inbox_days: float = 90.0  # so long is an update that comes again known, and shown by chats without a server
     keep_deliveries_days: float = 90.0
+    keep_questions_days: float = 90.0
+    keep_processes_days: float = 90.0
+    keep_sessions_days: float = (
+        0.0  # with their transcripts, since a new one began: what was said goes only if you say so
+    )
     session_mailbox_max: int = 10_000  # events that wait for one session's actor
     sessions_live_max: int = 1_000_000  # session actors in memory at the same time
 
@@ -103,9 +108,9 @@ class Policy(Rules):
         return Rules(**{knob.name: getattr(self, knob.name) for knob in fields(Rules)})
 
     def retention(self) -> Retention:
-        """Read off how long bookkeeping is kept."""
-        days = (self.keep_decisions_days, self.keep_boots_days, self.keep_inbox_days, self.keep_deliveries_days)
-        return Retention(*(each * DAY_S for each in days))
+        """Read off how long bookkeeping is kept, and conversations that are over."""
+        kept = (knob.removesuffix("_s") for knob in Retention.__struct_fields__)
+        return Retention(**{f"{each}_s": getattr(self, f"keep_{each}_days") * DAY_S for each in kept})
 
     def allows(self, key: SessionKey) -> bool:
         """Say whether a chat may write, and be written to without having asked. Total."""

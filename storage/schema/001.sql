@@ -35,7 +35,7 @@ CREATE TABLE sessions (
     quarantined_at    REAL,
     quarantine_reason TEXT,
     restart_budget    TEXT,
-    predecessor       INTEGER REFERENCES sessions (id),
+    predecessor       INTEGER REFERENCES sessions (id) ON DELETE SET NULL,
     because           TEXT
 ) STRICT;
 CREATE INDEX sessions_by_key ON sessions (key);
@@ -47,11 +47,12 @@ CREATE TABLE routes (
     key        TEXT PRIMARY KEY,
     session_id INTEGER NOT NULL REFERENCES sessions (id)
 ) STRICT;
+CREATE INDEX routes_by_session ON routes (session_id);
 
 -- What platforms gave us. generation IS NULL: not yet handed to a run.
 CREATE TABLE inbox (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    session_id INTEGER NOT NULL,  -- of sessions; not declared, so that what comes in pays for no index of it
     platform   TEXT NOT NULL,
     account    TEXT NOT NULL,
     update_id  TEXT NOT NULL,
@@ -72,6 +73,7 @@ CREATE TABLE inbox (
     UNIQUE (platform, account, update_id)
 ) STRICT;
 CREATE INDEX inbox_waiting ON inbox (session_id, id) WHERE generation IS NULL;
+CREATE INDEX inbox_handled ON inbox (session_id, id) WHERE generation IS NOT NULL;
 
 CREATE TABLE messages (
     id           INTEGER PRIMARY KEY,
@@ -246,6 +248,7 @@ CREATE TABLE dead_letters (
     reason     TEXT NOT NULL,
     at         REAL NOT NULL
 ) STRICT;
+CREATE INDEX dead_letters_of_session ON dead_letters (session_id);
 
 -- Chats that are not allowed: how often, never what.
 CREATE TABLE refusals (

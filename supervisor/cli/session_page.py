@@ -1,9 +1,11 @@
 """What `show` and `explain` print about one session."""
 
 from greenroom.actors.model import Message, Seq
+from greenroom.actors.process import show_command
 from greenroom.storage.session_view import (
     DecisionRow,
     DeliveryRow,
+    ProcessRow,
     QuestionRow,
     RunRow,
     SessionView,
@@ -66,7 +68,10 @@ def _print_rest(page: SessionView) -> None:
     _print_part("runs", run_headings, [_run_cells(run) for run in page.runs])
     tool_headings = ("RUN", "TOOL", "ARGUMENTS", "POLICY", "CALLED", "RESULT")
     _print_part("tool calls", tool_headings, [_tool_cells(tool) for tool in page.tools])
-    _print_part("questions", ("RUN", "ASKED", "ANSWER"), [_question_cells(each) for each in page.questions])
+    question_headings = ("RUN", "AT", "ASKED", "ANSWER")
+    _print_part("questions", question_headings, [_question_cells(each) for each in page.questions])
+    process_headings = ("RUN", "PROCESS", "COMMAND", "STATE", "STARTED", "TOOK", "LAST WORDS")
+    _print_part("background processes", process_headings, [_process_cells(each) for each in page.processes])
     delivery_headings = ("RUN", "KIND", "STATE", "TRIES", "AT", "TEXT")
     _print_part("deliveries", delivery_headings, [_delivery_cells(each) for each in page.deliveries])
 
@@ -79,7 +84,23 @@ def _print_part(title: str, headings: tuple[str, ...], rows: list[tuple[object, 
 
 def _question_cells(each: QuestionRow) -> tuple[object, ...]:
     waits = "(open)" if each.lapsed is None else f"({each.lapsed.value.replace('_', ' ')})"
-    return (each.generation, shorten(each.prompt, CELL_MAX), waits if each.answer is None else each.answer)
+    answer = waits if each.answer is None else each.answer
+    return (each.generation, say_time(each.asked_at), shorten(each.prompt, CELL_MAX), shorten(answer, CELL_MAX))
+
+
+def _process_cells(each: ProcessRow) -> tuple[object, ...]:
+    state = each.state.value if each.exit_code is None else f"{each.state.value}, exit code {each.exit_code}"
+    took = say_length(each.started_at, each.ended_at)
+    command, words = shorten(show_command(each.command), CELL_MAX), each.output.strip().rpartition("\n")[2]
+    return (
+        each.generation,
+        each.process,
+        command,
+        state,
+        say_time(each.started_at),
+        took,
+        shorten(words, CELL_MAX),
+    )
 
 
 def _run_cells(run: RunRow) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
 from typing import Any
@@ -226,7 +226,7 @@ class Accidents:
 
 def draw_policy(rng: random.Random) -> Policy:
     """The host's knobs: mostly patient, with every limit near enough to be met."""
-    return Policy(
+    policy = Policy(
         silent_max_s=rng.choice((120.0, 120.0, 900.0)),
         notice_first_s=20.0,
         notice_every_s=30.0,
@@ -257,6 +257,7 @@ def draw_policy(rng: random.Random) -> Policy:
         keep_decisions_days=rng.choice((0.0, 0.01)),
         keep_boots_days=rng.choice((0.0, 0.01)),
     )
+    return replace(policy, keep_questions_days=policy.keep_decisions_days, keep_processes_days=policy.keep_boots_days)
 
 
 def _nobody(_: str) -> None:

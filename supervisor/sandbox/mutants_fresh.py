@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from greenroom.actors import opening, session, succeeding
 from greenroom.actors.facts import SessionSucceeded
 from greenroom.actors.model import FreshCause, SessionId
-from greenroom.storage import forgetting, reading, statements
+from greenroom.storage import forgetting, pruning, reading, statements
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.invariants import Violation
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
-from greenroom.supervisor.sandbox.scenario import Scenario
+from greenroom.supervisor.sandbox.scenario import DeliveryClass, Scenario, SessionKey
 
 if TYPE_CHECKING:
     import apsw
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from greenroom.actors.model import Receipt, Snapshot
 
 HOUR_S = 3_600.0
+TWO = (DeliveryClass.EDIT_ANCHOR, DeliveryClass.EDIT_ANCHOR)
 IDLE = Policy(reset="idle", reset_after_s=4 * HOUR_S, attempts_max=9, unclean_boots_max=99)
 
 
@@ -126,7 +127,33 @@ def _is_asked_and_takes_its_time(seed: int) -> tuple[Violation, ...]:
         return tuple(room.broken(at_rest=False))  # The question is open still.
 
 
+def _prunes_whatever_was_followed(_: Any) -> Any:
+    return "SELECT ?1 > 0"
+
+
+def _begins_anew_while_nobody_is_reached(seed: int) -> tuple[Violation, ...]:
+    """A person begins anew while the platform is gone, so that answers are owed; another chat goes on for hours."""
+    with Scenario(seed=seed + 1, platforms=TWO, policy=Policy(keep_sessions_days=0.01, idle_s=5.0)) as room:
+        room.says("m1 answer")
+        room.advance(5)
+        room.disconnects()
+        room.says("m2 answer")
+        room.says("/new")
+        for n in range(3, 7):
+            room.advance(HOUR_S)
+            room.says(f"m{n} answer", SessionKey("p2", "bot", "chat1"))
+            room.advance(5)
+        return tuple(room.broken(at_rest=False))
+
+
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "what is owed is pruned",
+        "a conversation that is over goes by its age alone, with what its person has not read yet",
+        (Swap(pruning, "_MAY_GO", _prunes_whatever_was_followed),),
+        frozenset({"nothing_acknowledged_is_lost", "nothing_is_shown_before_it_is_stored"}),
+        _begins_anew_while_nobody_is_reached,
+    ),
     Mutant(
         "what is young is forgotten",
         "old rows are forgotten whatever their age, and an update that comes again is taken for a new one",

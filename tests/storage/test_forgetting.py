@@ -18,6 +18,7 @@ from greenroom.actors.facts import (
     SessionReleased,
 )
 from greenroom.actors.model import Ending, Inbound, Receipt
+from greenroom.actors.process_facts import ProcessConsumed
 from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.storage.forgetting import EVERY_S, ROWS_MAX, Forgetting
 from greenroom.storage.statements import write_fact
@@ -25,6 +26,7 @@ from greenroom.storage.statements import write_fact
 __all__ = ["db"]
 
 SHORT = Retention(decisions_s=10.0, boots_s=10.0, inbox_s=10.0, deliveries_s=10.0)
+MORE = Retention(questions_s=10.0, processes_s=10.0)
 
 
 def tidy(db: apsw.Connection, forgetting: Forgetting, *, now: float = 1_000.0) -> list[tuple[str, int]]:
@@ -67,6 +69,28 @@ def test_what_an_open_run_needs_stays_however_old(db: apsw.Connection) -> None:
     assert tidy(db, Forgetting(SHORT)) == []
     write_fact(db, RunClosed(S, G, Ending.ANSWERED, 10.0))
     assert tidy(db, Forgetting(SHORT)) == [("decisions", 1), ("boots", 1), ("inbox", 1), ("deliveries", 1)]
+
+
+def test_questions_and_processes_that_are_over_are_forgotten_and_no_sooner(db: apsw.Connection) -> None:
+    live_until(db, RunClosed)
+    assert tidy(db, Forgetting(MORE), now=17.9) == []
+    db.execute("UPDATE processes SET state = 'running'")
+    assert tidy(db, Forgetting(MORE)) == [("questions", 2)]
+    db.execute("UPDATE processes SET state = 'ended', consumed = 0, notify = 1, unwanted = 0")
+    assert tidy(db, Forgetting(MORE)) == []
+    db.execute("UPDATE processes SET consumed = 1")
+    assert tidy(db, Forgetting(MORE)) == [("processes", 1)]
+
+
+def test_a_question_that_is_still_to_be_shown_stays_with_its_choices(db: apsw.Connection) -> None:
+    live_until(db, RunClosed)
+    db.execute("UPDATE questions SET delivery = ?; UPDATE deliveries SET state = 'retry'", (DELIVERY.key,))
+    assert tidy(db, Forgetting(MORE)) == [("processes", 1)]
+
+
+def test_an_open_run_keeps_its_questions_and_processes(db: apsw.Connection) -> None:
+    live_until(db, ProcessConsumed)
+    assert tidy(db, Forgetting(MORE)) == []
 
 
 def test_what_waits_is_never_forgotten(db: apsw.Connection) -> None:

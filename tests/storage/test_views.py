@@ -268,6 +268,7 @@ def test_a_session_is_shown_with_all_that_belongs_to_it(life: Life, views: apsw.
     assert [(r.generation, r.open, r.ending) for r in page.runs] == [(1, False, "answered")]
     assert [(t.name, t.policy, t.result, t.failed) for t in page.tools] == [("append", "once", "done", False)]
     assert [(d.state, d.text, d.message_ids) for d in page.deliveries] == [("delivered", "Hi.", ("m1",))]
+    assert (page.questions, page.processes) == ((), ())
     assert page.session.state is SessionState.IDLE
 
 

@@ -13,8 +13,18 @@ from tests.storage.store_house import House, inbound, opened
 from tests.supervisor.cli.shell import Shell
 from typer.testing import CliRunner
 
-from greenroom.actors.facts import Fact, RestartsCounted, SessionQuarantined, SessionSucceeded, SessionSuspended
-from greenroom.actors.model import FreshCause, SessionId
+from greenroom.actors.facts import (
+    Fact,
+    QuestionAnswered,
+    QuestionAsked,
+    RestartsCounted,
+    SessionQuarantined,
+    SessionSucceeded,
+    SessionSuspended,
+)
+from greenroom.actors.model import FreshCause, Generation, Question, SessionId
+from greenroom.actors.process import SHELL, Leader, Order, ProcessEnding, ProcessId, ProcessState
+from greenroom.actors.process_facts import ProcessBegan, ProcessEnded, ProcessPlanned
 from greenroom.supervisor.cli.main import app
 from greenroom.supervisor.cli.ordering import give_order
 from greenroom.supervisor.cli.outcome import CommandFailed
@@ -179,3 +189,34 @@ def test_a_running_greenroom_carries_out_orders_at_once_and_says_what_its_chat_w
     assert shell.json("resume", "1")["said"] == "Not suspended any more; nothing waits."
     shown = shell.json("show", "1")
     assert [row["kind"] for row in shown["messages"]].count("operator") == 1
+
+
+def test_a_session_is_shown_with_its_questions_and_background_processes(tmp_path: Path) -> None:
+    path = tmp_path / "bot.db"
+    house = House(path)
+    epoch, one = house.store.epoch, Generation(1)
+    ended = ProcessEnding(ProcessState.ENDED, 3, "one\nlast words")
+    orders = [Order(ProcessId(f"1.{n}"), (*SHELL, f"make {n}")) for n in (1, 2, 3)]
+    house.write(
+        inbound(),
+        opened(epoch),
+        *(ProcessPlanned(S, epoch, one, each, 2.0) for each in orders),
+        *(ProcessBegan(S, each.id, Leader(7)) for each in orders),
+        ProcessEnded(S, orders[0].id, ended, 5.0),
+        ProcessEnded(S, orders[1].id, ProcessEnding(ProcessState.LOST, None), 5.0),
+        QuestionAsked(S, epoch, one, one, Question("q1", "Which?", ("a", "b"), delivery="d1"), 6.0),
+        QuestionAnswered(S, "q1", "a", 7.0),
+    )
+    house.close()
+    told = CliRunner().invoke(app, ["show", "1", "--db", str(path)]).stdout
+    for words in ("background processes", "make 1", "ended, exit code 3", "last words", "lost", "running", "Which?"):
+        assert words in told
+    shown = json.loads(CliRunner().invoke(app, ["show", "1", "--db", str(path), "--json"]).stdout)
+    assert [(each["process"], each["state"], each["exit_code"]) for each in shown["processes"]] == [
+        ("1.1", "ended", 3),
+        ("1.2", "lost", None),
+        ("1.3", "running", None),
+    ]
+    assert [(each["prompt"], each["choices"], each["answer"]) for each in shown["questions"]] == [
+        ("Which?", ["a", "b"], "a")
+    ]
