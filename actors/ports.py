@@ -250,6 +250,7 @@ class Turn(Protocol):
     def text(self) -> str:
         """The user's words to be answered: all messages that no answer covers, joined by newlines. May be empty.
 
+        Where several people wrote them, each begins with a name; `with_names` does so with other messages.
         What came with them is in `new`, as each message's `attachments`.
         """
 

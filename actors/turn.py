@@ -17,6 +17,7 @@ from greenroom.actors.lines import paragraphs
 from greenroom.actors.link import Link, Place
 from greenroom.actors.mending import mend
 from greenroom.actors.model import Generation, Message, MessageKind, Role, SessionKey, Spent, ToolPolicy
+from greenroom.actors.naming import joined_words
 from greenroom.actors.recalling import Recall
 from greenroom.actors.store import UnansweredOf
 from greenroom.actors.toolbox import Toolbox
@@ -88,7 +89,7 @@ class LiveTurn:
     @property
     def text(self) -> str:
         """The words of those messages, joined by newlines."""
-        return "\n".join(message.text for message in self._new if message.text)
+        return joined_words(self._new)
 
     @property
     def attempt(self) -> int:

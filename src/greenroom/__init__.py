@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from greenroom.actors.keeper import CannotSpawnError
     from greenroom.actors.model import Attachment, Change, Inbound, Message, Receipt, SessionKey, ToolPolicy
+    from greenroom.actors.naming import with_names
     from greenroom.actors.ports import (
         Agent,
         BusyError,
         Choices,
         Conclusion,
         Door,
+        MisconfiguredError,
         NotSentError,
         Outgoing,
         Platform,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 _PORTS = "greenroom.actors.ports"
 _HOMES = {
     "CannotSpawnError": "greenroom.actors.keeper",
+    "with_names": "greenroom.actors.naming",
+    "MisconfiguredError": _PORTS,
     "Supervisor": "greenroom.supervisor.supervisor",
     "AsyncRoom": "greenroom.supervisor.supervisor",
     "BlockingRoom": "greenroom.supervisor.supervisor",
@@ -92,6 +96,7 @@ __all__ = [
     "Inbound",
     "Intent",
     "Message",
+    "MisconfiguredError",
     "NeverAnsweredError",
     "NotSentError",
     "Outgoing",
@@ -114,6 +119,7 @@ __all__ = [
     "ToolPolicy",
     "Traits",
     "Turn",
+    "with_names",
 ]
 
 
