@@ -7,7 +7,7 @@ from greenroom.platforms.chats.terminal import Hangup, TerminalChat
 from greenroom.storage.lock import Held, read_holder
 from greenroom.supervisor.cli.outcome import DONE, FAILED, CommandFailed
 from greenroom.supervisor.cli.paper import complain
-from greenroom.supervisor.daemon.composing import load_agent
+from greenroom.supervisor.daemon.composing import load_agent, load_summariser
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.logs import set_up_logs
 from greenroom.supervisor.daemon.orders import Orders
@@ -30,7 +30,9 @@ def chat_here(config: Config, name: str) -> int:
 
 async def _converse(config: Config, name: str) -> int:
     loop, orders, left = asyncio.get_running_loop(), Orders(), asyncio.Event()
-    supervisor = Supervisor(config.database, agent=load_agent(config), policy=config.policy)
+    supervisor = Supervisor(
+        config.database, agent=load_agent(config), policy=config.policy, summarise=load_summariser(config)
+    )
     terminal = TerminalChat(StoreHistory(lambda: supervisor.store), input=sys.stdin, output=sys.stdout, chat=name)
 
     def hung_up(error: BaseException | None) -> bool:

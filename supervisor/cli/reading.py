@@ -108,8 +108,15 @@ def search(
 
 
 def config_check(config: ConfigOption = None, db: DatabaseOption = None, json: JsonOption = False) -> None:
-    """Check the configuration and print what is in force, with where each value comes from."""
+    """Check the configuration and print what is in force, with where each value comes from.
+
+    The agent and the summariser that it names are imported, as `greenroom up` does.
+    """
     from greenroom.supervisor.cli.config_page import print_config  # noqa: PLC0415
+    from greenroom.supervisor.daemon.composing import load_agent, load_summariser  # noqa: PLC0415
     from greenroom.supervisor.daemon.config import load_config  # noqa: PLC0415
 
-    print_config(load_config(config, database=db), as_json=json)
+    found = load_config(config, database=db)
+    load_agent(found)
+    load_summariser(found)
+    print_config(found, as_json=json)

@@ -1,8 +1,9 @@
-"""Composition by name: the agent and the web chat that a configuration asks for."""
+"""Composition by name: the agent, its summariser and the web chat that a configuration asks for."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from greenroom.supervisor.daemon.config_problems import ConfigError, Spot
 from greenroom.supervisor.daemon.offering import describe_import
 
 if TYPE_CHECKING:
+    from greenroom.actors.ports import Summarise
     from greenroom.platforms.chats.web import WebChat
 
 LEDGER_NAME = "ledger.txt"
@@ -26,19 +28,36 @@ def load_agent(config: Config) -> Callable[..., Any]:
         from greenroom.platforms.agents.demo import demo_agent  # noqa: PLC0415 - only where it is used
 
         return demo_agent(config.database.with_name(LEDGER_NAME))
-    spot = config.origins["agent", "target"]
-    module, _, function = config.agent.target.partition(":")
+    agent: Callable[..., Any] = _load(config, "target", config.agent.target, what="your agent")
+    return agent
+
+
+def load_summariser(config: Config) -> Summarise | None:
+    """Find the summariser that the configuration names, if it names one. Raises ConfigError."""
+    if config.agent.summariser is None:
+        return None
+    found: Any = _load(config, "summariser", config.agent.summariser, what="your summariser")
+    if not inspect.iscoroutinefunction(found if inspect.isroutine(found) else found.__call__):
+        problem = f"{config.agent.summariser} must be `async def summarise(messages) -> str`"
+        raise ConfigError([config.origins["agent", "summariser"].say(problem)])
+    summarise: Summarise = found
+    return summarise
+
+
+def _load(config: Config, key: str, target: str, *, what: str) -> Any:
+    """Import a function of the host's, from the Python path or from beside the configuration."""
+    spot = config.origins["agent", key]
+    module, _, function = target.partition(":")
     beside = str(config.file.parent if config.file is not None else Path.cwd())
     if beside not in sys.path:
         sys.path.insert(0, beside)
-    agent = _import(module, spot)
+    found = _import(module, spot)
     for name in function.split("."):
-        if not hasattr(agent, name):
-            raise ConfigError([spot.say(f"module {module!r} has no {function!r}; write the name of your agent")])
-        agent = getattr(agent, name)
-    if not callable(agent):
-        raise ConfigError([spot.say(f"{config.agent.target} is not a function but a {type(agent).__name__}")])
-    found: Callable[..., Any] = agent
+        if not hasattr(found, name):
+            raise ConfigError([spot.say(f"module {module!r} has no {function!r}; write the name of {what}")])
+        found = getattr(found, name)
+    if not callable(found):
+        raise ConfigError([spot.say(f"{target} is not a function but a {type(found).__name__}")])
     return found
 
 

@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from greenroom.actors.ports import Platform
+from greenroom.actors.ports import Platform, Summarise
 from greenroom.actors.store import OwnerNow
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
 from greenroom.supervisor.daemon.boot_report import describe_connections, describe_recovery, is_settled
-from greenroom.supervisor.daemon.composing import load_agent, make_web
+from greenroom.supervisor.daemon.composing import load_agent, load_summariser, make_web
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.control import taking_orders
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
@@ -54,6 +54,9 @@ SAY_EVERY_S = 5.0
 HURRY_S = 5.0
 """After a second signal the process ends within this, whatever is stuck. That is safe: all acknowledged is on disk."""
 
+Minds = tuple[Callable[..., Any], Summarise | None]
+"""The host's own functions: the agent, and what summarises for it."""
+
 logger = logging.getLogger("greenroom.daemon")
 
 
@@ -73,25 +76,29 @@ def serve(config: Config, *, named: Path | None = None) -> int:
     faulthandler.enable()
     if holder := read_holder(config.database):
         raise Held(config.database, holder)
-    wanted, agent = read_platforms(config), load_agent(config)
+    wanted, minds = read_platforms(config), (load_agent(config), load_summariser(config))
     platforms = make_platforms(wanted, config.database.parent)
-    return asyncio.run(_Life(config, agent, platforms, named).live())
+    return asyncio.run(_Life(config, minds, platforms, named).live())
 
 
 class _Life:
     """What one life of the daemon holds together. Everything here runs on the main thread's loop."""
 
-    def __init__(
-        self, config: Config, agent: Callable[..., Any], platforms: list[Platform], named: Path | None
-    ) -> None:
+    def __init__(self, config: Config, minds: Minds, platforms: list[Platform], named: Path | None) -> None:
         self._config = config
         self._platforms = platforms
         self._loop: asyncio.AbstractEventLoop | None = None
         self._began = asyncio.Event()
         self._orders = Orders()
         self._reloader = Reloader(config, named)
+        agent, summarise = minds
         self._supervisor = Supervisor(
-            config.database, agent=agent, policy=config.policy, on_began=self._hear_began, on_trouble=self._hear_trouble
+            config.database,
+            agent=agent,
+            policy=config.policy,
+            summarise=summarise,
+            on_began=self._hear_began,
+            on_trouble=self._hear_trouble,
         )
         self._readiness = Readiness()
         self._web = make_web(config, StoreHistory(lambda: self._supervisor.store), self._readiness.problem)

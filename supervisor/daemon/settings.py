@@ -41,10 +41,15 @@ class WebSection(Section):
 
 
 class AgentSection(Section):
-    """Who answers: the built-in demo, or `module:function` found on the Python path or beside the file."""
+    """Who answers: the built-in demo, or `module:function` found on the Python path or beside the file.
+
+    `summariser` is another one, `async def summarise(messages) -> str`: what it says stands for the rows of a
+    transcript that the agent's window (`policy.transcript_window`) leaves out.
+    """
 
     kind: Literal["demo", "python"] = "demo"
     target: str | None = Field(default=None, pattern=AGENT_TARGET)
+    summariser: str | None = Field(default=None, pattern=AGENT_TARGET)
 
 
 class LogSection(Section):

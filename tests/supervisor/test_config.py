@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.supervisor.daemon.composing import load_agent
+from greenroom.supervisor.daemon.composing import load_agent, load_summariser
 from greenroom.supervisor.daemon.config import LOCAL_CHATS, Config, load_config
 from greenroom.supervisor.daemon.config_judge import is_local
 from greenroom.supervisor.daemon.config_problems import ConfigError
@@ -114,6 +114,9 @@ WRONG = {
     ),
     "[agent]\ntarget = 'a:b'": (
         "greenroom.toml:2: agent.target: the demo agent has no target; write kind = 'python' beside it"
+    ),
+    "[agent]\nsummariser = 'a.b'": (
+        "greenroom.toml:2: agent.summariser: must be 'module:function', such as 'mybot.agent:answer', got 'a.b'"
     ),
     "[agent]\ntarget = 'a.b'": (
         "greenroom.toml:2: agent.target: must be 'module:function', such as 'mybot.agent:answer', got 'a.b'"
@@ -237,6 +240,39 @@ def test_an_agent_that_cannot_be_loaded_is_told_with_its_place(load: Load, home:
     with pytest.raises(ConfigError) as caught:
         load_agent(load(AGENT.format(target)))
     assert f"greenroom.toml:3: agent.target: {WRONG_AGENTS[target]}" in str(caught.value)
+
+
+SUMMARISER = "[agent]\nsummariser = '{}'\n"
+
+
+async def test_a_summariser_beside_the_file_is_found_and_none_is_wanted_by_default(load: Load, home: Path) -> None:
+    (home / "short.py").write_text(
+        "async def brief(messages): return f'{len(messages)} rows'\n"
+        "class Brief:\n    async def __call__(self, messages): return 'few words'\nbrief_too = Brief()\n"
+    )
+    assert load_summariser(load("")) is None
+    for name, said in {"brief": "0 rows", "brief_too": "few words"}.items():
+        summarise = load_summariser(load(SUMMARISER.format(f"short:{name}")))
+        assert summarise is not None
+        assert await summarise([]) == said
+
+
+@pytest.mark.parametrize(
+    "target, problem",
+    [
+        ("json:dumps", "json:dumps must be `async def summarise(messages) -> str`"),
+        ("json:nothing", "module 'json' has no 'nothing'; write the name of your summariser"),
+    ],
+)
+def test_a_summariser_that_cannot_be_one_is_told_with_its_place(load: Load, target: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_summariser(load(SUMMARISER.format(target)))
+    assert f"greenroom.toml:2: agent.summariser: {problem}" in str(caught.value)
+
+
+def test_the_window_of_a_transcript_is_a_knob_of_the_file(load: Load) -> None:
+    policy = load("[policy]\ntranscript_window = 12\nsummary_every = 3\nkeep_sessions_days = 30\n").policy
+    assert (policy.transcript_window, policy.summary_every, policy.retention().sessions_s) == (12, 3, 30 * 86_400)
 
 
 def test_a_changed_file_says_what_is_in_force_now_and_what_needs_a_restart(load: Load, home: Path) -> None:

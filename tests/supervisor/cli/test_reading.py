@@ -101,6 +101,15 @@ def test_a_whole_conversation_can_be_read_beside_the_daemon_and_after_it(shell: 
         _read_everything(shell, alive=alive)
 
 
+def test_a_summariser_that_cannot_be_loaded_is_a_mistake_of_the_configuration(shell: Shell) -> None:
+    config = shell.home / "greenroom.toml"
+    config.write_text(config.read_text() + "summariser = 'bot:shorten'\n")
+    refused = shell.run("config", "check", code=2).stderr
+    assert "greenroom.toml:9: agent.summariser: module 'bot' has no 'shorten'" in refused
+    (shell.home / "bot.py").write_text("async def answer(turn): ...\nasync def shorten(messages): ...\n")
+    assert shell.json("config", "check")["config"]["agent"]["summariser"]["value"] == "bot:shorten"
+
+
 def _read_everything(shell: Shell, *, alive: bool) -> None:
     status = shell.json("status", code=0 if alive else 3)
     assert (status["running"], status["sessions"], status["runs_open"]) == (alive, 2, 0)
