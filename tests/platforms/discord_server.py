@@ -33,6 +33,9 @@ from greenroom.platforms.fakes.platform import Fault
 TOKEN = "a-token.of-the.bot"
 API = "/api/v10"
 RETRY_AFTER_S = 0.05
+READ_LIMITED = 1 << 19
+"""What an application's flags say of the switch 'Message Content Intent'."""
+
 AFTER = {Fault.BREAKS_AFTER, Fault.HANGS_AFTER}
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 9, 10, 11
 
@@ -89,12 +92,14 @@ class DiscordServer:
         self.backend.subscribers.append(self._tell_all)
         self.token = TOKEN
         self.may_read_content = True
+        self.sessions_left = 1000
         self.closes_with: int | None = None  # how the gateway answers whoever identifies itself
         self.calls: list[Call] = []
         self.faults: deque[tuple[str, Fault]] = deque()
         self.refused = (403, 50007, "Cannot send messages to this user")
         self.nonces: dict[str, int] = {}
         self.sessions: dict[str, Session] = {}
+        self.asked = 0  # for a session, new or resumed
         self.identified = 0
         self.resumed = 0
         self.port = 0
@@ -206,6 +211,11 @@ class DiscordServer:
                 known = self.backend.get_message(channel, self.nonces[nonce])
                 return _json({**self._told_of(known), "nonce": nonce})
             self._posting = nonce or None
+            if path == "/gateway/bot":
+                return _json(self._gateway_for_bots())
+            if path == "/oauth2/applications/@me":
+                application = router.dispatch(self.backend, "GET", path)
+                return _json({**application, "flags": READ_LIMITED if self.may_read_content else 0})
             if request.method == "GET" and path.endswith("/messages") and "after" in params:
                 return _json(self._after(int(path.split("/")[2]), params))
             result = router.dispatch(self.backend, request.method, path, json=body, params=params)
@@ -217,6 +227,10 @@ class DiscordServer:
             self.nonces[nonce] = int(result["id"])
             result = {**result, "nonce": nonce}
         return web.Response(status=204) if result is None else _json(result)
+
+    def _gateway_for_bots(self) -> dict[str, Any]:
+        limit = {"total": 1000, "remaining": self.sessions_left, "reset_after": 3_600_000, "max_concurrency": 1}
+        return {"url": "wss://gateway.discord.gg", "shards": 1, "session_start_limit": limit}
 
     def _after(self, channel: int, params: Mapping[str, Any]) -> list[Any]:
         """simcord gives the newest after an id; Discord gives the next ones."""
@@ -267,6 +281,7 @@ class DiscordServer:
         return socket
 
     async def _admit(self, socket: web.WebSocketResponse, packet: Mapping[str, Any]) -> Session | None:
+        self.asked += 1
         asked = packet["d"]
         intents = discord.Intents._from_value(asked.get("intents", 0))
         code = 4004 if asked["token"] != self.token else self.closes_with

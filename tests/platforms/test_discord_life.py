@@ -10,6 +10,7 @@ from tests.platforms.stage import WAIT_S, Stage, running
 
 from greenroom.actors.ports import MisconfiguredError, Outgoing
 from greenroom.platforms.chats.discord import DiscordChat, DiscordSettings, listening, reading
+from greenroom.platforms.chats.discord.client import SESSIONS_KEPT
 
 
 @pytest.fixture
@@ -34,8 +35,23 @@ async def test_what_the_gateway_refuses_says_which_switch_to_flip(world: Discord
 
 async def test_without_the_switch_for_message_content_it_says_so(world: Discord) -> None:
     world.server.may_read_content = False
-    with pytest.raises(MisconfiguredError, match="Message Content Intent"):
+    chat = world.chat()
+    for _ in range(3):
+        with pytest.raises(MisconfiguredError, match="Message Content Intent"):
+            await chat.run(world.stage)
+    assert world.server.asked == 1
+    world.server.may_read_content = True
+    async with running(chat, world.stage):
+        await until(lambda: world.server.connected)
+        world.say("hello")
+        await world.stage.until_accepted(1)
+
+
+async def test_of_the_connections_of_a_day_some_are_kept(world: Discord) -> None:
+    world.server.sessions_left = SESSIONS_KEPT
+    with pytest.raises(ConnectionError, match="20 more connections, it gives more in 60 min"):
         await world.chat().run(world.stage)
+    assert world.server.asked == 0
 
 
 async def test_what_was_said_while_nobody_listened_is_heard_in_order(world: Discord) -> None:

@@ -64,6 +64,7 @@ class DiscordChat:
         self._client: Client | None = None
         self._taken = Taken()
         self._store: str | None = None
+        self._unreadable = False  # the gateway said that we may not read what is written
 
     @property
     def name(self) -> str:
@@ -83,6 +84,7 @@ class DiscordChat:
             await self._listen(door)
         except BaseExceptionGroup as group:
             first = group.exceptions[0]
+            self._unreadable = isinstance(first, discord.PrivilegedIntentsRequired)
             raise (read_ending(first) if isinstance(first, Exception) else first) from None
         except Exception as error:  # Invariant: every end has a reason that its operator can read.
             raise read_ending(error) from None
@@ -96,6 +98,8 @@ class DiscordChat:
         progress = Progress(self._path)
         async with client:
             await client.login(self._settings.token.get_secret_value())
+            if self._unreadable and not client.may_read:  # Each vain attempt counts: see SESSIONS_KEPT.
+                raise discord.PrivilegedIntentsRequired(None)
             async with progress.kept(), asyncio.TaskGroup() as group:
                 listener = Listener(
                     self._whoami(client),

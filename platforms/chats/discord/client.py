@@ -15,6 +15,10 @@ RATE_WAIT_MAX_S = 30.0
 """Longest time for which a rate limit is waited out inside a call, and so by its channel alone: the library takes no
 less. Whatever is longer goes to the outbox, which then leaves the whole account alone."""
 
+SESSIONS_KEPT = 20
+"""So many of the thousand connections that a bot may begin in a day are left alone: Discord resets the token of who
+begins more."""
+
 
 class Ears(Protocol):
     """What is told of the gateway. Nothing here waits, but for a press."""
@@ -78,6 +82,10 @@ class Client(discord.Client):
     async def listen(self, ears: Ears) -> None:
         """Tell `ears` what is heard, until cancelled. Raises what only a new beginning, or a person, can cure."""
         self._ears = ears
+        _, _, limit = await self.http.get_bot_gateway()
+        if limit["remaining"] <= SESSIONS_KEPT:
+            wait = f"it gives more in {limit['reset_after'] / 60_000:.0f} min"
+            raise ConnectionError(f"Discord lets this bot begin {limit['remaining']} more connections, {wait}")
         await self.connect()
         raise ConnectionError("the connection to Discord was closed")
 
@@ -85,6 +93,12 @@ class Client(discord.Client):
         """Tell of nothing more once it is closed: the library tries to, and has no loop left to do it on."""
         if not self.is_closed():
             super().dispatch(event, *args, **kwargs)
+
+    @property
+    def may_read(self) -> bool:
+        """Whether the bot's owner has switched on that it may read what is written, as Discord said at the login."""
+        flags = self.application_flags
+        return flags.gateway_message_content or flags.gateway_message_content_limited
 
     async def post(self, channel: int, body: dict[str, Any]) -> str:
         """Post a message and return its id."""
