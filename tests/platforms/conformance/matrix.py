@@ -14,6 +14,7 @@ from tests.platforms.relay import relaying
 from tests.platforms.synapse import shared_server
 
 from greenroom.actors.ports import History
+from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.matrix import MatrixChat
 from greenroom.platforms.fakes.platform import Fault
 
@@ -26,6 +27,7 @@ class MatrixCounterpart:
 
     def __init__(self, bot: Bot, people: dict[str, Person]) -> None:
         self._bot, self._people = bot, people
+        self.sessions_per = SessionsPer.CHAT
         self._rooms: dict[str, str] = {}
         self._threads: dict[tuple[str, str], str] = {}
         self._said: dict[str, tuple[str, str, str | None]] = {}
@@ -34,7 +36,7 @@ class MatrixCounterpart:
         """What the account wrote on another device."""
 
     def platform(self, history: History) -> MatrixChat:
-        return self._bot.chat()
+        return self._bot.chat(sessions_per=self.sessions_per)
 
     async def says(
         self, chat: str, text: str, *, author: str = ANN, thread: str | None = None, attached: Attached | None = None
@@ -70,6 +72,10 @@ class MatrixCounterpart:
 
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
         await self._people[author].says(await self._room(chat), text)
+
+    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
+        relation = {"m.relates_to": {"m.in_reply_to": {"event_id": message_id}}}
+        await self._people[author].says(await self._room(GROUP), text, relation)
 
     async def says_itself(self, chat: str, text: str) -> None:
         room = await self._room(chat)
