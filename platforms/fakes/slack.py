@@ -25,6 +25,10 @@ Emit = Callable[[str, dict[str, Any]], str]
 """Is told of every event: which kind of envelope it comes in, and its payload. Returns the envelope's id."""
 
 
+Changed = Callable[["Line"], None]
+"""Is told of every message that is new, or not what it was."""
+
+
 class SlackRefusal(Exception):
     """The answer `{"ok": false, "error": ...}`."""
 
@@ -94,6 +98,7 @@ class FakeSlack:
         self.users: dict[str, str] = {BOT_USER: BOT_NAME}
         self.files: dict[str, bytes] = {}
         self.emit: Emit = lambda _kind, _payload: ""
+        self.changed: Changed = lambda _line: None
         self._mentions, self._now = mentions, now
         self._last_us = 0
         self._numbers = count(1)
@@ -140,12 +145,14 @@ class FakeSlack:
         """Somebody changes a message."""
         line = self.channels[channel].lines[ts]
         before, line.text, line.edited_ts = line.as_json(), text, self._stamp()
+        self.changed(line)
         self._tell_changed(channel, {"message": line.as_json(), "previous_message": before}, "message_changed")
 
     def delete(self, channel: str, ts: str) -> None:
         """Somebody removes a message."""
         line = self.channels[channel].lines[ts]
         line.deleted = True
+        self.changed(line)
         self._tell_changed(channel, {"deleted_ts": ts, "previous_message": line.as_json()}, "message_deleted")
 
     def press(self, channel: str, ts: str, text: str, *, user: str) -> str:
@@ -176,6 +183,13 @@ class FakeSlack:
             "id": file_id, "name": name, "mimetype": media_type, "size": len(content), "mode": "hosted",
             "url_private": where, "url_private_download": where,
         }  # fmt: skip
+
+    def restore(self, line: Line) -> None:
+        """Have a message as it was known before, without telling anybody."""
+        kind = "im" if line.channel.startswith("D") else "channel"
+        self.open_channel(line.channel, kind).lines[line.ts] = line
+        seconds, _, micros = line.ts.partition(".")
+        self._last_us = max(self._last_us, int(seconds) * 1_000_000 + int(micros))
 
     def visible(self, channel: str) -> list[Line]:
         """The bot's messages as everybody sees them, oldest first."""
@@ -211,6 +225,7 @@ class FakeSlack:
         line.metadata = args.get("metadata", line.metadata)
         if changed:
             line.edited_ts = self._stamp()
+            self.changed(line)
             self._tell_changed(channel.id, {"message": line.as_json(), "previous_message": before}, "message_changed")
         return {"channel": channel.id, "ts": line.ts, "text": line.text}
 
@@ -252,7 +267,8 @@ class FakeSlack:
         return channel
 
     def _add(self, line: Line) -> Line:
-        self.open_channel(line.channel).lines[line.ts] = line
+        self.restore(line)
+        self.changed(line)
         return line
 
     def _stamp(self) -> str:

@@ -22,6 +22,8 @@ from greenroom.platforms.fakes.platform import Fault
 from greenroom.platforms.fakes.slack import FakeSlack, SlackRefusal
 from greenroom.platforms.fakes.slack_envelopes import Envelope, Envelopes
 
+BOT_TOKEN, APP_TOKEN = "xoxb-fake-bot", "xapp-fake-app"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Socket:
@@ -49,11 +51,15 @@ class FakeSlackServer:
         retries_max: int | None = None,
         retry_after_s: float = 1,
         slow_s: float = 1.0,
+        envelopes: Envelopes | None = None,
     ) -> None:
-        """`retry_after_s` is what a 429 says. Port 0 takes a free one, and keeps it for the next `start`."""
+        """`retry_after_s` is what a 429 says. Port 0 takes a free one, and keeps it for the next `start`.
+
+        `ack_s` and `retries_max` are those of `Envelopes`, unless they are given.
+        """
         self.slack = slack
-        self.bot_token, self.app_token = "xoxb-fake-bot", "xapp-fake-app"
-        self.envelopes = Envelopes(ack_s=ack_s, retries_max=retries_max)
+        self.bot_token, self.app_token = BOT_TOKEN, APP_TOKEN
+        self.envelopes = envelopes or Envelopes(ack_s=ack_s, retries_max=retries_max)
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self._port, self._retry_after_s, self._slow_s = port, retry_after_s, slow_s
         self._faults: defaultdict[str, deque[Fault | str]] = defaultdict(deque)
@@ -96,16 +102,20 @@ class FakeSlackServer:
 
     async def start(self) -> None:
         """Listen."""
-        app = web.Application()
-        app.router.add_route("*", "/api/{method}", self._answer)
-        app.router.add_get("/socket", self._serve_socket)
-        app.router.add_get("/files/{file}", self._serve_file)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
         self._pumping = asyncio.create_task(self._pump())
+
+    def application(self) -> web.Application:
+        """Make what is served."""
+        app = web.Application()
+        app.router.add_route("*", "/api/{method}", self._answer)
+        app.router.add_get("/socket", self._serve_socket)
+        app.router.add_get("/files/{file}", self._serve_file)
+        return app
 
     async def stop(self) -> None:
         """Hear nothing any more; what is not acknowledged waits for the next `start`."""
@@ -115,6 +125,9 @@ class FakeSlackServer:
         await self.cut()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def settle(self) -> None:
+        """Something took effect, and nobody was told yet. For a server that remembers."""
 
     # -- faults ----------------------------------------------------------------------------------------------------
 
@@ -156,9 +169,11 @@ class FakeSlackServer:
         if request.headers.get("Authorization") != f"Bearer {wanted}":
             return {"ok": False, "error": "invalid_auth"}
         try:
-            return {"ok": True, **method(args)}
+            answer = {"ok": True, **method(args)}
         except SlackRefusal as refused:
             return {"ok": False, "error": refused.code}
+        self.settle()
+        return answer
 
     async def _fail_before(self, request: web.Request, fault: Fault | str | None) -> web.Response | None:
         match fault:
@@ -218,6 +233,7 @@ class FakeSlackServer:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self.envelopes.acknowledge(json.loads(message.data).get("envelope_id", ""))
+                    self.settle()
         finally:
             if opened in self._sockets:
                 self._sockets.remove(opened)

@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
     sandbox_app.command(epilog="Examples: greenroom sandbox mutants; greenroom sandbox mutants --only resume --json")(
         mutants
     )
-    sandbox_app.command(epilog="Example: greenroom sandbox storm --minutes 10 --kill-server")(storm)
+    sandbox_app.command(epilog="Example: greenroom sandbox storm --minutes 10 --server slack")(storm)
     app.add_typer(sandbox_app)
 
 

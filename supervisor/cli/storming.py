@@ -14,11 +14,10 @@ import typer
 
 from greenroom.supervisor.cli.options import JsonOption
 from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.sandbox.storm_tally import Plan, ServerKind, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from greenroom.supervisor.sandbox.storm_tally import Plan, Tally
 
 SAY_EVERY_S = 10.0
 SHOWN_MAX = 20
@@ -28,9 +27,9 @@ def storm(
     minutes: Annotated[float, typer.Option(min=0.0, help="How long it rages; then everything owed must be done.")] = 1,
     chats: Annotated[int, typer.Option(min=1, max=200, help="How many people write.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, help="Draws what is said and done. Otherwise a new one.")] = None,
-    kill_server: Annotated[
-        bool, typer.Option("--kill-server", help="Half of the people use a chat server that is killed as well.")
-    ] = False,
+    server: Annotated[
+        ServerKind | None, typer.Option(help="Half of the people use this chat server, which is killed as well.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Kill the real daemon at random moments while people write; exit code 1 if a promise was broken.
@@ -39,11 +38,10 @@ def storm(
     kept if a promise was broken.
     """
     from greenroom.supervisor.cli.paper import print_json  # noqa: PLC0415
-    from greenroom.supervisor.sandbox.storm_tally import Plan  # noqa: PLC0415 - only needed here
 
     drawn = time.time_ns() % 1_000_000 if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="greenroom-storm-"))
-    tally = _rage(Plan(minutes * 60.0, chats=chats, seed=drawn, kill_server=kill_server), folder)
+    tally = _rage(Plan(minutes * 60.0, chats=chats, seed=drawn, server=server), folder)
     kept = str(folder) if tally.violations else None
     if json:
         print_json({"seed": drawn, "minutes": minutes, "chats": chats, "kept": kept, **tally.summary()})
@@ -54,7 +52,7 @@ def storm(
     shutil.rmtree(folder)
 
 
-def _rage(plan: "Plan", folder: Path) -> "Tally":
+def _rage(plan: Plan, folder: Path) -> Tally:
     try:
         from greenroom.supervisor.sandbox.storm import Storm  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
@@ -77,7 +75,7 @@ def _telling(seconds: float) -> "Iterator[Callable[[Tally], None]]":
     if not sys.stderr.isatty():
         said_at = began
 
-        def say(tally: "Tally") -> None:
+        def say(tally: Tally) -> None:
             nonlocal said_at
             if time.monotonic() - said_at >= SAY_EVERY_S:
                 said_at = time.monotonic()
@@ -94,11 +92,11 @@ def _telling(seconds: float) -> "Iterator[Callable[[Tally], None]]":
         yield lambda tally: bar.update(task, completed=time.monotonic() - began, description=_brief(tally))
 
 
-def _brief(tally: "Tally") -> str:
+def _brief(tally: Tally) -> str:
     return f"{tally.messages} messages, {tally.kills} kills, {len(tally.violations)} broken promises"
 
 
-def _print(tally: "Tally", seed: int) -> None:
+def _print(tally: Tally, seed: int) -> None:
     print(
         f"seed {seed}: {tally.messages} messages ({tally.redelivered} sent twice, {tally.questions} made it ask back), "
         f"each answered once and in order"

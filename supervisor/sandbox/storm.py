@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 
@@ -28,12 +27,17 @@ from greenroom.supervisor.sandbox.storm_checks import (
 )
 from greenroom.supervisor.sandbox.storm_daemon import Daemon, NotReadyError, free_port, living
 from greenroom.supervisor.sandbox.storm_people import Person, Visitor, watched
-from greenroom.supervisor.sandbox.storm_server import ChatServer, Guest
+from greenroom.supervisor.sandbox.storm_servers import Server, Writer, make_server
 from greenroom.supervisor.sandbox.storm_talk import Line, draw_lines, labels_of
 from greenroom.supervisor.sandbox.storm_tally import Plan, Tally
 
 # Safe mode and the attempt limit are for real crash loops; this is one, and meant.
-CONFIG = "[policy]\nallow = ['web:*', 'storm:*']\nunclean_boots_max = 1000000\nattempts_max = 1000000\ndrain_s = 3\n"
+CONFIG = """[policy]
+allow = ['web:*', 'storm:*', 'slack:*']
+unclean_boots_max = 1000000
+attempts_max = 1000000
+drain_s = 3
+"""
 LEDGER = "ledger.txt"
 ANSWER_S = 120.0
 """How long all answers may take when nothing happens to the daemon any more."""
@@ -49,20 +53,6 @@ PATIENT = 1 / 10
 
 PAUSE_S = 1.5
 TOLD_EVERY_S = 0.5
-
-
-class Writer(Protocol):
-    """Somebody at a chat."""
-
-    @property
-    def answers(self) -> list[str]: ...
-
-    @property
-    def visible(self) -> object: ...
-
-    async def say(self, message_id: str, text: str) -> bool: ...
-
-    async def until(self, condition: Callable[[], object], timeout_s: float) -> None: ...
 
 
 @dataclass(slots=True)
@@ -87,7 +77,7 @@ class Storm:
         self._plan, self._folder, self._tell = plan, folder, tell
         self._rng = random.Random(plan.seed)
         self._daemon = Daemon(folder, free_port(), extra=CONFIG)
-        self._server = ChatServer(folder) if plan.kill_server else None
+        self._server: Server | None = None if plan.server is None else make_server(plan.server, folder)
         if self._server is not None:
             self._daemon.extra += self._server.toml
             self._daemon.env = self._server.offer_platform()
@@ -119,8 +109,7 @@ class Storm:
     @asynccontextmanager
     async def _open_chat(self, number: int) -> AsyncIterator[Chat]:
         if self._server is not None and number % 2:
-            key = f"storm:bot:chat{number}"
-            yield Chat(key, Guest(self._server.socket, key))
+            yield Chat(*self._server.guest(number))
             return
         person = Person(self._daemon.address, f"chat{number}")
         async with watched(person), httpx.AsyncClient(timeout=5.0) as client:

@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from greenroom.supervisor.sandbox.storm_daemon import Daemon
-from greenroom.supervisor.sandbox.storm_server import ChatServer
+from greenroom.supervisor.sandbox.storm_servers import Server
 from greenroom.supervisor.sandbox.storm_tally import Tally
 
 FROZEN_S = 1.0
@@ -20,7 +20,7 @@ SECOND_S = 30.0
 class Blows:
     """Strikes one daemon, and the chat server if there is one. Raises NotReadyError if it does not come up again."""
 
-    def __init__(self, daemon: Daemon, server: ChatServer | None, tally: Tally, rng: random.Random) -> None:
+    def __init__(self, daemon: Daemon, server: Server | None, tally: Tally, rng: random.Random) -> None:
         """`rng` says which blow falls, and when in it."""
         self._daemon, self._server, self._tally, self._rng = daemon, server, tally, rng
         self._blows = {self._kill: 16, self._kill_in_boot: 4, self._freeze: 2, self._drain: 2}

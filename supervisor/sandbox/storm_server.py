@@ -44,18 +44,31 @@ class ChatServer:
 
     async def start(self) -> None:
         """Start it, and return when it answers."""
-        module, journal = "greenroom.platforms.fakes.chat_process", str(self.folder / "chat.journal")
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, self.socket, journal, start_new_session=True
-        )
+        journal = str(self.folder / "chat.journal")
+        self.process = await spawn("greenroom.platforms.fakes.chat_process", self.socket, journal)
         await ask(self.socket, "updates")
 
     async def kill(self) -> None:
         """SIGKILL."""
         process, self.process = self.process, None
-        if process is not None:
-            process.kill()
-            await process.wait()
+        await kill(process)
+
+    def guest(self, number: int) -> tuple[str, Guest]:
+        """One chat: its key, and who writes there."""
+        key = f"storm:bot:chat{number}"
+        return key, Guest(self.socket, key)
+
+
+async def spawn(module: str, *arguments: str) -> asyncio.subprocess.Process:
+    """Start a module of ours as a process that no signal of the terminal reaches."""
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, start_new_session=True)
+
+
+async def kill(process: asyncio.subprocess.Process | None) -> None:
+    """SIGKILL it, if there is one."""
+    if process is not None:
+        process.kill()
+        await process.wait()
 
 
 async def ask(socket: str, do: str, **what: Any) -> Any:

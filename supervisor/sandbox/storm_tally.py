@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
+
+
+class ServerKind(StrEnum):
+    """Which chat server half of the people use: one of our own making, or a fake of a real one."""
+
+    PLAIN = "plain"
+    SLACK = "slack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +21,7 @@ class Plan:
     seconds: float
     chats: int = 20
     seed: int = 0
-    kill_server: bool = False
+    server: ServerKind | None = None  # half of the chats are there, and it is killed, too
     messages_min: int = 0
     kills_min: int = 0
 

@@ -9,7 +9,7 @@ import pytest
 from tests.supervisor.cli.shell import Shell
 
 from greenroom.supervisor.sandbox.storm import Storm
-from greenroom.supervisor.sandbox.storm_tally import Plan
+from greenroom.supervisor.sandbox.storm_tally import Plan, ServerKind
 
 
 @pytest.mark.timeout(900)
@@ -26,8 +26,11 @@ async def test_two_hundred_messages_through_thirty_kills_are_each_answered_once(
 
 
 @pytest.mark.timeout(600)
-async def test_a_chat_server_that_is_killed_too_costs_no_answer_and_doubles_none(tmp_path: Path) -> None:
-    plan = Plan(0.0, chats=8, seed=4, kill_server=True, messages_min=40, kills_min=8)
+@pytest.mark.parametrize("server", ServerKind)
+async def test_a_chat_server_that_is_killed_too_costs_no_answer_and_doubles_none(
+    tmp_path: Path, server: ServerKind
+) -> None:
+    plan = Plan(0.0, chats=8, seed=4, server=server, messages_min=40, kills_min=8)
     tally = await Storm(plan, tmp_path).run()
     assert tally.violations == []
     assert tally.server_kills > 0
