@@ -174,6 +174,12 @@ class FakeSlack:
         }
         return self.emit("interactive", payload)
 
+    def order(self, channel: str, command: str, text: str = "", *, user: str) -> str:
+        """Somebody types a slash command that the app registered; nobody sees it. Returns the envelope's id."""
+        where = {"channel_id": channel, "channel_name": channel, "team_id": TEAM, "trigger_id": f"t{self._stamp()}"}
+        who = {"user_id": user, "user_name": self.users.get(user, user)}
+        return self.emit("slash_commands", {"command": command, "text": text, **where, **who})
+
     def attach(self, name: str, content: bytes, media_type: str, base_url: str) -> dict[str, Any]:
         """Upload a file; what is returned goes into `say(files=...)`. Only the bot's token opens its address."""
         file_id = f"F{next(self._numbers)}"

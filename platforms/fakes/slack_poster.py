@@ -57,8 +57,9 @@ class SlackPoster:
 
     async def _post(self, session: aiohttp.ClientSession, envelope: Envelope) -> int:
         written, media_type = json.dumps(envelope.payload), "application/json"
-        if envelope.kind == "interactive":
-            written, media_type = urlencode({"payload": written}), "application/x-www-form-urlencoded"
+        if envelope.kind != "events_api":
+            fields = {"payload": written} if envelope.kind == "interactive" else envelope.payload
+            written, media_type = urlencode(fields), "application/x-www-form-urlencoded"
         body, timestamp = written.encode(), str(int(self._now()))
         headers = {
             "Content-Type": media_type,

@@ -230,6 +230,18 @@ async def test_each_of_several_persons_may_have_a_conversation_in_one_channel(
     assert {line.text for line in slack.visible(GROUP)} == {"hello Ann", "hello Bob"}
 
 
+async def test_a_slash_command_is_an_order_whichever_word_the_app_registered(
+    server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
+) -> None:
+    async with connected(server, stage, tmp_path, open_threads=True):
+        for command, text in (("/stop", ""), ("/bot", "stop"), ("/queue", "then this"), ("/bot", "what &amp; why?")):
+            slack.order(GROUP, command, text, user=ANN)
+            await until(lambda: not server.envelopes.pending)
+    assert [each.text for each in stage.accepted] == ["/stop", "/stop", "/queue then this", "what & why?"]
+    assert {(each.key, each.author, each.reply_to) for each in stage.accepted} == {(ROOM, "Ann", None)}
+    assert len({each.update_id for each in stage.accepted}) == 4
+
+
 async def test_a_file_is_fetched_with_the_token_and_kept_beside_the_database(
     server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
 ) -> None:

@@ -61,15 +61,23 @@ async def post(
         return await client.post(chat.address, content=body, headers=headers)
 
 
-async def test_events_and_presses_are_taken_and_then_answered(chat: SlackChat, slack: FakeSlack, stage: Stage) -> None:
+async def test_events_presses_and_slash_commands_are_taken_and_then_answered(
+    chat: SlackChat, slack: FakeSlack, stage: Stage
+) -> None:
     async with SlackPoster(slack, chat.address, SECRET, ack_s=WAIT_S) as poster:
         slack.say(DM, "hello", user=ANN)
         await until(lambda: not poster.envelopes.pending)
         ts = await chat.send(Outgoing(HOME, "k", "Deploy?", choices=Choices("1.1.answer", ("yes", "no"))))
         slack.press(DM, ts, "yes", user=ANN)
         await until(lambda: not poster.envelopes.pending)
+        slack.order(DM, "/bot", "status", user=ANN)
+        await until(lambda: not poster.envelopes.pending)
         assert set(poster.answers) == {200}
-    assert [(each.text, each.answers) for each in stage.accepted] == [("hello", None), ("yes", "1.1.answer")]
+    assert [(each.text, each.answers) for each in stage.accepted] == [
+        ("hello", None),
+        ("yes", "1.1.answer"),
+        ("/status", None),
+    ]
 
 
 async def test_what_cannot_be_stored_is_answered_503_and_comes_again(

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from greenroom.actors.commands import Words, read_text
 from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound
 from greenroom.actors.ports import Outgoing
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, Spoken, is_addressed, place, where
@@ -91,6 +92,7 @@ class Told(Struct, frozen=True):
     change: Change | None = None
     before: str | None = None  # what it said before the change
     answers: str | None = None  # it is a press: the question's key
+    ordered: bool = False  # by a slash command, which is no message: it has no `ts`
 
 
 def read_event(event: Mapping[str, Any], me: Me, *, bots: bool) -> Told | None:
@@ -208,6 +210,38 @@ def read_press(payload: Mapping[str, Any]) -> Told | None:
     )
 
 
+class _Ordered(Struct, frozen=True):
+    command: str
+    channel_id: str
+    user_id: str
+    trigger_id: str
+    text: str = ""
+
+
+def read_slash_command(payload: Mapping[str, Any]) -> Told:
+    """Read a slash command that the app registered: one of our orders, or a word of its own before one.
+
+    Raises UnreadableError.
+    """
+    try:
+        given = msgspec.convert(payload, _Ordered)
+    except msgspec.ValidationError as wrong:
+        raise UnreadableError(f"a slash command: {wrong}") from None
+    return Told(
+        update_id=f"{given.channel_id}/command/{given.trigger_id}",
+        channel=given.channel_id,
+        ts="",
+        user=given.user_id,
+        text=next(filter(_is_order, (f"{given.command} {given.text}".strip(), f"/{given.text}")), given.text),
+        direct=given.channel_id.startswith("D"),
+        ordered=True,
+    )
+
+
+def _is_order(text: str) -> bool:
+    return read_text(text) != Words(text)
+
+
 def mentions(text: str, me: Me) -> bool:
     """Whether a text names us."""
     return me.user in users_in(text)
@@ -225,7 +259,7 @@ def for_us(told: Told, rules: Rules, me: Me, *, follows: bool) -> Told | None:
 
     An edit by which a message becomes one for us makes it a message: nothing was heard of it before.
     """
-    if told.answers is not None:
+    if told.answers is not None or told.ordered:
         return told
     now, was = (_is_heard(told, text, rules, me, follows=follows) for text in (told.text, told.before))
     if told.change is None:
@@ -259,7 +293,8 @@ def to_inbound(
     `remarks` of our own come below the text.
     """
     text = readable(told.text, {**names, me.user: me.name}, me=me.user)
-    thread = told.thread or (told.ts if rules.open_threads and not told.direct else None)
+    opens = rules.open_threads and not told.direct and not told.ordered
+    thread = told.thread or (told.ts if opens else None)
     key = place(
         platform=NAME,
         account=rules.account,
@@ -275,7 +310,7 @@ def to_inbound(
         "\n".join(filter(None, (text, *remarks))),
         author=names.get(told.user, told.user),
         sent_at=read_time(told.ts),
-        reply_to=None if told.answers else told.ts,
+        reply_to=None if told.answers or told.ordered else told.ts,
         attachments=tuple(attachments),
         answers=told.answers,
         change=told.change,

@@ -97,11 +97,16 @@ async def _read(request: Request) -> bytes | None:
 
 
 def _parse(body: bytes, content_type: str) -> tuple[str, Mapping[str, Any]]:
-    """Read an event, or an interaction, which comes as a form with JSON in it. Raises ValueError, KeyError."""
+    """Read an event; a slash command, which is a form; or an interaction, a form with JSON in it.
+
+    Raises ValueError, KeyError.
+    """
+    kind, written = "events_api", body.decode()
     if content_type.startswith("application/x-www-form-urlencoded"):
-        kind, written = "interactive", parse_qs(body.decode(), strict_parsing=True)["payload"][0]
-    else:
-        kind, written = "events_api", body.decode()
+        form = {name: values[0] for name, values in parse_qs(written, strict_parsing=True).items()}
+        if "command" in form:
+            return "slash_commands", form
+        kind, written = "interactive", form["payload"]
     payload = json.loads(written)
     if not isinstance(payload, dict):
         raise ValueError("no object")  # noqa: TRY004 - of what came over the wire

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from greenroom.actors.model import Attachment
 from greenroom.actors.ports import BusyError, Door, RefusedError
+from greenroom.platforms.chats.backoff import Backoff
 from greenroom.platforms.chats.slack.codec import (
     File,
     Me,
@@ -23,14 +24,11 @@ from greenroom.platforms.chats.slack.codec import (
     hangs_on_thread,
     read_event,
     read_press,
+    read_slash_command,
     to_inbound,
 )
 from greenroom.platforms.chats.slack.lookups import Lookups
 from greenroom.platforms.chats.slack.markup import users_in
-
-AGAIN_FIRST_S = 0.5
-AGAIN_MAX_S = 15.0
-"""How long to wait before what could not be stored is offered again: doubling, between these."""
 
 Fetch = Callable[[Sequence[File]], Awaitable[tuple[Sequence[Attachment], Sequence[str]]]]
 """Brings files to where the agent can read them, and says which it could not bring. Raises BusyError."""
@@ -59,7 +57,7 @@ class Intake:
         told = self._read(kind, payload)
         if told is None:
             return
-        wait_s = AGAIN_FIRST_S
+        backoff = Backoff()
         async with self._turn(told.channel):
             while True:
                 try:
@@ -68,14 +66,19 @@ class Intake:
                     logger.info("a message of %s waits: %s", told.channel, busy)
                 else:
                     return
-                await asyncio.sleep(wait_s)
-                wait_s = min(AGAIN_MAX_S, 2 * wait_s)
+                await asyncio.sleep(backoff.next_s())
 
     def _read(self, kind: str, payload: Mapping[str, Any]) -> Told | None:
         try:
-            if kind == "events_api":
-                return read_event(payload.get("event") or {}, self._me, bots=self._rules.bots)
-            return read_press(payload) if kind == "interactive" else None
+            match kind:
+                case "events_api":
+                    return read_event(payload.get("event") or {}, self._me, bots=self._rules.bots)
+                case "interactive":
+                    return read_press(payload)
+                case "slash_commands":
+                    return read_slash_command(payload)
+                case _:
+                    return None
         except UnreadableError as wrong:
             logger.warning("left out what Slack told, it cannot be read: %s", wrong)
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.platforms.conformance.counterpart import ANN, GROUP, Ability, Attached, Call, Counterpart, Lacks, Visible
@@ -22,7 +23,6 @@ RETRY_AFTER_S = 0.2
 
 SLACK_LACKS: Lacks = {
     Ability.REPLY: "an answer stands in its thread; Slack has no other reply",
-    Ability.COMMANDS: "what begins with a slash is a command of Slack's own; the bot is mentioned before it",
     Ability.TYPING: "Slack lets no bot show it",
 }
 _METHODS = {"send": "chat.postMessage", "edit": "chat.update"}
@@ -78,6 +78,13 @@ class SlackCounterpart:
         ]
 
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
+        """Write; what begins with a slash is no message in Slack but a slash command."""
+        if text.startswith("/"):
+            command, _, rest = text.partition(" ")
+            await self._until_heard(
+                partial(self._slack.order, self._channel(chat), command, rest, user=self._user(author))
+            )
+            return
         self._slack.say(self._channel(chat), escape(text), user=self._user(author))
 
     async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
@@ -94,10 +101,14 @@ class SlackCounterpart:
         self._slack.delete(self._said[message_id], message_id)
 
     async def presses(self, chat: str, message_id: str, choice: str) -> None:
-        """Press until it is taken: Slack tells of a press only once, and shows its person that nobody heard."""
+        await self._until_heard(
+            partial(self._slack.press, self._channel(chat), message_id, choice, user=self._user(ANN))
+        )
+
+    async def _until_heard(self, act: Callable[[], str]) -> None:
+        """Do it until it is taken: Slack tells of it only once, and shows its person that nobody heard."""
         while True:
-            press = self._slack.press(self._channel(chat), message_id, choice, user=self._user(ANN))
-            envelope = self._server.envelopes.pending[press]
+            envelope = self._server.envelopes.pending[act()]
             await envelope.over.wait()
             if envelope.acknowledged:
                 return
