@@ -76,12 +76,6 @@ def read_questions(db: apsw.Connection, session_id: SessionId, work: Generation)
     return tuple(map(_read, db.execute(f"{_QUESTION} ORDER BY id", (session_id, work))))
 
 
-def count_questions(db: apsw.Connection, session_id: SessionId, work: Generation) -> int:
-    """How many a piece of work has asked: the number of the segment that comes next."""
-    row = one_row(db, "SELECT count(*) FROM questions WHERE session_id = ? AND work = ?", (session_id, work))
-    return 0 if row is None else int(row[0])
-
-
 def _read(row: Row) -> Question:
     key, prompt, choices, answer, after, asked_at, timeout_s, delivery, lapsed = row
     return Question(

@@ -48,7 +48,7 @@ from greenroom.actors.store import (
 from greenroom.storage.boots import read_epoch
 from greenroom.storage.commanding import read_past
 from greenroom.storage.processes import read_awaited, read_leftovers, read_processes, read_unwanted
-from greenroom.storage.questions import count_questions, read_open_question, read_questions
+from greenroom.storage.questions import read_open_question, read_questions
 from greenroom.storage.rows import (
     DELIVERY_COLUMNS,
     RUN_COLUMNS,
@@ -59,6 +59,7 @@ from greenroom.storage.rows import (
     read_key,
     read_run,
 )
+from greenroom.storage.segments import count_segments
 from greenroom.storage.shown import read_settled, read_shown
 from greenroom.storage.spending import read_spent
 from greenroom.storage.standing import read_told_aside
@@ -140,7 +141,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         return None
     key, generation, suspended_at, quarantined_at, epoch, cursor, because = row
     run = _open_run(db, session_id)
-    segment = 0 if run is None else count_questions(db, session_id, run.work)
+    segment = 0 if run is None else count_segments(db, session_id, run.work)
     tail = read_tail_of(db, session_id)
     asks = tail.kind is TailKind.ASKED
     if run is not None:

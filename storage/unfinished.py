@@ -23,6 +23,7 @@ from greenroom.storage.rows import (
     read_run,
     read_tail,
 )
+from greenroom.storage.segments import SEGMENTS_DONE
 from greenroom.storage.transcript import read_tail_of
 
 logger = logging.getLogger("greenroom.storage")
@@ -50,8 +51,7 @@ FROM (SELECT {RUN_COLUMNS}, {TAIL_COLUMNS}, sessions.id, sessions.key, sessions.
     EXISTS (SELECT 1 FROM routes WHERE routes.key = sessions.key AND routes.session_id = sessions.id),
     sessions.suspended_at IS NOT NULL, sessions.quarantined_at IS NOT NULL,
     sessions.restart_budget,
-    (SELECT count(*) FROM questions WHERE questions.session_id = runs.session_id AND questions.work = runs.work)
-        AS segment
+    {SEGMENTS_DONE.format(session="runs.session_id", work="runs.work")} AS segment
 FROM runs INDEXED BY runs_open CROSS JOIN sessions ON sessions.id = runs.session_id
 WHERE runs.open = 1
 """  # noqa: S608 - constants

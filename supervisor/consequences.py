@@ -77,7 +77,7 @@ def _consequences(
         case Quarantine(attempts):
             reason = f"{attempts} attempts without any progress, the last one interrupted: {inputs.reason}"
             line = quarantine_line(attempts, asked_at, now=now, tz=tz)
-            said = (_line(unfinished, "quarantined", line, now, epoch),) if inputs.allowed else ()
+            said = _shown(unfinished, "quarantined", line, inputs, epoch)
             return (SessionQuarantined(unfinished.session_id, reason, now), *said)
         case Skip() | Wait() | Resume():
             return ()
@@ -110,16 +110,22 @@ def _given_up(
         kind=MessageKind.FAILED,
         answers_upto=unfinished.tail.user_seq,
     )
-    visible: tuple[Fact, ...] = ()
-    if unfinished.anchored:
-        visible = (DeliveryFilled(answer_key(unfinished.session_id, work, unfinished.segment), line, inputs.now),)
-    elif inputs.allowed:
-        visible = (_line(unfinished, ending.value, line, inputs.now, epoch),)
     return (
         *(MessageAppended(unfinished.session_id, epoch, each) for each in (*cut, row)),
-        *visible,
+        *_shown(unfinished, ending.value, line, inputs, epoch),
         *_closed(unfinished, ending, inputs.now),
     )
+
+
+def _shown(unfinished: Unfinished, what: str, line: str, inputs: ResumeInputs, epoch: Epoch) -> tuple[Fact, ...]:
+    """Let a line of ours be seen: in the anchor that waits for words, else as a message of its own.
+
+    The anchor is complete with it: should the work go on all the same, what comes of it is shown below.
+    """
+    if unfinished.anchored:
+        key = answer_key(unfinished.session_id, _work(unfinished), unfinished.segment)
+        return (DeliveryFilled(key, line, inputs.now),)
+    return (_line(unfinished, what, line, inputs.now, epoch),) if inputs.allowed else ()
 
 
 def _line(unfinished: Unfinished, what: str, text: str, now: float, epoch: Epoch) -> DeliveryOpened:

@@ -108,8 +108,8 @@ def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
     for session, reason in rows(
         db,
         "SELECT id, quarantine_reason FROM sessions WHERE quarantined_at IS NOT NULL AND NOT EXISTS"
-        " (SELECT 1 FROM deliveries WHERE session_id = sessions.id AND kind = 'line' AND state IN ('delivered', 'dead')"
-        " AND key LIKE '%.quarantined')",
+        " (SELECT 1 FROM deliveries WHERE session_id = sessions.id AND state IN ('delivered', 'dead')"
+        " AND text LIKE '%set this conversation aside%')",
     ):
         yield f"session {session} was set aside without a word: {reason}"
 
@@ -148,15 +148,16 @@ def each_conclusion_is_shown(db: apsw.Connection, _: World) -> Iterator[str]:
 
 
 def deliveries_come_to_an_end(db: apsw.Connection, _: World) -> Iterator[str]:
-    """Each delivery that has a text is delivered or a dead letter; one without a text belongs to an open run."""
+    """Each delivery that has a text is delivered or a dead letter; one without belongs to a run that may go on."""
     for key, state, error in rows(
         db, "SELECT key, state, error FROM deliveries WHERE text IS NOT NULL AND state NOT IN ('delivered', 'dead')"
     ):
         yield f"{key} is still {state} ({error})"
     for key, state in rows(
         db,
-        "SELECT key, state FROM deliveries WHERE text IS NULL AND NOT EXISTS (SELECT 1 FROM runs"
-        " WHERE runs.session_id = deliveries.session_id AND open = 1)",
+        "SELECT deliveries.key, state FROM deliveries JOIN sessions ON sessions.id = session_id WHERE text IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM runs"
+        " WHERE runs.session_id = sessions.id AND open = 1 AND quarantined_at IS NULL)",
     ):
         yield f"{key} is {state}, has no text, and nobody works on it"
 

@@ -74,10 +74,14 @@ def work_has_one_answer(db: apsw.Connection, _: World) -> Iterator[str]:
 
 
 def what_is_answered_has_its_row(db: apsw.Connection, _: World) -> Iterator[str]:
-    """The text of an answer that is shown, or will be, is that of a row that concludes, or of a question."""
+    """The text of an answer that is shown, or will be, is that of a row that concludes, or of a question.
+
+    An anchor may also say that the conversation was set aside: that concludes nothing.
+    """
     for key, text in rows(
         db,
         "SELECT key, text FROM deliveries AS d WHERE kind = 'answer' AND text IS NOT NULL"
+        " AND text NOT LIKE '%set this conversation aside%'"
         " AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.session_id = d.session_id AND answers_upto NOT NULL"
         " AND instr(d.text, m.text) > 0) AND NOT EXISTS (SELECT 1 FROM questions AS q"
         " WHERE q.session_id = d.session_id AND instr(d.text, prompt) > 0)",

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from greenroom.actors import session
-from greenroom.actors.facts import DeliveryOpened
+from greenroom.actors.facts import DeliveryFilled, DeliveryOpened
 from greenroom.actors.model import InboxId, Receipt, SessionId
 from greenroom.actors.state import Interrupted
 from greenroom.supervisor import consequences, recovery, resume, tree_actor
@@ -70,7 +70,12 @@ def _marks_nobody_in_flight(real: Callable[..., Any]) -> Any:
 
 
 def _without_lines(real: Callable[..., Any]) -> Any:
-    return lambda *args, **words: [it for it in real(*args, **words) if not isinstance(it, DeliveryOpened)]
+    lines = DeliveryOpened | DeliveryFilled
+    return lambda *args, **words: [it for it in real(*args, **words) if not isinstance(it, lines)]
+
+
+def _beside_the_anchor(real: Callable[..., Any]) -> Any:
+    return lambda unfinished, *args: real(replace(unfinished, anchored=False), *args)
 
 
 def _ends_clean(real: Callable[..., Any]) -> Any:
@@ -170,6 +175,13 @@ MUTANTS = (
         (Swap(recovery, "decision_facts", _without_lines),),
         frozenset({"what_is_stored_is_answered"}),
         story(stories.kills_its_process),
+    ),
+    Mutant(
+        "an anchor waits for ever",
+        "the notice that a session is set aside is a message of its own, and the placeholder stays open",
+        (Swap(consequences, "_shown", _beside_the_anchor),),
+        frozenset({"deliveries_come_to_an_end"}),
+        story(stories.kills_its_process, policy=Policy(placeholder_after_s=0.0)),
     ),
     Mutant(
         "unbounded resume",

@@ -48,7 +48,9 @@ def test_what_was_set_aside_and_is_released_is_attempted_anew_and_answered() -> 
         room.advance(10)
         room.restart()  # It killed once more, and then no more.
         room.rest()
-        assert room.visible()[0] == "answer <m1> <m2>"  # In the anchor of the request.
+        assert "set this conversation aside" in room.visible()[0]  # In the anchor of the request ...
+        assert room.visible()[-1] == "answer <m1> <m2>"  # ... and below all that was said meanwhile.
+        assert "..." not in room.visible()
         assert rules(room)[-2:] == ["RESUME", "RESUME"]
         assert room.broken() == []
 
