@@ -127,6 +127,14 @@ class Stand:
 
         await self.until(accepted)
 
+    async def until_handled(self, count: int) -> None:
+        """Wait until so many inbound need nothing more: a run has them, or they were withdrawn."""
+
+        async def handled() -> bool:
+            return self._count("SELECT count(*) FROM inbox WHERE generation IS NOT NULL") >= count
+
+        await self.until(handled)
+
     async def until_visible(self, chat: str, text: str) -> None:
         """Wait until something that the bot shows has these words in it."""
 
@@ -169,8 +177,11 @@ class Stand:
 
     def dead_letters(self) -> int:
         """How many deliveries were given up."""
+        return self._count("SELECT count(*) FROM dead_letters")
+
+    def _count(self, question: str) -> int:
         with closing(apsw.Connection(str(self.folder / "bot.db"), flags=apsw.SQLITE_OPEN_READONLY)) as db:
-            return int(db.execute("SELECT count(*) FROM dead_letters").get)
+            return int(db.execute(question).get)
 
 
 @asynccontextmanager

@@ -294,7 +294,7 @@ async def test_what_is_withdrawn_is_not_answered(person: Counterpart, tmp_path: 
         second = await person.says("1", "never mind")
         await stand.until_accepted(2)
         await person.deletes(second)
-        await stand.until_accepted(3)
+        await stand.until_handled(3)
         gate.open()
         await stand.until_said("1", "re: first")
 
