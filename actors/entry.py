@@ -17,7 +17,7 @@ from greenroom.actors.calls import Call, Edit, Look, Post
 from greenroom.actors.lines import with_choices
 from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState
 from greenroom.actors.ports import Choices, Outgoing, Traits
-from greenroom.actors.splitting import split
+from greenroom.actors.splitting import split, split_utf16
 
 REPEAT_MARK = "(may be a repeat) "
 """Stands before a text that may be visible already, where nothing better can be done."""
@@ -56,6 +56,7 @@ class Ways(Struct, frozen=True):
     uid: str  # names the store: two stores never share a key at one platform
     limits: OutboxLimits
     buttons: bool = False
+    utf16: bool = False
 
     @classmethod
     def of(cls, traits: Traits, policy: DeliveryPolicy, uid: str, limits: OutboxLimits) -> Self:
@@ -73,7 +74,12 @@ class Ways(Struct, frozen=True):
             uid,
             limits,
             traits.buttons,
+            traits.utf16,
         )
+
+    def split(self, text: str) -> tuple[str, ...]:
+        """Cut a text as this account takes it."""
+        return split_utf16(text, self.text_max) if self.utf16 else split(text, self.text_max)
 
 
 class Entry(Struct, frozen=True):
@@ -142,7 +148,7 @@ def parts_of(ways: Ways, text: str, choices: tuple[str, ...] = ()) -> tuple[str,
     """The messages that a text becomes, with the choices in it where there are no buttons; at least one."""
     if not ways.buttons:
         text = with_choices(text, choices)
-    return split(text, ways.text_max) or (NOTHING_SAID[: ways.text_max],)
+    return ways.split(text) or (NOTHING_SAID[: ways.text_max],)
 
 
 def _buttons(ways: Ways, entry: Entry) -> Choices | None:
@@ -186,7 +192,7 @@ def next_call(ways: Ways, entry: Entry) -> Call | None:
         )
     if message_id is None:
         return _post(ways, entry, ways.placeholder)
-    shown = split(entry.live or "", ways.text_max)[-1:]
+    shown = ways.split(entry.live or "")[-1:]
     return Edit(session, message_id, shown[0], live=True) if shown and shown[0] != entry.says else None
 
 

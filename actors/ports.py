@@ -33,6 +33,7 @@ class Traits(Struct, frozen=True):
     placeholder: str = "..."
     typing: bool = False  # it has `typing`, see `Typing`
     buttons: bool = False  # it shows `Choices` under a message; else they are listed in the text
+    utf16: bool = False  # `text_max` counts UTF-16 code units: most emoji are two of them
 
 
 class Choices(Struct, frozen=True):

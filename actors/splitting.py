@@ -56,6 +56,25 @@ def split(text: str, limit: int) -> tuple[str, ...]:
     return tuple(str(piece) for piece in pieces(text, limit) if piece.body.strip())
 
 
+def split_utf16(text: str, limit: int) -> tuple[str, ...]:
+    """Cut `text` into parts of at most `limit` UTF-16 code units (at least 2).
+
+    >>> split_utf16("🎈🎈🎈", 4)
+    ('🎈🎈', '🎈')
+    """
+    parts = split(text, limit)
+    if text.isascii():
+        return parts
+    return tuple(
+        each for part in parts for each in ([part] if utf16_units(part) <= limit else split(part, limit // 2))
+    )
+
+
+def utf16_units(text: str) -> int:
+    """Count UTF-16 code units."""
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
 def pieces(text: str, limit: int) -> Iterator[Piece]:
     """Cut `text`; the bodies put together are the text again. Raises ValueError for a limit below 1."""
     if limit < 1:

@@ -12,6 +12,7 @@ from tests.platforms.conformance.discord import DISCORD_LACKS, discord
 from tests.platforms.conformance.fake import FAKE_LACKS, fake
 from tests.platforms.conformance.matrix import MATRIX_LACKS, matrix
 from tests.platforms.conformance.slack import SLACK_LACKS, slack
+from tests.platforms.conformance.telegram import TELEGRAM_LACKS, WEBHOOK_LACKS, telegram_polled, telegram_posted
 from tests.platforms.conformance.web import WEB_LACKS, web
 
 from greenroom.actors.model import DeliveryClass
@@ -36,6 +37,8 @@ ENTRIES: Mapping[str, Entry] = {
     "matrix": Entry(matrix, DeliveryClass.NATIVE_KEY, MATRIX_LACKS),
     "slack": Entry(slack("edit_anchor"), DeliveryClass.EDIT_ANCHOR, SLACK_LACKS),
     "slack, reconcile": Entry(slack("reconcile"), DeliveryClass.RECONCILE, SLACK_LACKS),
+    "telegram": Entry(telegram_polled, DeliveryClass.EDIT_ANCHOR, TELEGRAM_LACKS),
+    "telegram, webhook": Entry(telegram_posted, DeliveryClass.EDIT_ANCHOR, WEBHOOK_LACKS),
     "web": Entry(web, DeliveryClass.EDIT_ANCHOR, WEB_LACKS),
 }
 """By the name that the table shows."""
