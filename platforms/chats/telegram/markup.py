@@ -21,7 +21,7 @@ _FENCE = re.compile(
 _HEADING = re.compile(r"^#{1,6} +(?P<words>[^\n]+?)(?: +#+)? *$", re.MULTILINE)
 _INLINE = re.compile(
     r"(?P<tick>`+)(?!`)(?P<code>[^\n]+?)(?<!`)(?P=tick)(?!`)"
-    r"|\*\*(?P<bold>\S(?:[^\n]*?\S)?)\*\*"
+    r"|\*\*(?P<bold>\S(?:[^\n]*?\S)?)\*\*(?!\*)"
     r"|~~(?P<strike>\S(?:[^\n]*?\S)?)~~"
     r"|(?<![\w*])\*(?P<star>[^\s*](?:[^*\n]*?[^\s*])?)\*(?![\w*])"
     r"|(?<!\w)_(?P<under>[^\s_](?:[^_\n]*?[^\s_])?)_(?!\w)"

@@ -9,6 +9,7 @@ from telegram import Bot, Update
 from telegram.error import Conflict
 
 from greenroom.actors.ports import BusyError, Door, MisconfiguredError
+from greenroom.platforms.chats.backoff import Backoff
 from greenroom.platforms.chats.telegram.codec import WANTED
 from greenroom.platforms.chats.telegram.intake import Intake
 from greenroom.platforms.chats.telegram.troubles import TWO_POLLERS, TooManyError
@@ -16,9 +17,8 @@ from greenroom.platforms.chats.telegram.troubles import TWO_POLLERS, TooManyErro
 POLL_S = 25
 """How long Telegram holds a request while nothing happens."""
 
-AGAIN_FIRST_S = 0.5
 AGAIN_MAX_S = 15.0
-"""How long to wait before what could not be stored is asked for again: doubling, between these."""
+"""How long to wait at most before what could not be stored is asked for again."""
 
 SETTLED_S = 10.0
 """Who has polled alone for so long is not the intruder when another one comes: it goes on, and the other gives way."""
@@ -50,14 +50,13 @@ class Polling:
         updates = await self._ask(0)
         door.connected()
         self._alone_from = asyncio.get_running_loop().time()
-        wait_s = AGAIN_FIRST_S
+        backoff = Backoff(most_s=AGAIN_MAX_S)
         try:
             while True:
                 if await self._take(updates):
-                    wait_s = AGAIN_FIRST_S
+                    backoff.succeeded()
                 else:
-                    await asyncio.sleep(wait_s)
-                    wait_s = min(AGAIN_MAX_S, 2 * wait_s)
+                    await asyncio.sleep(backoff.next_s())
                 updates = await self._ask_alone()
         finally:
             door.disconnected("it does not ask for updates any more")

@@ -43,7 +43,8 @@ class TelegramCounterpart:
 
     def platform(self, history: History) -> TelegramChat:
         port = int(self._webhook.rpartition(":")[2].partition("/")[0]) if self._webhook else 0
-        settings = TelegramSettings(token=TOKEN, api_url=self.telegram.url, webhook_url=self._webhook, port=port)
+        given = {"token": TOKEN, "api_url": self.telegram.url, "webhook_url": self._webhook, "port": port}
+        settings = TelegramSettings.model_validate(given)
         return TelegramChat(settings, self._folder, poll_s=1)
 
     async def says(
