@@ -65,9 +65,7 @@ def split_utf16(text: str, limit: int) -> tuple[str, ...]:
     parts = split(text, limit)
     if text.isascii():
         return parts
-    return tuple(
-        each for part in parts for each in ([part] if utf16_units(part) <= limit else split(part, limit // 2))
-    )
+    return tuple(each for part in parts for each in ([part] if utf16_units(part) <= limit else split(part, limit // 2)))
 
 
 def utf16_units(text: str) -> int:
