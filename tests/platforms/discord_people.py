@@ -9,7 +9,8 @@ from typing import Any
 from simcord.backend import serializers
 from simcord.backend.models import Message
 from simcord.interactions import base_payload
-from tests.platforms.discord_server import DiscordServer
+
+from greenroom.platforms.fakes.discord import FakeDiscord
 
 LOOK_S = 0.005
 WAIT_S = 15.0
@@ -19,7 +20,7 @@ COMPONENT = 3
 class People:
     """One server with one channel, threads in it, and direct chats; all are made when they are first named."""
 
-    def __init__(self, server: DiscordServer) -> None:
+    def __init__(self, server: FakeDiscord) -> None:
         self.server, self.backend = server, server.backend
         self.guild = self.backend.create_guild("house")
         self.channel = self.backend.create_channel(self.guild.id, "kitchen").id

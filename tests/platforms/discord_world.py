@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.platforms.discord_people import People, until
-from tests.platforms.discord_server import DiscordServer
 from tests.platforms.stage import Stage
 
 from greenroom.actors.model import SessionKey
 from greenroom.platforms.chats.discord import DiscordChat, DiscordSettings
+from greenroom.platforms.fakes.discord import FakeDiscord
 
 
 @dataclass
 class Discord:
-    server: DiscordServer
+    server: FakeDiscord
     people: People
     stage: Stage
     folder: Path
@@ -50,5 +50,5 @@ class Discord:
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Discord]:
     """Open the server; platforms keep their files in `folder`."""
-    async with DiscordServer().serving() as server:
+    async with FakeDiscord().serving() as server:
         yield Discord(server, People(server), Stage(), folder)

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,7 +7,6 @@ import aiohttp
 import discord
 import pytest
 from tests.platforms.discord_people import until
-from tests.platforms.discord_server import ToLoopback
 from tests.platforms.discord_world import Discord, opened
 from tests.platforms.stage import Stage, running
 
@@ -22,6 +22,7 @@ from greenroom.actors.ports import (
     TargetGoneError,
 )
 from greenroom.platforms.chats.discord import DiscordSettings, listening, make, reading
+from greenroom.platforms.fakes.discord import ToLoopback
 from greenroom.platforms.fakes.platform import Fault
 
 NOBODY = 1
@@ -248,3 +249,16 @@ async def test_it_is_shown_typing(world: Discord) -> None:
     async with running(chat, world.stage):
         await chat.typing(world.kitchen)
     assert [call.channel for call in world.server.calls if call.name == "typing"] == [world.people.channel]
+
+
+async def test_a_call_that_hangs_after_its_effect_doubles_nothing_when_it_is_made_again(world: Discord) -> None:
+    chat = world.chat()
+    message = Outgoing(world.kitchen, "s-1", "...")
+    world.server.faults.append(("send", Fault.HANGS_AFTER))
+    async with running(chat, world.stage):
+        hanging = asyncio.create_task(chat.send(message))
+        await until(lambda: world.people.texts(world.people.channel) == ["..."])
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+        await chat.send(message)
+    assert world.people.texts(world.people.channel) == ["..."]

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from tests.platforms.discord_people import until
-from tests.platforms.discord_server import TOKEN
 from tests.platforms.discord_world import Discord, opened
 from tests.platforms.stage import WAIT_S, Stage, running
 
 from greenroom.actors.ports import MisconfiguredError, Outgoing
 from greenroom.platforms.chats.discord import DiscordChat, DiscordSettings, listening, reading
 from greenroom.platforms.chats.discord.client import SESSIONS_KEPT
+from greenroom.platforms.fakes.discord import TOKEN
 
 
 @pytest.fixture
@@ -28,30 +28,30 @@ async def test_a_wrong_token_is_told_in_words_and_never_shown(world: Discord) ->
 
 @pytest.mark.parametrize("code, words", [(4004, "Reset Token"), (4014, "Message Content Intent"), (4011, "2,500")])
 async def test_what_the_gateway_refuses_says_which_switch_to_flip(world: Discord, code: int, words: str) -> None:
-    world.server.closes_with = code
+    world.server.gateway.closes_with = code
     with pytest.raises(MisconfiguredError, match=words):
         await world.chat().run(world.stage)
 
 
 async def test_without_the_switch_for_message_content_it_says_so(world: Discord) -> None:
-    world.server.may_read_content = False
+    world.server.gateway.may_read_content = False
     chat = world.chat()
     for _ in range(3):
         with pytest.raises(MisconfiguredError, match="Message Content Intent"):
             await chat.run(world.stage)
-    assert world.server.asked == 1
-    world.server.may_read_content = True
+    assert world.server.gateway.asked == 1
+    world.server.gateway.may_read_content = True
     async with running(chat, world.stage):
-        await until(lambda: world.server.connected)
+        await until(lambda: world.server.gateway.connected)
         world.say("hello")
         await world.stage.until_accepted(1)
 
 
 async def test_of_the_connections_of_a_day_some_are_kept(world: Discord) -> None:
-    world.server.sessions_left = SESSIONS_KEPT
+    world.server.gateway.sessions_left = SESSIONS_KEPT
     with pytest.raises(ConnectionError, match="20 more connections, it gives more in 60 min"):
         await world.chat().run(world.stage)
-    assert world.server.asked == 0
+    assert world.server.gateway.asked == 0
 
 
 async def test_what_was_said_while_nobody_listened_is_heard_in_order(world: Discord) -> None:
@@ -107,32 +107,32 @@ async def test_a_connection_that_breaks_is_resumed_and_nothing_is_missed(world: 
     async with running(world.chat(), world.stage):
         world.say("before")
         await world.stage.until_accepted(1)
-        await world.server.cut()
+        await world.server.gateway.cut()
         world.say("meanwhile")
         await world.stage.until_accepted(2)
         world.say("after")
         await world.stage.until_accepted(3)
         assert [await world.stage.connections.get() for _ in range(2)][1] == "connected"
     assert world.texts == ["before", "meanwhile", "after"]
-    assert (world.server.identified, world.server.resumed) == (1, 1)
+    assert (world.server.gateway.identified, world.server.gateway.resumed) == (1, 1)
 
 
 async def test_a_session_that_cannot_be_resumed_is_begun_anew_from_the_past(world: Discord) -> None:
     async with running(world.chat(), world.stage):
         world.say("before")
         await world.stage.until_accepted(1)
-        await world.server.cut(resumable=False)
+        await world.server.gateway.cut(resumable=False)
         world.say("meanwhile")
         await world.stage.until_accepted(2)
     assert world.texts == ["before", "meanwhile"]
-    assert world.server.identified == 2
+    assert world.server.gateway.identified == 2
 
 
 async def test_without_a_connection_for_too_long_it_begins_anew(
     world: Discord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "RECONNECT_WITHIN_S", 0.05)
-    world.server.closes_with = 4000
+    world.server.gateway.closes_with = 4000
     with pytest.raises(ConnectionError, match="no connection"):
         await asyncio.wait_for(world.chat().run(world.stage), WAIT_S)
 

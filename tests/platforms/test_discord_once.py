@@ -6,16 +6,16 @@ import pytest
 from tests.platforms.conformance.discord import DiscordCounterpart
 from tests.platforms.conformance.stand import Stand, echo
 from tests.platforms.conformance.wire import Steps
-from tests.platforms.discord_server import DiscordServer
 
 from greenroom.actors.model import DeliveryClass
 from greenroom.actors.ports import Traits
 from greenroom.platforms.chats.discord import chat
+from greenroom.platforms.fakes.discord import FakeDiscord
 
 
 async def shown_after_a_kill(folder: Path, *, minutes_later: bool) -> list[str]:
     """What a person sees when a process dies right after its first post, before that is written down."""
-    async with DiscordServer().serving() as server:
+    async with FakeDiscord().serving() as server:
         person = DiscordCounterpart(server, folder)
         stand, steps = Stand(person, folder, echo), Steps(stop_at=4)
         await stand.start(steps)

@@ -1,4 +1,4 @@
-"""Discord as a counterpart: simcord's world behind an HTTP API and a gateway on loopback, as `discord_server.py` has it."""
+"""Discord as a counterpart: simcord's world behind an HTTP API and a gateway on loopback."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from simcord.backend.models import Message
 from tests.platforms.conformance.counterpart import ANN, GROUP, Attached, Call, Counterpart, Lacks, Visible
 from tests.platforms.discord_people import People, until
-from tests.platforms.discord_server import TOKEN, DiscordServer
 
 from greenroom.actors.ports import History
 from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.discord import DiscordChat, DiscordSettings
+from greenroom.platforms.fakes.discord import TOKEN, FakeDiscord
 from greenroom.platforms.fakes.platform import Fault
 
 DISCORD_LACKS: Lacks = {}
@@ -25,7 +25,7 @@ SERVERS_WITHIN_S = 0.05
 class DiscordCounterpart:
     """See `Counterpart`. The group is a channel of a server; every other chat is the direct chat of one person."""
 
-    def __init__(self, server: DiscordServer, folder: Path) -> None:
+    def __init__(self, server: FakeDiscord, folder: Path) -> None:
         self.server, self._people, self._folder = server, People(server), folder
         self._chats: set[str] = set()
         self.sessions_per = SessionsPer.CHAT
@@ -45,7 +45,7 @@ class DiscordCounterpart:
     async def _heard(self, chat: str) -> None:
         """A bot hears of a direct chat by its first message, if it listens then; and of all else from its first start."""
         if chat not in self._chats:
-            await until(lambda: self.server.connected)
+            await until(lambda: self.server.gateway.connected)
             self._chats.add(chat)
 
     def _say(self, chat: str, text: str, author: str, thread: str | None, rest: dict[str, Any]) -> Message:
@@ -91,7 +91,7 @@ class DiscordCounterpart:
         self.server.faults.append((call, fault))
 
     async def cut(self) -> None:
-        await self.server.cut()
+        await self.server.gateway.cut()
 
     def _channel(self, chat: str) -> int:
         return self._people.channel if chat == GROUP else self._people.direct(ANN, chat)
@@ -110,5 +110,5 @@ def _visible(message: Message, thread: str | None) -> Visible:
 @asynccontextmanager
 async def discord(folder: Path) -> AsyncIterator[Counterpart]:
     """Open the counterpart."""
-    async with DiscordServer().serving() as server:
+    async with FakeDiscord().serving() as server:
         yield DiscordCounterpart(server, folder)

@@ -1,8 +1,9 @@
-"""Discord on a loopback port: simcord's model of it behind a real HTTP API and a real gateway.
+"""A Discord of one's own, on a loopback port: simcord's model of it behind an HTTP API and a gateway. Needs simcord.
 
-simcord plays Discord inside discord.py: it replaces the library's wire. Here the wire is what is to be tested, so only
-simcord's world is used (`Backend`, and the routes that work on it), and what it does not have stands here: nonces, the
-direction of `after`, sessions that can be resumed, and calls that fail before or after their effect.
+simcord plays Discord inside discord.py, whose wire it replaces. Here the wire is what is tested, so only its world is
+used (`Backend`, and the routes that work on it). What it does not have stands here: nonces that are known until
+`forget_nonces`, the right pages of `after`, sessions that can be resumed, and calls that fail before or after their
+effect. Any client comes here through `connector`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import discord
 from aiohttp import web
 from simcord._clock import Clock
 from simcord.backend import Backend, serializers
@@ -26,18 +26,17 @@ from simcord.backend.errors import BackendError
 from simcord.backend.models import Message
 from simcord.http import router
 from simcord.http import routes as _routes  # noqa: F401 - importing it registers them
-from simcord.intents import required_intent
 
+from greenroom.platforms.fakes.discord_gateway import Gateway
 from greenroom.platforms.fakes.platform import Fault
 
-TOKEN = "a-token.of-the.bot"
+TOKEN = "a-token.of-the.bot"  # noqa: S105 - of a bot that nobody has
 API = "/api/v10"
 RETRY_AFTER_S = 0.05
 READ_LIMITED = 1 << 19
 """What an application's flags say of the switch 'Message Content Intent'."""
 
 AFTER = {Fault.BREAKS_AFTER, Fault.HANGS_AFTER}
-DISPATCH, HEARTBEAT, IDENTIFY, RESUME, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 9, 10, 11
 
 
 class WallClock(Clock):
@@ -59,22 +58,6 @@ class ToLoopback(aiohttp.TCPConnector):
         return await super().connect(req, *rest, **named)
 
 
-@dataclass
-class Session:
-    """One session of the gateway: what it was told, and the socket that it is told through, while there is one."""
-
-    id: str
-    intents: discord.Intents
-    told: list[str] = field(default_factory=list)
-    socket: web.WebSocketResponse | None = None
-    rang: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def tell(self, event: str, payload: Mapping[str, Any]) -> None:
-        frame = {"op": DISPATCH, "t": event, "s": len(self.told) + 1, "d": payload}
-        self.told.append(json.dumps(frame))
-        self.rang.set()
-
-
 @dataclass(frozen=True)
 class Call:
     """One request as the server saw it."""
@@ -84,59 +67,38 @@ class Call:
     body: Mapping[str, Any]
 
 
-class DiscordServer:
+class FakeDiscord:
     """See the module. Persons act on `backend`, on the loop that serves."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = TOKEN) -> None:
+        """A world without servers and people."""
+        self.token = token
         self.backend = Backend(clock=WallClock())
-        self.backend.subscribers.append(self._tell_all)
-        self.token = TOKEN
-        self.may_read_content = True
-        self.sessions_left = 1000
-        self.closes_with: int | None = None  # how the gateway answers whoever identifies itself
+        self.gateway = Gateway(self.backend, token)
         self.calls: list[Call] = []
-        self.faults: deque[tuple[str, Fault]] = deque()
-        self.refused = (403, 50007, "Cannot send messages to this user")
-        self.nonces: dict[str, int] = {}
-        self.sessions: dict[str, Session] = {}
-        self.asked = 0  # for a session, new or resumed
-        self.identified = 0
-        self.resumed = 0
+        self.faults: deque[tuple[str, Fault]] = deque()  # by the name of the call: `Call.name`
+        self.refused = (403, 50007, "Cannot send messages to this user")  # what Fault.REFUSED says
         self.port = 0
-        self.files: dict[str, bytes] = {}
-        self._posting: str | None = None
+        self._nonces: dict[str, int] = {}
+        self._files: dict[str, bytes] = {}
 
     def connector(self) -> aiohttp.BaseConnector:
         """Make what leads a client here."""
         return ToLoopback(self.port)
 
-    @property
-    def connected(self) -> bool:
-        """Whether somebody listens."""
-        return any(session.socket is not None for session in self.sessions.values())
-
     def forget_nonces(self) -> None:
         """Some minutes pass."""
-        self.nonces.clear()
+        self._nonces.clear()
 
     def redeliver(self, message: Message) -> None:
         """Tell of a message once more."""
-        self._tell_all("MESSAGE_CREATE", self._told_of(message))
-
-    async def cut(self, *, resumable: bool = True) -> None:
-        """Break all connections to the gateway."""
-        for session in self.sessions.values():
-            socket, session.socket = session.socket, None
-            if socket is not None:
-                await socket.close(code=4000, message=b"cut")
-        if not resumable:
-            self.sessions.clear()
+        self.gateway.tell("MESSAGE_CREATE", self._told_of(message))
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[DiscordServer]:
+    async def serving(self) -> AsyncIterator[FakeDiscord]:
         """Serve while the block runs."""
         app = web.Application()
-        app.router.add_get("/", self._gateway)
+        app.router.add_get("/", self.gateway.serve)
         app.router.add_get("/files/{name}", self._file)
         app.router.add_route("*", API + "/{path:.*}", self._rest)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -147,20 +109,18 @@ class DiscordServer:
         try:
             yield self
         finally:
-            await self.cut()
+            await self.gateway.cut()
             await runner.cleanup()
 
     def keep(self, path: Path, media_type: str) -> dict[str, Any]:
         """Take a file that a person sends, and say how a message tells of it."""
-        self.files[path.name] = path.read_bytes()
+        self._files[path.name] = path.read_bytes()
         url = f"http://127.0.0.1:{self.port}/files/{path.name}"
-        told = {"id": str(self.backend.snowflake()), "filename": path.name, "size": len(self.files[path.name])}
+        told = {"id": str(self.backend.snowflake()), "filename": path.name, "size": len(self._files[path.name])}
         return {**told, "url": url, "proxy_url": url, "content_type": media_type}
 
     async def _file(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.files[request.match_info["name"]])
-
-    # The API
+        return web.Response(body=self._files[request.match_info["name"]])
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         path = "/" + request.match_info["path"]
@@ -197,8 +157,8 @@ class DiscordServer:
                 return _error(404, 10008, "Unknown Message")
             case _:
                 pass
-        assert request.transport is not None
-        request.transport.abort()
+        if request.transport is not None:
+            request.transport.abort()
         raise ConnectionResetError("cut, as planned")
 
     def _answer(self, request: web.Request, path: str, body: Any) -> web.Response:
@@ -206,34 +166,30 @@ class DiscordServer:
         posting = request.method == "POST" and path.endswith("/messages")
         nonce = str(body.get("nonce")) if posting else ""
         try:
-            if posting and body.get("enforce_nonce") and nonce in self.nonces:
+            if posting and body.get("enforce_nonce") and nonce in self._nonces:
                 channel = int(path.split("/")[2])
-                known = self.backend.get_message(channel, self.nonces[nonce])
+                known = self.backend.get_message(channel, self._nonces[nonce])
                 return _json({**self._told_of(known), "nonce": nonce})
-            self._posting = nonce or None
+            self.gateway.posting = nonce or None
             if path == "/gateway/bot":
-                return _json(self._gateway_for_bots())
+                return _json(self.gateway.limits())
             if path == "/oauth2/applications/@me":
                 application = router.dispatch(self.backend, "GET", path)
-                return _json({**application, "flags": READ_LIMITED if self.may_read_content else 0})
+                return _json({**application, "flags": READ_LIMITED if self.gateway.may_read_content else 0})
             if request.method == "GET" and path.endswith("/messages") and "after" in params:
                 return _json(self._after(int(path.split("/")[2]), params))
             result = router.dispatch(self.backend, request.method, path, json=body, params=params)
         except BackendError as error:
             return _json(error.to_json(), status=error.status)
         finally:
-            self._posting = None
+            self.gateway.posting = None
         if posting:
-            self.nonces[nonce] = int(result["id"])
+            self._nonces[nonce] = int(result["id"])
             result = {**result, "nonce": nonce}
         return web.Response(status=204) if result is None else _json(result)
 
-    def _gateway_for_bots(self) -> dict[str, Any]:
-        limit = {"total": 1000, "remaining": self.sessions_left, "reset_after": 3_600_000, "max_concurrency": 1}
-        return {"url": "wss://gateway.discord.gg", "shards": 1, "session_start_limit": limit}
-
     def _after(self, channel: int, params: Mapping[str, Any]) -> list[Any]:
-        """simcord gives the newest after an id; Discord gives the next ones."""
+        """Read the next messages after an id; simcord would give the newest."""
         self.backend.get_channel(channel)
         later = [each for number, each in self.backend.messages[channel].items() if number > int(params["after"])]
         page = sorted(later, key=lambda each: each.id)[: int(params.get("limit", 50))]
@@ -243,89 +199,6 @@ class DiscordServer:
         payload = dict(serializers.message_payload(self.backend, message))
         guild = self.backend.channels[message.channel_id].guild_id
         return payload if guild is None else {**payload, "guild_id": str(guild)}
-
-    # The gateway
-
-    def _tell_all(self, event: str, payload: Mapping[str, Any]) -> None:
-        told = json.loads(json.dumps(payload))
-        if event == "MESSAGE_CREATE" and self._posting is not None:
-            told["nonce"] = self._posting
-        for session in self.sessions.values():
-            intent = required_intent(event, payload)
-            if intent is None or getattr(session.intents, intent):
-                session.tell(event, told)
-
-    async def _gateway(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await socket.send_json({"op": HELLO, "d": {"heartbeat_interval": 40_000}, "s": None, "t": None})
-        teller: asyncio.Task[None] | None = None
-        session: Session | None = None
-        try:
-            async for frame in socket:
-                packet = json.loads(frame.data)
-                if packet["op"] == HEARTBEAT:
-                    await socket.send_json({"op": HEARTBEAT_ACK, "d": None, "s": None, "t": None})
-                elif packet["op"] in {IDENTIFY, RESUME}:
-                    session = await self._admit(socket, packet)
-                    if session is not None:
-                        session.socket = socket
-                        after = packet["d"].get("seq") or 0
-                        teller = asyncio.create_task(_tell(session, socket, after))
-        finally:
-            if session is not None and session.socket is socket:
-                session.socket = None
-            if teller is not None:
-                teller.cancel()
-                await asyncio.gather(teller, return_exceptions=True)
-        return socket
-
-    async def _admit(self, socket: web.WebSocketResponse, packet: Mapping[str, Any]) -> Session | None:
-        self.asked += 1
-        asked = packet["d"]
-        intents = discord.Intents._from_value(asked.get("intents", 0))
-        code = 4004 if asked["token"] != self.token else self.closes_with
-        if code is None and intents.message_content and not self.may_read_content:
-            code = 4014
-        if code is not None:
-            await socket.close(code=code)
-            return None
-        if packet["op"] == RESUME:
-            session = self.sessions.get(asked["session_id"])
-            if session is None:
-                await socket.send_json({"op": INVALID_SESSION, "d": False, "s": None, "t": None})
-                return None
-            self.resumed += 1
-            session.tell("RESUMED", {})
-            return session
-        self.identified += 1
-        session = Session(f"session-{self.identified}", intents)
-        self.sessions[session.id] = session
-        self._welcome(session)
-        return session
-
-    def _welcome(self, session: Session) -> None:
-        guilds = list(self.backend.guilds.values())
-        ready = {
-            "v": 10,
-            "user": serializers.user_payload(self.backend.bot_user),
-            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
-            "session_id": session.id,
-            "resume_gateway_url": "wss://gateway.discord.gg",
-            "application": {"id": str(self.backend.application_id), "flags": 0},
-        }
-        session.tell("READY", ready)
-        for guild in guilds:
-            session.tell("GUILD_CREATE", serializers.guild_create_payload(self.backend, guild))
-
-
-async def _tell(session: Session, socket: web.WebSocketResponse, after: int) -> None:
-    while session.socket is socket:
-        session.rang.clear()
-        while after < len(session.told):
-            await socket.send_str(session.told[after])
-            after += 1
-        await session.rang.wait()
 
 
 def _name(method: str, path: str) -> tuple[str, int]:
