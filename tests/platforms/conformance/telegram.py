@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.platforms.conformance.counterpart import (
     ANN,
@@ -18,6 +19,7 @@ from tests.platforms.conformance.counterpart import (
 )
 
 from greenroom.actors.ports import History
+from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.telegram import TelegramChat, TelegramSettings
 from greenroom.platforms.chats.web.server import listen
 from greenroom.platforms.fakes.platform import Fault
@@ -37,6 +39,7 @@ class TelegramCounterpart:
 
     def __init__(self, telegram: FakeTelegram, folder: Path, webhook: str | None) -> None:
         self.telegram, self._folder, self._webhook = telegram, folder, webhook
+        self.sessions_per = SessionsPer.CHAT
         self._chats = {GROUP: FORUM}
         self._threads: dict[str, int] = {}
         self._people = {ANN: 7}
@@ -44,7 +47,7 @@ class TelegramCounterpart:
     def platform(self, history: History) -> TelegramChat:
         port = int(self._webhook.rpartition(":")[2].partition("/")[0]) if self._webhook else 0
         given = {"token": TOKEN, "api_url": self.telegram.url, "webhook_url": self._webhook, "port": port}
-        settings = TelegramSettings.model_validate(given)
+        settings = TelegramSettings.model_validate({**given, "sessions_per": self.sessions_per})
         return TelegramChat(settings, self._folder, poll_s=1)
 
     async def says(
@@ -57,11 +60,11 @@ class TelegramCounterpart:
         words = f"@conform_bot {text}" if chat == GROUP else text
         return str(self._say(chat, words, author=author, thread=thread, file=file))
 
-    def _say(self, chat: str, text: str, *, author: str, thread: str | None = None, file: str | None = None) -> int:
+    def _say(self, chat: str, text: str, *, author: str, thread: str | None = None, **rest: Any) -> int:
         topic = None if thread is None else self._threads.setdefault(thread, 100 + len(self._threads))
         user = self._people.setdefault(author, 7 + len(self._people))
         said: int = self.telegram.do(
-            "say", chat=self._chat(chat), text=text, user=user, name=author, thread=topic, file=file
+            "say", chat=self._chat(chat), text=text, user=user, name=author, thread=topic, **rest
         )
         return said
 
@@ -81,6 +84,9 @@ class TelegramCounterpart:
 
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
         self._say(chat, text, author=author)
+
+    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
+        self._say(GROUP, text, author=author, reply_to=int(message_id))
 
     async def says_itself(self, chat: str, text: str) -> None:
         self.telegram.do("say", chat=self._chat(chat), text=text, user=self._account.id, name="conform_bot")
