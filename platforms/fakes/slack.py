@@ -237,8 +237,14 @@ class FakeSlack:
 
     def history(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """`conversations.history`: newest first, without what was said in threads only."""
-        lines = [line for line in self._channel(args).lines.values() if line.thread_ts in {None, line.ts}]
-        return _page(sorted(lines, key=lambda line: line.ts, reverse=True), args)
+        told = self._channel(args).lines.values()
+        lines = [line for line in told if line.thread_ts in {None, line.ts}]
+        answer = _page(sorted(lines, key=lambda line: line.ts, reverse=True), args)
+        for root in answer["messages"]:
+            replies = [line.ts for line in told if line.thread_ts == root["ts"] and not line.deleted]
+            if replies:
+                root.update(thread_ts=root["ts"], latest_reply=max(replies))
+        return answer
 
     def replies(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """`conversations.replies`: the thread's root, and what was said under it, oldest first."""
@@ -255,6 +261,12 @@ class FakeSlack:
             raise SlackRefusal("user_not_found")
         profile = {"display_name": name, "real_name": name}
         return {"user": {"id": args["user"], "name": name.lower(), "profile": profile}}
+
+    def conversations(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """`users.conversations`: those that the bot is in, which are all."""
+        kinds = {"im": "im", "mpim": "mpim", "channel": "public_channel"}
+        wanted = str(args.get("types", "public_channel")).split(",")
+        return {"channels": [{"id": each.id} for each in self.channels.values() if kinds[each.kind] in wanted]}
 
     def identity(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """`auth.test`."""

@@ -69,6 +69,12 @@ class Envelopes:
             envelope.acknowledged = True
             envelope.over.set()
 
+    def forget(self) -> None:
+        """Give up on all that waits, as Slack does after six minutes."""
+        for envelope in self.pending.values():
+            envelope.over.set()
+        self.pending.clear()
+
     def hurry(self) -> None:
         """Somebody came who can hear: what waits is due now."""
         self._due = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,6 +22,9 @@ from aiohttp import WSMsgType, web
 from greenroom.platforms.fakes.platform import Fault
 from greenroom.platforms.fakes.slack import FakeSlack, SlackRefusal
 from greenroom.platforms.fakes.slack_envelopes import Envelope, Envelopes
+
+logger = logging.getLogger("greenroom.platform.fakes.slack")
+logger.addHandler(logging.NullHandler())  # Connections that break are what this server is for.
 
 BOT_TOKEN, APP_TOKEN = "xoxb-fake-bot", "xapp-fake-app"
 
@@ -74,6 +78,7 @@ class FakeSlackServer:
             "chat.update": slack.update,
             "conversations.history": slack.history,
             "conversations.replies": slack.replies,
+            "users.conversations": slack.conversations,
             "users.info": slack.user,
             "apps.connections.open": self._open_connection,
         }
@@ -102,7 +107,7 @@ class FakeSlackServer:
 
     async def start(self) -> None:
         """Listen."""
-        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1, logger=logger)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()

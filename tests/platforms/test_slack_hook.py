@@ -1,14 +1,13 @@
 """Slack by the Events API: signed posts to an address of ours."""
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.platforms.slack_stage import ACK_S, ANN, DM, GROUP, chat_on, workspace
+from tests.platforms.slack_stage import ACK_S, ANN, DM, GROUP, chat_on, until, workspace
 from tests.platforms.stage import WAIT_S, Stage, running
 
 from greenroom.actors.model import SessionKey
@@ -40,12 +39,6 @@ async def chat(slack: FakeSlack, stage: Stage, tmp_path: Path) -> AsyncIterator[
         chat = chat_on(server, tmp_path, app_token=None, signing_secret=SECRET, port=0)
         async with running(chat, stage):
             yield chat
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 - the wire rings no bell
-            await asyncio.sleep(0.005)
 
 
 async def post(

@@ -12,9 +12,12 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.ports import Choices, Door, NotSentError, Outgoing, Traits
 from greenroom.platforms.chats.addressing import where
+from greenroom.platforms.chats.slack.attending import listening
+from greenroom.platforms.chats.slack.backfill import Backfill
 from greenroom.platforms.chats.slack.blocks import TEXT_MAX, layout
 from greenroom.platforms.chats.slack.codec import NAME, Me, Rules, has_key, post_body
 from greenroom.platforms.chats.slack.files import Files
+from greenroom.platforms.chats.slack.heard import Heard
 from greenroom.platforms.chats.slack.hook import PATH, Hook, serve
 from greenroom.platforms.chats.slack.intake import Intake
 from greenroom.platforms.chats.slack.library import open_session, web_client
@@ -69,21 +72,30 @@ class SlackChat:
     async def run(self, door: Door) -> None:
         """Receive until cancelled. Raises MisconfiguredError for tokens that Slack refuses."""
         settings = self._settings
-        async with open_session() as session:
+        heard = Heard(self._folder, self.account)
+        async with open_session() as session, heard.kept():
             bot_token = settings.bot_token.get_secret_value()
             self._web = web_client(bot_token, settings.api_url, session)
             self._me = await identify(self._web)
             self._lookups = Lookups(self._web, self._me)
             files = Files(session, bot_token, api_url=settings.api_url, account=self.account, folder=self._folder)
-            intake = Intake(door, self._rules, self._me, self._lookups, files.fetch)
-            if settings.app_token is not None:
-                token = settings.app_token.get_secret_value()
-                await SocketMode(self._web, token, intake, door, ping_s=self._ping_s).run()
-            elif settings.signing_secret is not None:
-                hook = Hook(intake, settings.signing_secret.get_secret_value)
-                listening = listen(settings.host, self._port)
-                self._port = listening.getsockname()[1]  # Run again after a crash it takes the same.
-                await serve(hook.app, listening, door)
+            backfill = Backfill(self._web, heard, back_s=settings.backfill_h * 3600)
+            intake = Intake(
+                door, self._rules, self._me, lookups=self._lookups, fetch=files.fetch, heard=heard, backfill=backfill
+            )
+            async with listening(door, heard, backfill, intake) as attended:
+                await self._receive(intake, attended)
+
+    async def _receive(self, intake: Intake, door: Door) -> None:
+        settings = self._settings
+        if settings.app_token is not None and self._web is not None:
+            token = settings.app_token.get_secret_value()
+            await SocketMode(self._web, token, intake, door, ping_s=self._ping_s).run()
+        elif settings.signing_secret is not None:
+            hook = Hook(intake, settings.signing_secret.get_secret_value)
+            listening_socket = listen(settings.host, self._port)
+            self._port = listening_socket.getsockname()[1]  # Run again after a crash it takes the same.
+            await serve(hook.app, listening_socket, door)
 
     @property
     def address(self) -> str:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from greenroom.actors.model import Attachment
 from greenroom.actors.ports import BusyError, Door, RefusedError
 from greenroom.platforms.chats.backoff import Backoff
+from greenroom.platforms.chats.slack.backfill import Backfill
 from greenroom.platforms.chats.slack.codec import (
     File,
     Me,
@@ -27,6 +28,7 @@ from greenroom.platforms.chats.slack.codec import (
     read_slash_command,
     to_inbound,
 )
+from greenroom.platforms.chats.slack.heard import Heard
 from greenroom.platforms.chats.slack.lookups import Lookups
 from greenroom.platforms.chats.slack.markup import users_in
 
@@ -39,10 +41,12 @@ logger = logging.getLogger("greenroom.platform.slack")
 class Intake:
     """Takes one chat's messages in their order: while one cannot be stored, those after it wait behind it."""
 
-    def __init__(self, door: Door, rules: Rules, me: Me, lookups: Lookups, fetch: Fetch) -> None:
+    def __init__(
+        self, door: Door, rules: Rules, me: Me, *, lookups: Lookups, fetch: Fetch, heard: Heard, backfill: Backfill
+    ) -> None:
         """Lead to `door`."""
         self._door, self._rules, self._me = door, rules, me
-        self._lookups, self._fetch = lookups, fetch
+        self._lookups, self._fetch, self._heard, self._backfill = lookups, fetch, heard, backfill
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def take(self, kind: str, payload: Mapping[str, Any]) -> None:
@@ -50,23 +54,32 @@ class Intake:
         told = self._read(kind, payload)
         if told is not None:
             async with self._turn(told.channel):
-                await self._hand_over(told)
+                await self._hand_over_all(told)
+
+    async def catch_up(self, channel: str) -> None:
+        """Take what was said in a chat while nothing listened. Raises BusyError: to be done again, later."""
+        async with self._turn(channel):
+            await self._take_missed(channel)
 
     async def insist(self, kind: str, payload: Mapping[str, Any]) -> None:
-        """Do the same, as often as it needs: Slack itself asks only three times more."""
+        """Do what `take` does, as often as it needs: Slack itself asks only three times more."""
         told = self._read(kind, payload)
         if told is None:
             return
+        with self._heard.owing():
+            async with self._turn(told.channel):
+                await self._until_handed_over(told)
+
+    async def _until_handed_over(self, told: Told) -> None:
         backoff = Backoff()
-        async with self._turn(told.channel):
-            while True:
-                try:
-                    await self._hand_over(told)
-                except BusyError as busy:
-                    logger.info("a message of %s waits: %s", told.channel, busy)
-                else:
-                    return
-                await asyncio.sleep(backoff.next_s())
+        while True:
+            try:
+                await self._hand_over_all(told)
+            except BusyError as busy:
+                logger.info("a message of %s waits: %s", told.channel, busy)
+            else:
+                return
+            await asyncio.sleep(backoff.next_s())
 
     def _read(self, kind: str, payload: Mapping[str, Any]) -> Told | None:
         try:
@@ -89,6 +102,20 @@ class Intake:
         if lock is None:
             lock = self._turns[channel] = asyncio.Lock()
         return lock
+
+    async def _hand_over_all(self, told: Told) -> None:
+        """Hand over what came before it and was missed, and then it."""
+        await self._take_missed(told.channel)
+        await self._hand_over(told)
+
+    async def _take_missed(self, channel: str) -> None:
+        if not self._backfill.is_due(channel):
+            return
+        for event in await self._backfill.missed(channel):
+            told = self._read("events_api", {"event": event})
+            if told is not None:
+                await self._hand_over(told)
+        self._backfill.done(channel)
 
     async def _hand_over(self, told: Told) -> None:
         follows = False

@@ -22,6 +22,7 @@ class SlackSettings(GroupSettings):
     port: int = Field(default=3000, ge=0, le=65535)
     open_threads: bool = False  # answer in a thread under what is said in a channel; each is a conversation
     bots: bool = False  # hear other bots, too
+    backfill_h: float = Field(default=24.0, ge=0)  # so far back is read what was said while nothing listened; 0: never
     delivery: Literal["edit_anchor", "reconcile"] = "edit_anchor"
     api_url: str = API_URL
 
