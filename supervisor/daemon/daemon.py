@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from greenroom.actors.ports import Platform, Summarise
+from greenroom.actors.ports import Summarise
 from greenroom.actors.store import OwnerNow
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
@@ -28,7 +28,7 @@ from greenroom.supervisor.daemon.control import taking_orders
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
 from greenroom.supervisor.daemon.logs import set_up_logs
 from greenroom.supervisor.daemon.obeying import obey
-from greenroom.supervisor.daemon.offering import make_platforms, read_platforms
+from greenroom.supervisor.daemon.offering import Wanted, make_platforms, read_platforms
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
@@ -77,16 +77,14 @@ def serve(config: Config, *, named: Path | None = None) -> int:
     if holder := read_holder(config.database):
         raise Held(config.database, holder)
     wanted, minds = read_platforms(config), (load_agent(config), load_summariser(config))
-    platforms = make_platforms(wanted, config.database.parent)
-    return asyncio.run(_Life(config, minds, platforms, named).live())
+    return asyncio.run(_Life(config, minds, wanted, named).live())
 
 
 class _Life:
     """What one life of the daemon holds together. Everything here runs on the main thread's loop."""
 
-    def __init__(self, config: Config, minds: Minds, platforms: list[Platform], named: Path | None) -> None:
+    def __init__(self, config: Config, minds: Minds, wanted: list[Wanted], named: Path | None) -> None:
         self._config = config
-        self._platforms = platforms
         self._loop: asyncio.AbstractEventLoop | None = None
         self._began = asyncio.Event()
         self._orders = Orders()
@@ -101,7 +99,9 @@ class _Life:
             on_trouble=self._hear_trouble,
         )
         self._readiness = Readiness()
-        self._web = make_web(config, StoreHistory(lambda: self._supervisor.store), self._readiness.problem)
+        history = StoreHistory(lambda: self._supervisor.store)
+        self._platforms = make_platforms(wanted, config.database.parent, history)
+        self._web = make_web(config, history, self._readiness.problem)
 
     async def live(self) -> int:
         self._loop = asyncio.get_running_loop()

@@ -1,7 +1,8 @@
 """The platforms that there are, built in or installed, and making those that a configuration asks for.
 
 A platform is offered as one function, `make(settings: ITS_SETTINGS, folder: Path) -> Platform`: its settings are what
-the function says they are. Nothing of a platform is imported unless the configuration names it.
+the function says they are. One that asks for a third argument is given the `History`: its server remembers nothing.
+Nothing of a platform is imported unless the configuration names it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from greenroom.actors.ports import Platform
+from greenroom.actors.ports import History, Platform
 from greenroom.platforms.chats.account import AccountSettings
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot
@@ -24,7 +25,7 @@ from greenroom.supervisor.daemon.config_settings import BadSettings, read_accoun
 PLATFORM_GROUP = "greenroom.platforms"
 """Entry points under which installed packages offer platforms, by the name of their table."""
 
-Make = Callable[[Any, Path], Platform]
+Make = Callable[..., Platform]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     "matrix": BuiltIn("greenroom.platforms.chats.matrix:make", needs="mautrix", extra="matrix"),
     "slack": BuiltIn("greenroom.platforms.chats.slack:make", needs="slack_sdk", extra="slack"),
     "telegram": BuiltIn("greenroom.platforms.chats.telegram:make", needs="python-telegram-bot", extra="telegram"),
-    "webhook": BuiltIn("greenroom.platforms.chats.webhook:make", needs="starlette and httpx", extra="web"),
+    "webhook": BuiltIn("greenroom.platforms.chats.webhook:make", needs="starlette, uvicorn and httpx", extra="web"),
 }
 
 
@@ -76,13 +77,13 @@ def read_platforms(config: Config) -> list[Wanted]:
     return wanted
 
 
-def make_platforms(wanted: list[Wanted], folder: Path) -> list[Platform]:
+def make_platforms(wanted: list[Wanted], folder: Path, history: History) -> list[Platform]:
     """Make each account's platform; it may keep files in `folder`. Raises ConfigError with every mistake."""
     platforms: list[Platform] = []
     problems: list[str] = []
     for each in wanted:
         try:
-            platforms.append(_make(each, folder))
+            platforms.append(_make(each, folder, history))
         except Exception as error:  # Invariant: one platform's mistake does not hide the next one's.
             problems.append(each.spot.say(f"cannot be made: {type(error).__name__}: {error}"))
     if problems:
@@ -90,8 +91,9 @@ def make_platforms(wanted: list[Wanted], folder: Path) -> list[Platform]:
     return platforms
 
 
-def _make(wanted: Wanted, folder: Path) -> Platform:
-    platform = wanted.make(wanted.settings, folder)
+def _make(wanted: Wanted, folder: Path, history: History) -> Platform:
+    given = (wanted.settings, folder, history)
+    platform = wanted.make(*given[: len(inspect.signature(wanted.make).parameters)])
     if not isinstance(platform, Platform):
         raise TypeError(f"made a {type(platform).__name__}, which is no platform")
     if (platform.name, platform.account) != (wanted.platform, wanted.settings.account):

@@ -13,8 +13,10 @@ from greenroom.supervisor.daemon.config import Config, load_config
 from greenroom.supervisor.daemon.config_problems import ConfigError
 from greenroom.supervisor.daemon.offering import BUILT_IN, make_platforms, read_platforms
 from greenroom.supervisor.daemon.reloading import describe_changes
+from greenroom.supervisor.history import StoreHistory
 
 Load = Callable[..., Config]
+HISTORY = StoreHistory(lambda: None)
 
 PIGEON = """
 import asyncio
@@ -53,6 +55,10 @@ def make(settings: Pigeons, folder: Path) -> Pigeon:
     if settings.speed == 9: raise OSError("no pigeon is so fast")
     return Pigeon(settings, folder)
 
+def recalling(settings: Pigeons, folder: Path, history: object) -> Pigeon:
+    platform = Pigeon(settings, folder)
+    platform.name, platform.history = "recalling", history
+    return platform
 def nameless(settings, folder: Path) -> Pigeon: ...
 def no_platform(settings: Pigeons, folder: Path): return settings
 def owl(settings: Pigeons, folder: Path): return Pigeon(settings, folder)
@@ -61,6 +67,7 @@ def owl(settings: Pigeons, folder: Path): return Pigeon(settings, folder)
 OFFERED = """[greenroom.platforms]
 pigeon = pigeon:make
 owl = pigeon:owl
+recalling = pigeon:recalling
 nameless = pigeon:nameless
 settings = pigeon:no_platform
 absent = not_there_at_all:make
@@ -94,23 +101,29 @@ def load(home: Path) -> Load:
 
 def problems(config: Config) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        make_platforms(read_platforms(config), Path.cwd())
+        make_platforms(read_platforms(config), Path.cwd(), HISTORY)
     return [line.replace(f"{Path.cwd()}/", "") for line in caught.value.problems]
 
 
 def test_an_installed_platform_is_made_with_its_settings_and_a_folder(load: Load, home: Path) -> None:
     config = load("[platforms.pigeon]\ntoken = 'sesame'\nspeed = 3\nhomes = ['loft']\nlistening = 'all'\n")
     (wanted,) = read_platforms(config)
-    (platform,) = make_platforms([wanted], home)
+    (platform,) = make_platforms([wanted], home, HISTORY)
     assert (platform.name, platform.account) == ("pigeon", "me")
     assert isinstance(wanted.settings, GroupSettings)
     assert wanted.settings.listening is Listening.ALL
     assert vars(platform)["folder"] == home
 
 
+def test_a_platform_whose_server_remembers_nothing_asks_for_the_history(load: Load, home: Path) -> None:
+    wanted = read_platforms(load("[platforms.recalling]\ntoken = 'sesame'\nspeed = 3\n"))
+    (platform,) = make_platforms(wanted, home, HISTORY)
+    assert vars(platform)["history"] is HISTORY
+
+
 def test_one_platform_may_have_several_accounts(load: Load, home: Path) -> None:
     both = "[platforms.pigeon.home]\ntoken = 'a'\nspeed = 1\n[platforms.pigeon.work]\ntoken = 'b'\nspeed = 2\n"
-    platforms = make_platforms(read_platforms(load(both)), home)
+    platforms = make_platforms(read_platforms(load(both)), home, HISTORY)
     assert [each.account for each in platforms] == ["home", "work"]
 
 
@@ -167,7 +180,7 @@ MISTAKES = {
     "[platforms.pigoen]": [
         (
             f"greenroom.toml:1: platforms.pigoen: no such platform; there are "
-            f"{', '.join(sorted([*BUILT_IN, 'absent', 'nameless', 'owl', 'pigeon', 'settings']))}"
+            f"{', '.join(sorted([*BUILT_IN, 'absent', 'nameless', 'owl', 'pigeon', 'recalling', 'settings']))}"
         )
     ],
 }
