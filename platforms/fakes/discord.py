@@ -78,6 +78,7 @@ class FakeDiscord:
         self.calls: list[Call] = []
         self.faults: deque[tuple[str, Fault]] = deque()  # by the name of the call: `Call.name`
         self.refused = (403, 50007, "Cannot send messages to this user")  # what Fault.REFUSED says
+        self.limit: dict[str, Any] = {"retry_after": RETRY_AFTER_S, "global": False}  # what Fault.RETRY_LATER says
         self.port = 0
         self._nonces: dict[str, int] = {}
         self._files: dict[str, bytes] = {}
@@ -147,7 +148,7 @@ class FakeDiscord:
             case Fault.HANGS_BEFORE | Fault.HANGS_AFTER:
                 await asyncio.Event().wait()
             case Fault.RETRY_LATER:
-                words = {"message": "You are being rate limited.", "retry_after": RETRY_AFTER_S, "global": False}
+                words = {"message": "You are being rate limited.", **self.limit}
                 return _json(words, status=429, headers={"Via": "1.1 discord"})
             case Fault.NOT_SENT:
                 return _error(503, 0, "upstream connect error")

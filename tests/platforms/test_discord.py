@@ -8,7 +8,7 @@ import discord
 import pytest
 from tests.platforms.discord_people import until
 from tests.platforms.discord_world import Discord, opened
-from tests.platforms.stage import Stage, running
+from tests.platforms.stage import WAIT_S, Stage, running
 
 from greenroom.actors.model import Change, DeliveryClass, SessionKey
 from greenroom.actors.ports import (
@@ -18,6 +18,7 @@ from greenroom.actors.ports import (
     Outgoing,
     Platform,
     RefusedError,
+    RetryLaterError,
     SendRefusedError,
     TargetGoneError,
 )
@@ -158,6 +159,30 @@ async def test_a_rate_limit_is_waited_out(world: Discord) -> None:
     async with running(chat, world.stage):
         await chat.send(Outgoing(world.kitchen, "s-1", "Hello."))
     assert [call.name for call in world.server.calls].count("send") == 2
+
+
+async def test_a_longer_rate_limit_is_the_outbox_s_to_wait_for(world: Discord) -> None:
+    chat = world.chat()
+    world.server.limit = {"retry_after": 31.5, "global": False}
+    world.server.faults.append(("send", Fault.RETRY_LATER))
+    async with running(chat, world.stage):
+        with pytest.raises(RetryLaterError) as later:
+            await chat.send(Outgoing(world.kitchen, "s-1", "Hello."))
+    assert later.value.retry_after_s == 31.5
+
+
+async def test_who_gives_up_under_a_limit_of_the_whole_account_silences_nobody(world: Discord) -> None:
+    chat = world.chat()
+    world.server.limit = {"retry_after": 29.0, "global": True}
+    world.server.faults.append(("typing", Fault.RETRY_LATER))
+    async with running(chat, world.stage):
+        typing = asyncio.create_task(chat.typing(world.kitchen))
+        await until(lambda: any(call.name == "typing" for call in world.server.calls))
+        await until(lambda: not chat._wire().http._global_over.is_set())
+        typing.cancel()
+        await asyncio.gather(typing, return_exceptions=True)
+        await asyncio.wait_for(chat.send(Outgoing(world.kitchen, "s-1", "Hello.")), WAIT_S)
+    assert world.people.texts(world.people.channel) == ["Hello."]
 
 
 @pytest.mark.parametrize("fault", [Fault.BREAKS_BEFORE, Fault.BREAKS_AFTER, Fault.NOT_SENT])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, Protocol
 
@@ -102,19 +103,29 @@ class Client(discord.Client):
 
     async def post(self, channel: int, body: dict[str, Any]) -> str:
         """Post a message and return its id."""
-        posted = await self.http.request(
-            Route("POST", "/channels/{channel_id}/messages", channel_id=channel), json=body
-        )
+        posted = await self._ask(Route("POST", "/channels/{channel_id}/messages", channel_id=channel), json=body)
         return str(posted["id"])
 
     async def patch(self, channel: int, message_id: str, body: dict[str, Any]) -> None:
         """Change a message."""
         path = "/channels/{channel_id}/messages/{message_id}"
-        await self.http.request(Route("PATCH", path, channel_id=channel, message_id=message_id), json=body)
+        await self._ask(Route("PATCH", path, channel_id=channel, message_id=message_id), json=body)
 
     async def show_typing(self, channel: int) -> None:
         """Show for ten seconds that we type."""
-        await self.http.send_typing(channel)
+        await self._ask(Route("POST", "/channels/{channel_id}/typing", channel_id=channel))
+
+    async def _ask(self, route: Route, **body: Any) -> Any:
+        """Make a request that may be given up.
+
+        The library keeps all others waiting while one waits for the end of a limit of the whole account, and would for
+        ever if that one is cancelled then. So they go on; who goes on too early is told to wait as that one was.
+        """
+        try:
+            return await self.http.request(route, **body)
+        except asyncio.CancelledError:
+            self.http._global_over.set()  # noqa: SLF001 - it has no other handle
+            raise
 
     async def on_connect(self) -> None:
         self.ears.greeted()
