@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from greenroom.actors import replies
 from greenroom.actors.acts import CancelRun, ReadPast, ReportConcluded
-from greenroom.actors.asking import lapse_of
+from greenroom.actors.asking import end_question, lapse_of
 from greenroom.actors.commands import Command
 from greenroom.actors.concluding import cut_short, stop_run, stop_waiting
 from greenroom.actors.draft import Draft
@@ -137,6 +137,7 @@ def _begin_anew(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
         before = stop_waiting(draft, inbound.id)
         line = STOPPED_LINE if before else ""
     else:
+        end_question(draft, draft.phase)  # What waits is no answer to it.
         before = draft.take_waiting(inbound.id)
         stop_run(draft, draft.phase)
         line = STOPPED_LINE

@@ -220,7 +220,7 @@ class RunEnded(Struct, Solicited, frozen=True):
 
 
 class Rang(Struct, Solicited, frozen=True):
-    """A timer of the run rang. The agent had been at it for `ran_s`: 0 if it has not begun yet.
+    """A timer of the run rang. The agent had been at it, awake, for `ran_s`: 0 if it has not begun yet.
 
     It rang `late_s` too late: the host slept, or was too busy for anybody to be heard.
     """

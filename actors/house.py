@@ -20,6 +20,9 @@ class Surroundings(Protocol):
     def deliver(self, session: SessionKey, act: Showing) -> None:
         """Hand an act to the outbox of the session's platform account."""
 
+    def shows_typing(self, session: SessionKey) -> bool:
+        """Whether the session's platform can show that somebody is typing."""
+
     def report_run(self, session_id: SessionId, *, live: bool) -> None:
         """Say that a run became live or ended."""
 

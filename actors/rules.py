@@ -38,7 +38,7 @@ class Rules:
     notice_every_s: float = 180.0  # the next ones
     typing_every_s: float = 4.0  # how often a platform shows that somebody is typing; 0: never
     silent_max_s: float = 900.0  # a run without any sign of life for this long has failed; 0: never
-    run_max_s: float = 21_600.0  # a run that lasts longer is ended, however lively; 0: never
+    run_max_s: float = 21_600.0  # a run that lasts longer, awake, is ended, however lively; 0: never
     provider_backoff_s: float = 2.0  # before what the agent could not reach is tried again; doubled for each next time
     provider_backoff_max_s: float = 120.0
     provider_max_s: float = 900.0  # waiting in sum, then the person is told; 0: told at once

@@ -349,6 +349,8 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
         if event.alarm is Alarm.QUESTION and event.question == phase.question.key:
             give_up_waiting(draft, phase, Lapse.TIMED_OUT, rules)
         return
+    if event.late_s > LATE_MAX_S:  # The host slept: nobody could be heard.
+        draft.hear(rules)
     if event.alarm in {Alarm.NOTICE, Alarm.TYPING} and draft.draining is not None:
         return  # It rang before the order came that silences it.
     match event.alarm:
@@ -358,20 +360,27 @@ def _ring(draft: Draft, phase: Running | Asking, event: Rang, rules: Rules) -> N
             show_notice(draft, phase, rules)
         case Alarm.TYPING:
             draft.do(ShowTyping(), ArmAlarm(draft.generation, Alarm.TYPING, rules.typing_every_s))
-        case Alarm.SILENCE if event.late_s > LATE_MAX_S:  # The host slept: nobody could be heard.
-            draft.hear(rules)
-        case Alarm.SILENCE if event.ran_s < rules.silent_max_s:  # It could not be heard yet: it waited to begin.
-            draft.do(ArmAlarm(draft.generation, Alarm.SILENCE, max(LOOK_AGAIN_S, rules.silent_max_s - event.ran_s)))
         case Alarm.SILENCE:
-            give_up(draft, phase, silent_line(rules.silent_max_s), FailCause.SILENT, rules)
-            _after_run(draft, rules)
+            if event.late_s <= LATE_MAX_S:  # Else it was heard of just now.
+                _end_in_time(draft, phase, event, rules.silent_max_s, rules)
         case Alarm.LIMIT:
-            give_up(draft, phase, endless_line(rules.run_max_s), FailCause.ENDLESS, rules)
-            _after_run(draft, rules)
+            _end_in_time(draft, phase, event, rules.run_max_s, rules)
         case Alarm.QUESTION:
             pass  # It was answered while this rang.
         case _:
             assert_never(event.alarm)
+
+
+def _end_in_time(draft: Draft, phase: Running, event: Rang, most_s: float, rules: Rules) -> None:
+    """Give up a run that had its time. While it waited to begin, and while its host slept, it had none."""
+    if event.ran_s < most_s:
+        draft.do(ArmAlarm(draft.generation, event.alarm, max(LOOK_AGAIN_S, most_s - event.ran_s)))
+        return
+    if event.alarm is Alarm.SILENCE:
+        give_up(draft, phase, silent_line(most_s), FailCause.SILENT, rules)
+    else:
+        give_up(draft, phase, endless_line(most_s), FailCause.ENDLESS, rules)
+    _after_run(draft, rules)
 
 
 def _after_spending(draft: Draft, rules: Rules) -> None:

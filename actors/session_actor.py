@@ -115,6 +115,7 @@ class SessionActor(PooledActor):
         self._turn: LiveTurn | None = None
         self._job: Job | None = None
         self._told = 0
+        self._asleep_s = 0.0  # by which alarms of the run were late, in sum
         self._successor = session_id  # who has the chat
 
     def on_start(self) -> None:
@@ -128,10 +129,10 @@ class SessionActor(PooledActor):
         elif isinstance(message, Loaded):
             self._open(message.answer)
         elif isinstance(message, AlarmsRang):
-            for event in self._alarms.due():
-                if isinstance(event, Rang) and event.alarm is Alarm.SILENCE:
-                    event = replace(event, ran_s=self._ran_s(), late_s=self._alarms.late_s)  # noqa: PLW2901 - what it could not know when armed
-                self._hear_event(event)
+            due = self._alarms.due()
+            self._asleep_s += self._alarms.late_s
+            for event in due:
+                self._hear_event(self._completed(event) if isinstance(event, Rang) else event)
         else:
             if isinstance(message, RunEnded | Added) and self._turn and self._turn.generation == message.generation:
                 self._job = self._turn = None  # It is over: what it said is in the event, or was shown.
@@ -249,6 +250,8 @@ class SessionActor(PooledActor):
 
     def _arm(self, act: ArmAlarm | ArmIdle | ArmRetry) -> None:
         match act:
+            case ArmAlarm(alarm=Alarm.TYPING) if not self._house.around.shows_typing(self._state.key):
+                pass  # Nobody would see it.
             case ArmAlarm(generation, alarm, after_s, question):
                 self._alarms.set(alarm, after_s, Rang(generation, alarm, question=question))
             case ArmIdle(after_s):
@@ -262,13 +265,19 @@ class SessionActor(PooledActor):
         """On the timers' thread."""
         self.hear(ALARMS_RANG)
 
+    def _completed(self, event: Rang) -> Rang:
+        """Add what could not be known when the alarm was armed."""
+        ran_s = self._ran_s() if event.alarm is Alarm.SILENCE or event.alarm is Alarm.LIMIT else event.ran_s
+        return replace(event, ran_s=ran_s, late_s=self._alarms.late_s)
+
     def _ran_s(self) -> float:
+        """How long the agent has been at it, without the time for which the host slept, as far as that was noticed."""
         began_at = self._turn.began_at if self._turn is not None else None
         if began_at is None:
             busy_with = self.runtime.loop(AGENTS_LOOP).busy_with() or "nothing"
             logger.warning("a run of %s has not begun; the agents' loop is busy with %s", self._state.key, busy_with)
             return 0.0
-        return self.runtime.clock.monotonic() - began_at
+        return max(0.0, self.runtime.clock.monotonic() - began_at - self._asleep_s)
 
     def _silence(self) -> None:
         for alarm in Alarm:
@@ -276,6 +285,7 @@ class SessionActor(PooledActor):
 
     def _start_run(self, act: StartRun) -> None:
         self._alarms.cancel(IDLE)
+        self._asleep_s = 0.0
         if self._turn is None or not self._turn.over:
             self._cancel_run()
         loop = self.runtime.loop(AGENTS_LOOP)

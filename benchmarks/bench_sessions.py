@@ -67,6 +67,10 @@ class Outside:
     def deliver(self, session: SessionKey, act: Showing) -> None:
         """Nothing is delivered."""
 
+    def shows_typing(self, session: SessionKey) -> bool:  # noqa: ARG002 - nobody types anywhere
+        """Nothing is shown."""
+        return False
+
     def report_run(self, session_id: SessionId, *, live: bool) -> None:
         """Nothing runs."""
 

@@ -149,10 +149,14 @@ class Attachments:
             case ShowText(key, text):
                 attachment.tell(LiveText(session, key, text))
             case ShowTyping():
-                if attachment.types:
-                    attachment.tell(TypingWanted(session))
+                attachment.tell(TypingWanted(session))
             case _:
                 assert_never(act)
+
+    def shows_typing(self, session: SessionKey) -> bool:
+        """Whether the session's platform can show that somebody is typing."""
+        attachment = self._all.get((session.platform, session.account))
+        return attachment is not None and attachment.types
 
     def show_notice(self, message: Outgoing) -> None:
         """Show a line that no row stands for, if that can be done now."""

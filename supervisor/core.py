@@ -265,6 +265,10 @@ class Core:
         """Hand an act to the outbox of the session's platform account."""
         self.attachments.deliver(session, act)
 
+    def shows_typing(self, session: SessionKey) -> bool:
+        """Whether the session's platform can show that somebody is typing."""
+        return self.attachments.shows_typing(session)
+
     def report_run(self, session_id: SessionId, *, live: bool) -> None:
         """Pass on that a run became live or ended."""
         self._tell(RunReported(session_id, live))

@@ -9,6 +9,8 @@ import apsw
 from greenroom.supervisor.sandbox.invariants_after_boot import Check, rows
 from greenroom.supervisor.sandbox.world import World
 
+SLACK_S = 5.0
+
 
 def no_work_goes_over_its_budget(db: apsw.Connection, world: World) -> Iterator[str]:
     """A piece of work makes no more tool calls than it may, and reports at most twice that it is over a budget."""
@@ -63,9 +65,28 @@ def a_failure_has_its_cause(db: apsw.Connection, _: World) -> Iterator[str]:
         yield f"run {generation} of session {session} failed, and nothing says by what"
 
 
+def a_run_has_its_time(db: apsw.Connection, world: World) -> Iterator[str]:
+    """A run that is ended for its length was at it for so long: time for which its host slept is none of that.
+
+    How long it slept before the first alarm was due is not noticed.
+    """
+    policy = world.policy
+    if policy is None or any(kind.startswith("clock") for kind in world.faults):
+        return
+    unnoticed_s = max(policy.notice_first_s, policy.notice_every_s) + SLACK_S
+    for session, generation, opened_at, closed_at in rows(
+        db, "SELECT session_id, generation, opened_at, closed_at FROM runs WHERE failed_by = 'endless'"
+    ):
+        asleep_s = sum(seconds for since, seconds in world.sleeps if opened_at <= since <= closed_at)
+        awake_s = closed_at - opened_at - asleep_s
+        if awake_s < policy.run_max_s - unnoticed_s:
+            yield f"run {generation} of session {session} was ended after {awake_s:.0f} s, awake"
+
+
 BUDGETS: tuple[Check, ...] = (
     no_work_goes_over_its_budget,
     who_goes_over_is_ended,
     what_was_spent_is_kept,
     a_failure_has_its_cause,
+    a_run_has_its_time,
 )

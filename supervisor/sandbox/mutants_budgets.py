@@ -10,6 +10,7 @@ from greenroom.actors import session, spending
 from greenroom.actors.acts import Confirm
 from greenroom.actors.facts import RunClosed
 from greenroom.actors.model import NOTHING_SPENT
+from greenroom.actors.session_actor import SessionActor
 from greenroom.storage import reading
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
@@ -62,6 +63,12 @@ def _fails(room: Scenario, _seed: int) -> None:
     room.says("m1 fail")
 
 
+def _sleeps_at_work(told: Scenario, _: int) -> None:
+    told.says("m1 hang")
+    told.advance(100)
+    told.host_sleeps(7_000)
+
+
 MUTANTS = (
     Mutant(
         "a loop is not noticed",
@@ -90,5 +97,12 @@ MUTANTS = (
         (Swap(session, "conclude", _says_no_cause),),
         frozenset({"a_failure_has_its_cause"}),
         story(_fails),
+    ),
+    Mutant(
+        "time asleep is a run's time",
+        "a host wakes up, and ends for its length the run that had no chance to work",
+        (Swap(SessionActor, "_ran_s", lambda _: lambda _actor: 1e9),),
+        frozenset({"a_run_has_its_time"}),
+        story(_sleeps_at_work, policy=Policy(run_max_s=2_000.0, silent_max_s=0.0)),
     ),
 )

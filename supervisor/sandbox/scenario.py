@@ -238,7 +238,9 @@ class Scenario:
 
     def host_sleeps(self, seconds: float) -> None:
         """Suspend the whole machine: time goes on, nothing runs, and all timers are late afterwards."""
-        self._living().runtime.freeze(seconds)
+        runtime = self._living().runtime
+        self.world.sleeps.append((runtime.clock.now(), seconds))
+        runtime.freeze(seconds)
 
     def jump_wall(self, seconds: float) -> None:
         """Set the wall clock forward or back."""

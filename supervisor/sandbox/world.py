@@ -216,6 +216,7 @@ class World:
     consumed: set[tuple[str, str, str]] = field(
         default_factory=set
     )  # chat, process, command: looked after by its agent
+    sleeps: list[tuple[float, float]] = field(default_factory=list)  # of the host: since when by its wall, for how long
     added: set[tuple[str, str]] = field(default_factory=set)  # chat, words: said after an answer that was written
     machine: FakeMachine = field(init=False)  # on which background processes run
 

@@ -88,6 +88,22 @@ def test_who_ends_the_work_ends_its_question_also_after_a_restart(order: str, re
         assert room.broken() == []
 
 
+def test_what_waits_behind_a_question_is_not_taken_for_its_end_when_a_new_conversation_begins() -> None:
+    """Found by seed 660000041: the message that waited was a row before the question had lapsed, which it never did."""
+
+    async def agent(turn: Turn) -> str:
+        await asyncio.sleep(2)
+        return await turn.ask_user("Which?")
+
+    with Scenario(agent) as room:
+        told(room, "paint")
+        told(room, "and the door", 3.0)
+        told(room, "/new")
+        room.rest()
+        assert [row.lapsed for row in room.of_session("questions")] == ["ended"]
+        assert room.broken() == []
+
+
 @pytest.mark.parametrize("ends", ["answers", "fails"])
 def test_an_agent_that_ends_before_its_question_is_answered_leaves_none_open(ends: str) -> None:
     async def agent(turn: Turn) -> str:

@@ -89,6 +89,55 @@ def test_a_host_that_slept_gives_up_no_run_for_its_silence() -> None:
     assert of(RunClosed, after(session, Rang(G1, Alarm.SILENCE))[1])
 
 
+def test_a_host_that_slept_is_noticed_by_whichever_alarm_rings_first() -> None:
+    """The silence is counted anew although it was not due in that time, and ends nothing a moment later."""
+    session, effects = after(running(), Rang(G1, Alarm.NOTICE, late_s=3_600.0))
+    assert ArmAlarm(G1, Alarm.SILENCE, RULES.silent_max_s) in effects.acts
+    assert ArmAlarm(G1, Alarm.SILENCE, RULES.silent_max_s) not in after(session, Rang(G1, Alarm.NOTICE))[1].acts
+
+
+def test_a_run_is_ended_when_it_was_at_it_for_its_time_and_not_before() -> None:
+    _, effects = after(running(), Rang(G1, Alarm.LIMIT, ran_s=RULES.run_max_s - 600))
+    assert effects.acts == (ArmAlarm(G1, Alarm.LIMIT, 600.0),)
+    _, effects = after(running(), Rang(G1, Alarm.LIMIT, ran_s=RULES.run_max_s))
+    assert [fact.failed_by for fact in of(RunClosed, effects)] == ["endless"]
+
+
+@pytest.mark.parametrize("slept_s", [1_000.0, 5_000.0])
+def test_time_asleep_is_not_the_time_of_a_run(slept_s: float) -> None:
+    """Whether it ends before the run's time would have been over, or after that."""
+
+    async def agent(turn: Turn) -> str:
+        for _ in range(18):
+            await turn.progress("on it")
+            await asyncio.sleep(100)
+        return "done"
+
+    with Scenario(agent, policy=Policy(run_max_s=2_000.0, notice_every_s=30.0, silent_max_s=500.0)) as room:
+        room.says("Read")
+        room.advance(700)
+        room.host_sleeps(slept_s)
+        room.rest()
+        assert room.visible() == ["done"]
+        assert room.broken() == []
+
+
+def test_a_run_that_goes_on_for_too_long_is_ended_however_its_host_slept() -> None:
+    async def agent(turn: Turn) -> str:
+        while True:
+            await turn.progress("on it")
+            await asyncio.sleep(100)
+
+    with Scenario(agent, policy=Policy(run_max_s=2_000.0, notice_every_s=30.0)) as room:
+        room.says("Read")
+        room.advance(700)
+        room.host_sleeps(5_000.0)
+        began = room.world.now
+        room.rest()
+        assert "still at it after 33 min" in room.visible()[0]
+        assert 1_200 < room.world.now - began < 1_700  # What was left to it, and what idle sessions take to rest.
+
+
 def test_a_ring_that_is_early_by_what_sums_lose_is_looked_at_again_and_not_at_once() -> None:
     """Found by seed 1300007651: it was armed for no time at all, and rang for ever at the same instant."""
     _, effects = after(running(), Rang(G1, Alarm.SILENCE, ran_s=RULES.silent_max_s - 1e-9))

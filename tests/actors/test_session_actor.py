@@ -1,5 +1,6 @@
 """The shell of a session: what is on disk comes first, and nothing is left when it rests."""
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Callable, Sequence
@@ -7,7 +8,7 @@ from typing import Any, Self
 
 import pytest
 
-from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText
+from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText, ShowTyping
 from greenroom.actors.events import Arrived, Drained, IdleRang, TreeEvent, Woke
 from greenroom.actors.facts import Fact, InboundStored, RunOpened
 from greenroom.actors.house import House
@@ -76,6 +77,11 @@ class Around:
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.typing = True
+
+    def shows_typing(self, session: SessionKey) -> bool:
+        assert session == KEY
+        return self.typing
 
     def deliver(self, session: SessionKey, act: Showing) -> None:
         assert session == KEY
@@ -299,3 +305,19 @@ def test_a_run_that_is_over_leaves_nothing_in_memory_while_its_session_idles() -
         gc.collect()
         assert [turn() for turn in stage.turns] == [None]
         assert ref.is_alive()
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_an_alarm_for_typing_is_armed_where_typing_can_be_seen(*, seen: bool) -> None:
+    async def slow(_turn: Turn) -> str:
+        await asyncio.sleep(60)
+        return "done"
+
+    with Stage() as stage:
+        stage.around.typing = seen
+        stage.house = House(stage.store, slow, Rules(typing_every_s=4.0), stage.around)
+        stage.start().tell(Arrived(stage.store_inbound("a")))
+        stage.settle(30)
+        assert bool([act for act in stage.around.heard if isinstance(act, ShowTyping)]) is seen
+        stage.settle(60)
+        assert stage.rows() == ["a", "done"]
