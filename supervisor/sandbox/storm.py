@@ -33,7 +33,7 @@ from greenroom.supervisor.sandbox.storm_tally import Plan, Tally
 
 # Safe mode and the attempt limit are for real crash loops; this is one, and meant.
 CONFIG = """[policy]
-allow = ['web:*', 'storm:*', 'slack:*']
+allow = ['*']
 unclean_boots_max = 1000000
 attempts_max = 1000000
 drain_s = 3
@@ -71,13 +71,20 @@ class Chat:
 class Storm:
     """One storm in one folder, which holds its evidence afterwards."""
 
-    def __init__(self, plan: Plan, folder: Path, tell: Callable[[Tally], None] = lambda _: None) -> None:
-        """Prepare. `tell` hears the tally again and again."""
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        tell: Callable[[Tally], None] = lambda _: None,
+        server: Server | None = None,
+    ) -> None:
+        """Prepare. `tell` hears the tally again and again. On a `server` that is given are all chats."""
         self.tally = Tally()
         self._plan, self._folder, self._tell = plan, folder, tell
         self._rng = random.Random(plan.seed)
         self._daemon = Daemon(folder, free_port(), extra=CONFIG)
-        self._server: Server | None = None if plan.server is None else make_server(plan.server, folder)
+        self._all_there = server is not None
+        self._server = server or (None if plan.server is None else make_server(plan.server, folder))
         if self._server is not None:
             self._daemon.extra += self._server.toml
             self._daemon.env = self._server.offer_platform()
@@ -108,7 +115,7 @@ class Storm:
 
     @asynccontextmanager
     async def _open_chat(self, number: int) -> AsyncIterator[Chat]:
-        if self._server is not None and number % 2:
+        if self._server is not None and (self._all_there or number % 2):
             yield Chat(*self._server.guest(number))
             return
         person = Person(self._daemon.address, f"chat{number}")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -30,6 +30,32 @@ class Post(Struct, frozen=True):
     key: str | None = None
     was: tuple[str, ...] = ()
     html: str | None = None
+
+
+def posts_of(events: Iterable[dict[str, Any]], author: str) -> list[Post]:
+    """What an author said in a room, oldest first, after all edits and without what was removed."""
+    posts: dict[str, Post] = {}
+    for event in events:
+        if event["sender"] != author or event["type"] != "m.room.message" or not event["content"]:
+            continue
+        content = event["content"]
+        relation = content.get("m.relates_to", {})
+        if relation.get("rel_type") == "m.replace":
+            if (before := posts.get(relation["event_id"])) is not None:
+                new = content["m.new_content"]
+                posts[before.id] = Post(
+                    before.id, new["body"], before.thread, before.reply_to, before.key,
+                    (*before.was, before.text), new.get("formatted_body"),
+                )  # fmt: skip
+            continue
+        thread = relation["event_id"] if relation.get("rel_type") == "m.thread" else None
+        falls_back = thread is not None and relation.get("is_falling_back")
+        reply_to = None if falls_back else relation.get("m.in_reply_to", {}).get("event_id")
+        posts[event["event_id"]] = Post(
+            event["event_id"], content["body"], thread, reply_to, content.get("io.greenroom.key"),
+            html=content.get("formatted_body"),
+        )  # fmt: skip
+    return list(posts.values())
 
 
 class Person:
@@ -136,28 +162,7 @@ class Person:
 
     async def posts(self, room: str, author: str) -> list[Post]:
         """Read an author's messages, oldest first, as they are now."""
-        posts: dict[str, Post] = {}
-        for event in await self.events(room):
-            if event["sender"] != author or event["type"] != "m.room.message" or not event["content"]:
-                continue
-            content = event["content"]
-            relation = content.get("m.relates_to", {})
-            if relation.get("rel_type") == "m.replace":
-                if (before := posts.get(relation["event_id"])) is not None:
-                    new = content["m.new_content"]
-                    posts[before.id] = Post(
-                        before.id, new["body"], before.thread, before.reply_to, before.key,
-                        (*before.was, before.text), new.get("formatted_body"),
-                    )  # fmt: skip
-                continue
-            thread = relation["event_id"] if relation.get("rel_type") == "m.thread" else None
-            falls_back = thread is not None and relation.get("is_falling_back")
-            reply_to = None if falls_back else relation.get("m.in_reply_to", {}).get("event_id")
-            posts[event["event_id"]] = Post(
-                event["event_id"], content["body"], thread, reply_to, content.get("io.greenroom.key"),
-                html=content.get("formatted_body"),
-            )  # fmt: skip
-        return list(posts.values())
+        return posts_of(await self.events(room), author)
 
     async def events(self, room: str) -> list[dict[str, Any]]:
         """Read all that happened in a room, oldest first."""

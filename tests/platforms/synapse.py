@@ -97,10 +97,12 @@ class Synapse:
         made = self.ask(path, asked)
         return Signed(made["user_id"], made["access_token"], made["device_id"], password)
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Make a request. Raises URLError."""
+    def ask(self, path: str, body: dict[str, Any] | None = None, token: str = "") -> Any:
+        """Make a request: GET, or with a body PUT to where messages are sent, else POST. Raises URLError."""
         content = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, content, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        method = "GET" if body is None else "PUT" if "/send/" in path else "POST"
+        request = urllib.request.Request(self.url + path, content, headers, method=method)
         with urllib.request.urlopen(request, timeout=ASK_S) as answer:
             return json.load(answer)
 

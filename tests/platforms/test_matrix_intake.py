@@ -143,6 +143,9 @@ def test_the_newest_of_our_messages_are_remembered() -> None:
         True,
         None,
     )
+    next_life = OwnMessages()
+    next_life.recall(own.latest())
+    assert (next_life.under("k1"), next_life.is_there("$1")) == ("$1", None)
     recent: Recent[int] = Recent(2)
     for number, key in enumerate("abc"):
         recent.put(key, number)

@@ -155,6 +155,15 @@ async def test_what_only_a_person_can_cure_says_what_to_do(here: Scene, settings
     assert "wrong" not in str(raised.value)
 
 
+async def test_a_position_that_the_home_server_does_not_know_is_told(here: Scene) -> None:
+    async with here.bot.up():
+        await here.bot.in_room(here.ann)
+    kept = here.bot.folder / "matrix-me.sync.json"
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"since": "nonsense"}))
+    with pytest.raises(MisconfiguredError, match=r"remove .*matrix-me\.sync\.json"):
+        await here.bot.chat().run(here.bot.stage)
+
+
 async def test_a_token_that_is_revoked_while_it_runs_is_told(here: Scene) -> None:
     chat = here.bot.chat(token=here.bot.account.signed.token)
     running = asyncio.create_task(chat.run(here.bot.stage))
@@ -210,6 +219,7 @@ async def test_a_message_that_was_removed_cannot_be_edited_also_after_a_restart(
         await here.bot.heard(1)
         with pytest.raises(TargetGoneError):
             await chat.edit(SessionKey("matrix", "me", room), first, "words")
+        await here.bot.kept("k1")
     async with here.bot.up() as chat:
         with pytest.raises(TargetGoneError):
             await chat.edit(SessionKey("matrix", "me", room), first, "words")

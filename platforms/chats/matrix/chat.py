@@ -10,7 +10,16 @@ from typing import Any, NoReturn
 from aiohttp import ClientSession
 
 from greenroom.actors.model import DeliveryClass, SessionKey
-from greenroom.actors.ports import Choices, Door, NotSentError, Outgoing, RetryLaterError, TargetGoneError, Traits
+from greenroom.actors.ports import (
+    Choices,
+    Door,
+    MisconfiguredError,
+    NotSentError,
+    Outgoing,
+    RetryLaterError,
+    TargetGoneError,
+    Traits,
+)
 from greenroom.platforms.chats.addressing import where
 from greenroom.platforms.chats.backoff import Backoff
 from greenroom.platforms.chats.matrix.codec import TEXT_MAX, edit_content, post_content, transaction_of
@@ -22,7 +31,7 @@ from greenroom.platforms.chats.matrix.hearing import Hearing
 from greenroom.platforms.chats.matrix.homeserver import Homeserver, session
 from greenroom.platforms.chats.matrix.intake import Intake
 from greenroom.platforms.chats.matrix.own import OwnMessages, Recent
-from greenroom.platforms.chats.matrix.receiving import Item, Receiving
+from greenroom.platforms.chats.matrix.receiving import Item, PositionRefusedError, Receiving
 from greenroom.platforms.chats.matrix.settings import MatrixSettings
 from greenroom.platforms.chats.matrix.sync import read_batch
 
@@ -65,6 +74,8 @@ class MatrixChat:
         except SIGNED_OUT as error:
             await signed_out(self._settings, self._keepsakes, error)
             return error
+        except PositionRefusedError as error:
+            raise MisconfiguredError(self._keepsakes.lost(error)) from None
         except Exception as error:  # Invariant: what is not known to pass ends this run; see PlatformActor.
             if not is_passing(error):
                 raise
@@ -95,8 +106,7 @@ class MatrixChat:
         url = self._settings.homeserver
         known = await asyncio.to_thread(self._keepsakes.position, url, server.user)
         if known is not None:
-            for key, event_id in known.posted.items():
-                self._own.posted(event_id, key)
+            self._own.recall(known.posted)
             return known.since
         batch = read_batch(await server.sync(None, 0.0))
         for room, invited in batch.rooms.invite.items():

@@ -64,6 +64,11 @@ class Keepsakes:
             self.keep(kept)
         return kept
 
+    def lost(self, error: Exception) -> str:
+        """Say what to do where a server refuses to go on from the position."""
+        words = f"the home server does not go on from where it was left: {error}"
+        return f"{words}; if it was set up anew, remove {self._position}, and only what is said from then on is heard"
+
     def keep(self, device: Device) -> None:
         """Remember it."""
         replace_file(self._device, msgspec.json.encode(device))

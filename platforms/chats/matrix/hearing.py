@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import count
 from typing import assert_never
 
 from mautrix.errors import MatrixError, MatrixRequestError
@@ -50,6 +51,8 @@ ROOMS_MAX = 1_000
 """Rooms whose members are remembered."""
 
 BUSY_MOST_S = 5.0
+INVITED_TRIES = 8
+"""How often it is tried to come: a room's own server may be gone for good."""
 
 
 class Hearing:
@@ -71,16 +74,17 @@ class Hearing:
         self._sealed: set[str] = set()
 
     async def take(self, room: str, item: Item) -> None:
-        """Return when it is on disk, or nothing that is to be. Waits out what passes."""
+        """Return when it is on disk, or nothing that is to be. Waits out what passes; invitations do not for ever."""
         backoff = Backoff()
-        while True:
+        for tries in count(1):
             try:
                 return await self._take(room, item)
             except (MatrixError, OSError) as error:
-                if not is_passing(error):
+                if not is_passing(error) or (isinstance(item, Invited) and tries >= INVITED_TRIES):
                     logger.warning("an event of %s is left out: %s", room, describe(error))
                     return None
             await asyncio.sleep(backoff.next_s())
+        return None
 
     async def _take(self, room: str, item: Item) -> None:
         match item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -57,6 +58,11 @@ class OwnMessages:
         if self._there.get(event_id) is None:
             self._there.put(event_id, value=True)
         if key is not None and self._by_key.get(key) is None:
+            self._by_key.put(key, event_id)
+
+    def recall(self, kept: Mapping[str, str]) -> None:
+        """Take what `latest` said to a process before this one; whether they are still there is not known."""
+        for key, event_id in reversed(list(kept.items())):
             self._by_key.put(key, event_id)
 
     def latest(self) -> dict[str, str]:

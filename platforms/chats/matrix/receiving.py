@@ -24,6 +24,10 @@ Item = Heard | Invited
 """What is taken from a room."""
 
 
+class PositionRefusedError(Exception):
+    """The home server does not know from where to go on."""
+
+
 class Receiving:
     """Asks one home server what happened since `since`, and hands it on."""
 
@@ -33,13 +37,21 @@ class Receiving:
 
     async def next(self, *, at_once: bool) -> None:
         """Take one answer. Our own messages in it are known when this returns; the rest is taken behind it."""
-        batch = read_batch(await self._server.sync(self.since, 0.0 if at_once else SYNC_S))
+        batch = read_batch(await self._asked(0.0 if at_once else SYNC_S))
         items: dict[str, list[Item]] = {room: [invited] for room, invited in batch.rooms.invite.items()}
         for room, joined in batch.rooms.join.items():
             events = await self._whole(room, joined.timeline)
             items.setdefault(room, []).extend(self._heard((*joined.state.events, *events)))
         self.since = batch.next_batch
         await self._intake.add(batch.next_batch, items)
+
+    async def _asked(self, wait_s: float) -> Any:
+        try:
+            return await self._server.sync(self.since, wait_s)
+        except MatrixRequestError as error:
+            if is_passing(error) or isinstance(error, SIGNED_OUT):
+                raise
+            raise PositionRefusedError(describe(error)) from None
 
     def _heard(self, events: Iterable[dict[str, Any]]) -> Iterable[Item]:
         """Read events. What tells of our own messages ends here."""

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from greenroom.platforms.chats.account import GroupSettings
 from greenroom.platforms.chats.secret import Secret
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$")]
-UserId = Annotated[str, StringConstraints(pattern=r"^@[^\s:]*:\S+$")]
-Pattern = Annotated[str, StringConstraints(pattern=r"^[@!*]\S*$")]
+
+def _like(pattern: str, example: str) -> AfterValidator:
+    def judge(written: str) -> str:
+        if re.fullmatch(pattern, written) is None:
+            raise ValueError(f"must be like {example}")
+        return written
+
+    return AfterValidator(judge)
+
+
+Url = Annotated[str, _like(r"https?://[^\s/]+(/\S*)?", "https://matrix.example.org")]
+UserId = Annotated[str, _like(r"@[^\s:]*:\S+", "@bot:example.org")]
+Pattern = Annotated[str, _like(r"[@!*]\S*", "@ann:example.org, @*:example.org or !room:example.org")]
 
 
 class MatrixSettings(GroupSettings):
     """One account on one home server; it signs in by `user` and `password`, or by an access `token`."""
 
-    homeserver: Url  # such as https://matrix.example.org
-    user: UserId | None = None  # such as @bot:example.org
+    homeserver: Url
+    user: UserId | None = None
     password: Secret | None = None
     token: Secret | None = None
     invites: tuple[Pattern, ...] = ()  # users and rooms, such as "@*:example.org", whose invitations are accepted
