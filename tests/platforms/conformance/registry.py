@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.platforms.conformance.counterpart import Ability, Counterpart, Lacks
 from tests.platforms.conformance.discord import DISCORD_LACKS, discord
 from tests.platforms.conformance.fake import FAKE_LACKS, fake
+from tests.platforms.conformance.folder import FOLDER_LACKS, folder
 from tests.platforms.conformance.matrix import MATRIX_LACKS, matrix
 from tests.platforms.conformance.slack import SLACK_LACKS, slack
 from tests.platforms.conformance.telegram import TELEGRAM_LACKS, WEBHOOK_LACKS, telegram_polled, telegram_posted
@@ -35,6 +36,7 @@ class Entry:
 ENTRIES: Mapping[str, Entry] = {
     **{f"fake, {each.name.lower()}": Entry(fake(each), each, FAKE_LACKS[each]) for each in DeliveryClass},
     "discord": Entry(discord, DeliveryClass.EDIT_ANCHOR, DISCORD_LACKS),
+    "folder (the example)": Entry(folder, DeliveryClass.NATIVE_KEY, FOLDER_LACKS),
     "matrix": Entry(matrix, DeliveryClass.NATIVE_KEY, MATRIX_LACKS),
     "slack": Entry(slack("edit_anchor"), DeliveryClass.EDIT_ANCHOR, SLACK_LACKS),
     "slack, reconcile": Entry(slack("reconcile"), DeliveryClass.RECONCILE, SLACK_LACKS),

@@ -11,9 +11,10 @@ from urllib.request import urlopen
 
 import pytest
 from tests.platforms.conformance.counterpart import GROUP, Ability, Attached, Counterpart
+from tests.platforms.conformance.folder import EXAMPLE
 from tests.platforms.conformance.registry import ENTRIES, Entry
 from tests.platforms.conformance.stand import WAIT_S, Agent, Gate, Stand, echo, standing
-from tests.platforms.conformance.table import page, shown_table
+from tests.platforms.conformance.table import PAGE, page, shown_table
 from tests.platforms.conformance.wire import Steps
 
 from greenroom import Turn
@@ -350,6 +351,10 @@ def test_each_ability_is_proved() -> None:
 def test_what_a_platform_lacks_has_its_reason() -> None:
     for name, entry in ENTRIES.items():
         assert all(why.strip() for why in entry.lacks.values()), name
+
+
+def test_the_example_in_the_docs_is_the_one_that_runs_here() -> None:
+    assert f"```python\n{EXAMPLE.read_text(encoding='utf-8')}```" in PAGE.read_text(encoding="utf-8")
 
 
 def test_the_table_in_the_docs_is_current() -> None:
