@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -20,6 +20,9 @@ from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+
+if TYPE_CHECKING:
+    from greenroom.supervisor.sandbox.scenario import Scenario
 
 FLAKY = Mix(platform_fault=(0.5,))
 DAY_S = 86_400.0
@@ -75,6 +78,25 @@ def _reads(kind: type, otherwise: Callable[[Any], Outcome]) -> Callable[[Any], A
     return make
 
 
+def _words_first(real: Callable[..., Any]) -> Any:
+    """Whoever streams is shown at once; what has its text already can wait."""
+
+    def focus(ways: Ways, lane: Any) -> Any:
+        streams = [(it, at) for it in lane.entries if it.parts is None and (at := entry.ready_at(ways, it)) is not None]
+        return min(streams, key=lambda pair: pair[1]) if streams else real(ways, lane)
+
+    return focus
+
+
+def _streams_behind_an_answer(told: Scenario, _: int) -> None:
+    """The platform takes an answer only later, and the next run has words by then."""
+    told.platform_fails(PlatformFault.RETRY_LATER)
+    told.says("m1 answer")
+    told.advance(1)
+    told.says("m2 say doze answer")
+    told.advance(90)
+
+
 MUTANTS = (
     Mutant(
         "random idempotency key",
@@ -96,6 +118,13 @@ MUTANTS = (
         (Swap(outbox, "_take_all", _by_wall_clock),),
         frozenset({"order_is_kept"}),
         story(stories.two_answers_over_a_clock_jump, platforms=(DeliveryClass.NATIVE_KEY,)),
+    ),
+    Mutant(
+        "words before what was owed",
+        "words that stream are shown before the answer that waits to be sent",
+        (Swap(outbox, "_focus", _words_first),),
+        frozenset({"order_is_kept"}),
+        story(_streams_behind_an_answer, platforms=(DeliveryClass.NATIVE_KEY,)),
     ),
     Mutant(
         "placeholder with words",

@@ -6,7 +6,9 @@ from contextlib import suppress
 import pytest
 
 from greenroom.actors.lines import OVER_LINE
+from greenroom.actors.model import DeliveryClass
 from greenroom.actors.ports import Turn
+from greenroom.actors.replies import HELP
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 PATIENT = Policy(unclean_boots_max=99, attempts_max=99)
@@ -85,6 +87,32 @@ def test_who_ends_the_work_ends_its_question_also_after_a_restart(order: str, re
         room.rest()
         assert agent.heard == ["approve", "hello"]
         assert room.visible()[-1] == "re hello"
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("platform", list(DeliveryClass))
+def test_the_reply_to_an_order_overtakes_the_open_anchor_of_what_runs(platform: DeliveryClass) -> None:
+    """Also one that was ordered while the platform was away: the anchor keeps its place, and gets its answer there."""
+
+    async def agent(turn: Turn) -> str:
+        await turn.say("Let me see")
+        await asyncio.sleep(600)
+        return "It is 42."
+
+    anchors = platform is not DeliveryClass.NONE
+    with Scenario(agent, platforms=[platform]) as room:
+        told(room, "count")
+        assert len(room.visible()) == anchors
+        told(room, "/status")
+        assert room.visible()[-1].startswith("Running for ")
+        room.disconnects()
+        told(room, "/help")
+        room.connects()
+        room.advance(5)
+        assert room.visible()[-1] == HELP
+        assert [row.ending for row in room.runs()] == [None]
+        room.rest()
+        assert room.visible()[0 if anchors else 2] == "Let me see\n\nIt is 42."
         assert room.broken() == []
 
 
