@@ -47,7 +47,7 @@ WEBHOOK_SET = (
     "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 )
 PERSONS = frozenset({"say", "repeat", "edit", "press", "visible", "migrate"})
-"""What may be done from outside the process, at /person."""
+"""What may be done from outside the process, at /persons/DEED."""
 
 
 class Cut(Response):
@@ -81,7 +81,7 @@ class FakeTelegram:
             routes=[
                 Route("/bot{token}/{method}", self._serve_call, methods=["GET", "POST"]),
                 Route("/file/bot{token}/files/{name}", self._serve_file),
-                Route("/person", self._serve_person, methods=["POST"]),
+                Route("/persons/{deed}", self._serve_person, methods=["POST"]),
             ]
         )
 
@@ -174,11 +174,13 @@ class FakeTelegram:
         ended = self._polls[account.token] = asyncio.Event()
         gone = asyncio.create_task(_hung_up(request))
         try:
-            updates = account.get_updates(int(params.get("offset", 0)), int(params.get("limit", 100)))
-            self._keep()
+            offset, limit, before = int(params.get("offset", 0)), int(params.get("limit", 100)), len(account.updates)
+            updates = account.get_updates(offset, limit)
+            if len(account.updates) < before:
+                self._keep()
             if not updates:
                 await self._until_rung(account, int(params.get("timeout", 0)), ended, gone)
-                updates = account.get_updates(int(params.get("offset", 0)), int(params.get("limit", 100)))
+                updates = account.get_updates(offset, limit)
             if ended.is_set():
                 raise ApiError(409, TWO_POLLERS)
             return updates
@@ -237,12 +239,12 @@ class FakeTelegram:
         return Response(file.content, media_type=file.media_type)
 
     async def _serve_person(self, request: Request) -> Response:
-        """Persons of another process: `{"do": "say", "token": ..., ...}`."""
-        asked = await request.json()
-        name = asked.pop("do")
-        if name not in PERSONS:
+        """Persons of another process: the arguments as JSON, and `token` for another account than the first."""
+        deed = request.path_params["deed"]
+        if deed not in PERSONS:
             return _refusal(bad(f"persons do {', '.join(sorted(PERSONS))}"))
-        return Response(msgspec.json.encode(self.do(name, **asked)), media_type="application/json")
+        done = self.do(deed, **await request.json())
+        return Response(msgspec.json.encode(done), media_type="application/json")
 
     def _keep(self) -> None:
         """Write down what is true now, before anybody hears of it."""

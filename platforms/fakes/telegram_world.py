@@ -219,9 +219,10 @@ class Account(Struct, kw_only=True):
     ) -> int:
         """A person writes; returns the message's id. `file` is one that was put into `files`.
 
-        Twice under one name (`known_as`) it is one message: a person whose connection broke tries again.
+        Twice under one name (`known_as`) it is one message, told again: a person whose connection broke tries again.
         """
         if known_as is not None and known_as in self.known:
+            self.repeat(self.known[known_as])
             return self.known[known_as]
         said = Said(
             id=len(self.messages) + 1,

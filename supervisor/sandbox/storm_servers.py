@@ -53,5 +53,9 @@ def make_server(kind: ServerKind, folder: Path) -> Server:
             from greenroom.supervisor.sandbox.storm_slack import SlackServer  # noqa: PLC0415 - an extra
 
             return SlackServer(folder)
+        case ServerKind.TELEGRAM:
+            from greenroom.supervisor.sandbox.storm_telegram import TelegramServer  # noqa: PLC0415 - an extra
+
+            return TelegramServer(folder)
         case _:
             assert_never(kind)

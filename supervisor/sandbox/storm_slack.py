@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from greenroom.platforms.chats.slack.markup import escape, unescape
 from greenroom.platforms.fakes.slack_wire import APP_TOKEN, BOT_TOKEN
 from greenroom.supervisor.sandbox.storm_daemon import free_port
+from greenroom.supervisor.sandbox.storm_http import AGAIN_S, ask
 from greenroom.supervisor.sandbox.storm_server import PLACEHOLDER, kill, spawn
-
-AGAIN_S = 0.1
-ASK_S = 5.0
 
 
 @dataclass(slots=True)
@@ -58,16 +53,6 @@ class SlackServer:
         """One chat: its key, and who writes there."""
         channel = f"Dchat{number}"
         return f"slack:me:{channel}", SlackGuest(self.address, channel)
-
-
-async def ask(address: str, do: str, **what: Any) -> Any:
-    """Ask until the server answers: a person tries again."""
-    async with httpx.AsyncClient(timeout=ASK_S) as client:
-        while True:
-            with suppress(httpx.HTTPError):
-                answer = await client.post(f"{address}/persons/{do}", json=what)
-                return answer.raise_for_status().json()
-            await asyncio.sleep(AGAIN_S)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ class ServerKind(StrEnum):
 
     PLAIN = "plain"
     SLACK = "slack"
+    TELEGRAM = "telegram"
 
 
 @dataclass(frozen=True, slots=True)
