@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl
 import httpx
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -82,7 +82,8 @@ class FakeTelegram:
                 Route("/bot{token}/{method}", self._serve_call, methods=["GET", "POST"]),
                 Route("/file/bot{token}/files/{name}", self._serve_file),
                 Route("/persons/{deed}", self._serve_person, methods=["POST"]),
-            ]
+            ],
+            exception_handlers={ClientDisconnect: _nobody_hears},
         )
 
     def account(self, token: str | None = None) -> Account:
@@ -277,6 +278,11 @@ async def fake_telegram(*accounts: Account, file: Path | None = None) -> AsyncIt
     telegram = FakeTelegram(*accounts, file=file)
     async with telegram.serve():
         yield telegram
+
+
+async def _nobody_hears(_request: Request, _gone: Exception) -> Response:
+    """Whoever asked is gone: killed, or tired of waiting."""
+    return Response(status_code=400)
 
 
 async def _hung_up(request: Request) -> None:
