@@ -102,6 +102,10 @@ class FakeTelegram:
         """Let the next call of a method fail."""
         self._faults.append((self.account(token).token, method.lower(), fault))
 
+    def waiting(self, token: str) -> bool:
+        """Whether a request of this bot waits for updates."""
+        return token in self._polls
+
     def cut(self) -> None:
         """Break every request that waits for updates."""
         for token in self._polls:

@@ -37,6 +37,18 @@ async def test_a_chat_server_that_is_killed_too_costs_no_answer_and_doubles_none
     assert tally.resumes > 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_two_hundred_messages_at_telegram_are_each_answered_once_through_kills_of_both(tmp_path: Path) -> None:
+    plan = Plan(0.0, chats=12, seed=11, server=ServerKind.TELEGRAM, messages_min=430, kills_min=16)
+    tally = await Storm(plan, tmp_path).run()
+    assert tally.violations == []
+    assert tally.server_kills > 0
+    kept = json.loads((tmp_path / "storm.json").read_text(encoding="utf-8"))
+    there = [chat for chat in kept["chats"] if chat["key"].startswith("telegram:")]
+    assert sum(len(chat["said"]) for chat in there) >= 200
+
+
 def test_the_command_prints_what_happened_and_keeps_nothing_of_a_storm_that_broke_nothing(shell: Shell) -> None:
     shell.env["TMPDIR"] = str(shell.home)
     told = shell.run("sandbox", "storm", "--minutes", "0.02", "--chats", "2", "--seed", "5").stdout
