@@ -128,13 +128,14 @@ class Shown(Struct, frozen=True):
     at: float  # UTC epoch seconds
     final: bool = True  # False: the text may still change
     choices: Choices | None = None  # it asks; whatever its person says next answers it
+    begins: bool = False  # a new conversation begins with it: its agent knows nothing of what is before
 
 
 class History(Protocol):
     """What is visible in a chat, for platforms that have no server of their own to remember it (web, terminal)."""
 
     async def shown(self, session: SessionKey, last: int) -> Sequence[Shown]:
-        """Read the last messages, oldest first.
+        """Read the last messages, oldest first, also those of conversations that were followed by a new one.
 
         An own message's id is its update id. A delivery is shown from when its first message exists, under that
         message's platform id (`Delivery.message_ids[0]`, what `Platform.send` returned), so that what is edited live

@@ -180,7 +180,10 @@ class OwedOf(Struct, frozen=True):
 
 
 class ShownOf(Struct, frozen=True):
-    """Ask what is visible in a chat: its last `last` messages, oldest first. Answer: tuple[Shown, ...]."""
+    """Ask what is visible in a chat: its last `last` messages, oldest first, over all its sessions.
+
+    Answer: tuple[Shown, ...].
+    """
 
     session: SessionKey
     last: int

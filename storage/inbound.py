@@ -6,7 +6,7 @@ from greenroom.actors.commands import Command
 from greenroom.actors.facts import InboundSettled, InboundStored
 from greenroom.actors.inbound import read_order
 from greenroom.actors.model import Inbound, InboxId, Receipt, SessionId
-from greenroom.storage.rows import Contradiction, Crowded, one_row, read_key, write_attachments
+from greenroom.storage.rows import Contradiction, Crowded, must_agree, one_row, read_key, write_attachments
 
 
 def store_inbound(db: apsw.Connection, fact: InboundStored) -> Receipt:
@@ -104,5 +104,4 @@ def inbound_settled(db: apsw.Connection, fact: InboundSettled) -> None:
     )
     if not db.changes():
         row = one_row(db, "SELECT session_id, generation, seq FROM inbox WHERE id = ?", (fact.inbox_id,))
-        if row != (fact.session_id, fact.generation, None):
-            raise Contradiction(f"inbound {fact.inbox_id} was settled otherwise")
+        must_agree(row, (fact.session_id, fact.generation, None), f"inbound {fact.inbox_id} was settled otherwise")

@@ -25,7 +25,7 @@ from greenroom.actors.process_facts import (
     WatchGivenUp,
 )
 from greenroom.actors.wording import LAST_WORDS_MAX
-from greenroom.storage.rows import Contradiction, Row, one_row
+from greenroom.storage.rows import Row, must_agree, one_row
 
 _OF_INTEREST = "unwanted = 0 AND (state IN ('starting', 'running') OR (consumed = 0 AND notify = 1))"
 _AWAITED = f"""
@@ -123,8 +123,8 @@ def _planned(db: apsw.Connection, fact: ProcessPlanned) -> None:
     if not db.changes():
         sql = "SELECT epoch, command FROM processes WHERE session_id = ? AND process = ?"
         row = one_row(db, sql, (fact.session_id, order.id))
-        if row != (fact.epoch, json.dumps(order.command, ensure_ascii=False)):
-            raise Contradiction(f"process {order.id} of session {fact.session_id} was planned otherwise")
+        wanted = (fact.epoch, json.dumps(order.command, ensure_ascii=False))
+        must_agree(row, wanted, f"process {order.id} of session {fact.session_id} was planned otherwise")
 
 
 def _began(db: apsw.Connection, fact: ProcessBegan) -> None:

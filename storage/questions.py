@@ -6,7 +6,7 @@ import apsw
 
 from greenroom.actors.facts import QuestionAnswered, QuestionAsked, QuestionLapsed
 from greenroom.actors.model import Generation, InboxId, Lapse, Question, SessionId
-from greenroom.storage.rows import Contradiction, Row, one_row
+from greenroom.storage.rows import Row, must_agree, one_row
 
 # One whose delivery is a dead letter has lapsed, whether or not a process lived that could write so.
 _QUESTION = """
@@ -37,8 +37,8 @@ def question_asked(db: apsw.Connection, fact: QuestionAsked) -> None:
     )
     if not db.changes():
         sql = "SELECT prompt FROM questions WHERE session_id = ? AND key = ?"
-        if one_row(db, sql, (fact.session_id, question.key)) != (question.prompt,):
-            raise Contradiction(f"question {question.key!r} was asked in other words")
+        row = one_row(db, sql, (fact.session_id, question.key))
+        must_agree(row, (question.prompt,), f"question {question.key!r} was asked in other words")
 
 
 def question_answered(db: apsw.Connection, fact: QuestionAnswered) -> None:
@@ -49,8 +49,8 @@ def question_answered(db: apsw.Connection, fact: QuestionAnswered) -> None:
     )
     if not db.changes():
         sql = "SELECT answer FROM questions WHERE session_id = ? AND key = ?"
-        if one_row(db, sql, (fact.session_id, fact.key)) != (fact.answer,):
-            raise Contradiction(f"question {fact.key!r} was answered otherwise, is over, or was never asked")
+        row = one_row(db, sql, (fact.session_id, fact.key))
+        must_agree(row, (fact.answer,), f"question {fact.key!r} was answered otherwise, is over, or was never asked")
 
 
 def question_lapsed(db: apsw.Connection, fact: QuestionLapsed) -> None:
@@ -61,8 +61,8 @@ def question_lapsed(db: apsw.Connection, fact: QuestionLapsed) -> None:
     )
     if not db.changes():
         sql = "SELECT lapsed FROM questions WHERE session_id = ? AND key = ?"
-        if one_row(db, sql, (fact.session_id, fact.key)) != (fact.lapse,):
-            raise Contradiction(f"question {fact.key!r} was answered, is over for another reason, or was never asked")
+        otherwise = f"question {fact.key!r} was answered, is over for another reason, or was never asked"
+        must_agree(one_row(db, sql, (fact.session_id, fact.key)), (fact.lapse,), otherwise)
 
 
 def read_open_question(db: apsw.Connection, session_id: SessionId, work: Generation) -> Question | None:

@@ -67,6 +67,12 @@ def one_row(db: apsw.Connection, sql: str, bindings: Sequence[Any]) -> Row | Non
     return rows[0] if rows else None
 
 
+def must_agree(row: Row | None, wanted: Row, otherwise: str) -> None:
+    """Take a fact that was written before for repeated, if what is stored says the same. Raises Contradiction."""
+    if row != wanted:
+        raise Contradiction(otherwise)
+
+
 def read_key(text: str) -> SessionKey:
     """A stored key; it was valid when it was stored."""
     if "%" not in text:

@@ -5,7 +5,9 @@ from collections import deque
 from typing import NamedTuple
 
 import apsw
+from msgspec.structs import replace
 
+from greenroom.actors.keys import reply_key
 from greenroom.actors.model import DeliveryKind, SessionId, SessionKey
 from greenroom.actors.ports import Choices, Shown
 from greenroom.storage.rows import one_row, read_attachments
@@ -14,13 +16,21 @@ from greenroom.storage.standing import read_told_aside
 SHOWN_MAX = 1_000
 """Most messages of one look, whatever was asked for."""
 
-_OWN = (
-    "SELECT update_id, text, attachments, at, id, generation FROM inbox"
-    " WHERE session_id = ? AND change IS NULL AND operator = 0 ORDER BY id DESC LIMIT ?"
-)
+SESSIONS_MAX = 100
+"""Most conversations of a chat that one look goes back over: of the oldest ones all may be forgotten."""
+
+# Two halves, each with an index of its own.
+_OWN = """
+SELECT * FROM (SELECT update_id, text, attachments, at, id, generation, command FROM inbox INDEXED BY inbox_waiting
+    WHERE session_id = ?1 AND generation IS NULL AND change IS NULL AND operator = 0 ORDER BY id DESC LIMIT ?2)
+UNION ALL
+SELECT * FROM (SELECT update_id, text, attachments, at, id, generation, command FROM inbox INDEXED BY inbox_handled
+    WHERE session_id = ?1 AND generation IS NOT NULL AND change IS NULL AND operator = 0 ORDER BY id DESC LIMIT ?2)
+ORDER BY id DESC LIMIT ?2
+"""
 
 _THEIRS = """
-SELECT message_ids, text, created_at, kind, deliveries.generation, after_inbox, delivery, choices
+SELECT deliveries.key, message_ids, text, created_at, kind, deliveries.generation, after_inbox, delivery, choices
 FROM deliveries LEFT JOIN questions ON questions.delivery = deliveries.key
 WHERE deliveries.session_id = ? AND message_ids <> '[]' ORDER BY deliveries.id DESC LIMIT ?
 """
@@ -44,15 +54,22 @@ SELECT EXISTS (SELECT 1 FROM deliveries WHERE session_id = ?1 AND text IS NOT NU
 
 
 def read_shown(db: apsw.Connection, session: SessionKey, last: int) -> tuple[Shown, ...]:
-    """Read the last messages of the chat's current session, oldest first."""
-    session_id = _current(db, session)
-    if session_id is None:
-        return ()
-    last = max(0, min(last, SHOWN_MAX))
-    own = [
-        _Own(Shown(update_id, mine=True, text=text or _named(attached), at=at), inbox_id, generation)
-        for update_id, text, attached, at, inbox_id, generation in db.execute(_OWN, (session_id, last))
-    ]
+    """Read the last messages of a chat, oldest first, the newest conversation's and those before it."""
+    last, session_id = max(0, min(last, SHOWN_MAX)), _current(db, session)
+    found: list[Shown] = []
+    for _ in range(SESSIONS_MAX):
+        if session_id is None or len(found) >= last:
+            break
+        shown, more = _read_conversation(db, session_id, last - len(found))
+        session_id = _predecessor(db, session_id)
+        if shown and not more and session_id is not None:
+            shown[0] = replace(shown[0], begins=True)
+        found = [*shown, *found]
+    return tuple(found)
+
+
+def _read_conversation(db: apsw.Connection, session_id: SessionId, last: int) -> tuple[list[Shown], bool]:
+    """The last messages of one session, and whether there may be more before them."""
     theirs = [
         _Theirs(
             Shown(
@@ -66,12 +83,24 @@ def read_shown(db: apsw.Connection, session: SessionKey, last: int) -> tuple[Sho
             DeliveryKind(kind),
             generation,
             asked_after,
+            key,
         )
-        for message_ids, text, at, kind, generation, asked_after, delivery, choices in db.execute(
+        for key, message_ids, text, at, kind, generation, asked_after, delivery, choices in db.execute(
             _THEIRS, (session_id, last)
         )
     ]
-    return tuple(_merged(own[::-1], theirs[::-1])[-last:] if last else ())
+    replies = {each.key for each in theirs}
+    own = [
+        _Own(
+            Shown(update_id, mine=True, text=text or _named(attached), at=at),
+            inbox_id,
+            generation,
+            reply_key(inbox_id) if command is not None and reply_key(inbox_id) in replies else None,
+        )
+        for update_id, text, attached, at, inbox_id, generation, command in db.execute(_OWN, (session_id, last))
+    ]
+    merged = _merged(own[::-1], theirs[::-1])
+    return merged[-last:], len(merged) > last or len(own) == last or len(theirs) == last
 
 
 def _named(attached: str | None) -> str:
@@ -85,11 +114,12 @@ def _choices(delivery: str | None, choices: str | None) -> Choices | None:
 
 
 class _Own(NamedTuple):
-    """A person's message, and the run it was handed to."""
+    """A person's message, and the run it was handed to; of an order the reply, which stands right after it."""
 
     shown: Shown
     inbox_id: int
     generation: int | None
+    reply: str | None
 
 
 class _Theirs(NamedTuple):
@@ -99,6 +129,7 @@ class _Theirs(NamedTuple):
     kind: DeliveryKind
     generation: int
     asked_after: int | None
+    key: str
 
 
 def _merged(own: list[_Own], theirs: list[_Theirs]) -> list[Shown]:
@@ -113,6 +144,8 @@ def _merged(own: list[_Own], theirs: list[_Theirs]) -> list[Shown]:
 
 
 def _precedes(own: _Own, said: _Theirs) -> bool:
+    if own.reply is not None:
+        return own.reply == said.key
     if own.generation is not None and own.generation <= said.generation:
         return said.asked_after is None or own.inbox_id <= said.asked_after
     return said.kind is DeliveryKind.LINE and own.shown.at <= said.shown.at  # A line of ours belongs to no run.
@@ -132,6 +165,11 @@ def read_settled(db: apsw.Connection, session: SessionKey) -> bool:
         return not owed and not (written and read_told_aside(db, session_id) is None)
     row = one_row(db, _UNSETTLED, (session_id, session_id, str(session)))
     return row is not None and not row[0]
+
+
+def _predecessor(db: apsw.Connection, session_id: SessionId) -> SessionId | None:
+    row = one_row(db, "SELECT predecessor FROM sessions WHERE id = ?", (session_id,))
+    return None if row is None or row[0] is None else SessionId(row[0])
 
 
 def _current(db: apsw.Connection, session: SessionKey) -> SessionId | None:

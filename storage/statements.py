@@ -46,7 +46,7 @@ from greenroom.storage.inbound import inbound_settled, store_inbound
 from greenroom.storage.pairings import PAIRING_STATEMENTS
 from greenroom.storage.processes import PROCESS_STATEMENTS
 from greenroom.storage.questions import question_answered, question_asked, question_lapsed
-from greenroom.storage.rows import Contradiction, one_row, write_attachments, write_calls
+from greenroom.storage.rows import must_agree, one_row, write_attachments, write_calls
 from greenroom.storage.spending import run_spent
 from greenroom.storage.standing import (
     restarts_counted,
@@ -70,7 +70,7 @@ def _inbound_taken(db: apsw.Connection, fact: InboundTaken) -> None:
     )
     if not db.changes():
         row = one_row(db, "SELECT session_id, generation, seq FROM inbox WHERE id = ?", (fact.inbox_id,))
-        _must_agree(row, (fact.session_id, fact.generation, fact.seq), f"inbound {fact.inbox_id} was taken otherwise")
+        must_agree(row, (fact.session_id, fact.generation, fact.seq), f"inbound {fact.inbox_id} was taken otherwise")
 
 
 def _run_opened(db: apsw.Connection, fact: RunOpened) -> None:
@@ -110,7 +110,7 @@ def _run_opened(db: apsw.Connection, fact: RunOpened) -> None:
             (session, run.generation),
         )
         wanted = (run.epoch, run.work, run.cause, run.opened_at)
-        _must_agree(row, wanted, f"run {run.generation} of session {session} was opened otherwise")
+        must_agree(row, wanted, f"run {run.generation} of session {session} was opened otherwise")
 
 
 def _run_progressed(db: apsw.Connection, fact: RunProgressed) -> None:
@@ -164,7 +164,7 @@ def _message_appended(db: apsw.Connection, fact: MessageAppended) -> None:
             (fact.session_id, message.key),
         )
         wanted = (message.seq, message.role, message.kind, message.text)
-        _must_agree(row, wanted, f"message {message.key!r} (seq {message.seq}) of session {fact.session_id} differs")
+        must_agree(row, wanted, f"message {message.key!r} (seq {message.seq}) of session {fact.session_id} differs")
 
 
 _APPEND = (
@@ -219,7 +219,7 @@ def _tool_started(db: apsw.Connection, fact: ToolStarted) -> None:
     if not db.changes():
         sql = "SELECT name, args FROM tool_calls WHERE session_id = ? AND key = ?"
         row = one_row(db, sql, (fact.session_id, call.key))
-        _must_agree(row, (call.name, call.args), f"tool call {call.key!r} was started with other arguments")
+        must_agree(row, (call.name, call.args), f"tool call {call.key!r} was started with other arguments")
 
 
 def _tool_ended(db: apsw.Connection, fact: ToolEnded) -> None:
@@ -230,7 +230,7 @@ def _tool_ended(db: apsw.Connection, fact: ToolEnded) -> None:
     )
     if not db.changes():
         sql = "SELECT 1 FROM tool_calls WHERE session_id = ? AND key = ?"
-        _must_agree(one_row(db, sql, (fact.session_id, fact.key)), (1,), f"tool call {fact.key!r} was never started")
+        must_agree(one_row(db, sql, (fact.session_id, fact.key)), (1,), f"tool call {fact.key!r} was never started")
 
 
 def _doubt_told(db: apsw.Connection, fact: DoubtTold) -> None:
@@ -240,7 +240,7 @@ def _doubt_told(db: apsw.Connection, fact: DoubtTold) -> None:
     )
     if not db.changes():
         sql = "SELECT 1 FROM tool_calls WHERE session_id = ? AND key = ?"
-        _must_agree(one_row(db, sql, (fact.session_id, fact.key)), (1,), f"tool call {fact.key!r} was never started")
+        must_agree(one_row(db, sql, (fact.session_id, fact.key)), (1,), f"tool call {fact.key!r} was never started")
 
 
 def _delivery_opened(db: apsw.Connection, fact: DeliveryOpened) -> None:
@@ -269,7 +269,7 @@ def _delivery_opened(db: apsw.Connection, fact: DeliveryOpened) -> None:
     )
     if not db.changes():
         row = one_row(db, "SELECT session_id, kind FROM deliveries WHERE key = ?", (delivery.key,))
-        _must_agree(row, (delivery.session_id, delivery.kind), f"delivery {delivery.key!r} belongs to something else")
+        must_agree(row, (delivery.session_id, delivery.kind), f"delivery {delivery.key!r} belongs to something else")
 
 
 def _delivery_filled(db: apsw.Connection, fact: DeliveryFilled) -> None:
@@ -280,7 +280,7 @@ def _delivery_filled(db: apsw.Connection, fact: DeliveryFilled) -> None:
     )
     if not db.changes():
         row = one_row(db, "SELECT text FROM deliveries WHERE key = ?", (fact.key,))
-        _must_agree(row, (fact.text,), f"delivery {fact.key!r} holds another text, or was never opened")
+        must_agree(row, (fact.text,), f"delivery {fact.key!r} holds another text, or was never opened")
 
 
 def _delivery_moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
@@ -302,7 +302,7 @@ def _delivery_moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
     )
     if not db.changes():
         row = one_row(db, "SELECT 1 FROM deliveries WHERE key = ?", (delivery.key,))
-        _must_agree(row, (1,), f"delivery {delivery.key!r} was never opened")
+        must_agree(row, (1,), f"delivery {delivery.key!r} was never opened")
     elif dead:
         db.execute(
             "INSERT INTO dead_letters (delivery, session_id, reason, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -331,11 +331,6 @@ def _inbound_refused(db: apsw.Connection, fact: InboundRefused) -> None:
         " ON CONFLICT (platform, account) DO UPDATE SET count = count + excluded.count, last_at = excluded.last_at",
         (fact.key.platform, fact.key.account, fact.count, fact.at),
     )
-
-
-def _must_agree(row: tuple[Any, ...] | None, wanted: tuple[Any, ...], what: str) -> None:
-    if row != wanted:
-        raise Contradiction(what)
 
 
 STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {

@@ -129,6 +129,8 @@ class TerminalChat:
         for shown in await self._history.shown(self._session, SHOWN_MAX):
             text = self._offer_shown(shown)
             if self._drawing:
+                if shown.begins:
+                    self._remark("a new conversation")
                 self._draw(Row(shown.id, shown.mine, text, final=shown.final))
             elif shown.final and not shown.mine:
                 self._written[shown.id] = text  # Of a conversation before: this pipe did not ask.

@@ -37,11 +37,6 @@ async def server(slack: FakeSlack) -> AsyncIterator[FakeSlackServer]:
         yield server
 
 
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
 async def test_what_a_person_says_is_taken_and_then_acknowledged(
     server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
 ) -> None:

@@ -35,11 +35,6 @@ async def server(slack: FakeSlack) -> AsyncIterator[FakeSlackServer]:
         yield server
 
 
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
 async def test_what_slack_gave_up_on_is_taken_from_the_histories_threads_included(
     server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
 ) -> None:

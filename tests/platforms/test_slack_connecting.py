@@ -24,11 +24,6 @@ async def server(slack: FakeSlack) -> AsyncIterator[FakeSlackServer]:
         yield server
 
 
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
 async def test_a_connection_that_is_cut_is_made_again(
     server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
 ) -> None:

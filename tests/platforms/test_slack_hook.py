@@ -29,11 +29,6 @@ def slack() -> FakeSlack:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
 async def chat(slack: FakeSlack, stage: Stage, tmp_path: Path) -> AsyncIterator[SlackChat]:
     async with FakeSlackServer(slack) as server:
         chat = chat_on(server, tmp_path, app_token=None, signing_secret=SECRET, port=0)

@@ -14,17 +14,12 @@ import pytest
 from tests.platforms.stage import WAIT_S, Stage, running
 
 from greenroom.actors.model import DeliveryClass, Inbound, Receipt, SessionKey
-from greenroom.actors.ports import BusyError, Choices, NotSentError, Outgoing, Platform, RefusedError
+from greenroom.actors.ports import BusyError, Choices, NotSentError, Outgoing, Platform, RefusedError, Shown
 from greenroom.platforms.chats.terminal import Hangup, TerminalChat
 from greenroom.platforms.chats.terminal_lines import LINE_MAX_BYTES, LineReader
 
 ME = SessionKey("terminal", "local", "me")
 Opener = Callable[..., TextIO]
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
 
 
 @pytest.fixture
@@ -274,9 +269,10 @@ class Desk:
 
 async def test_on_a_terminal_the_past_is_shown_and_an_answer_changes_in_place(stage: Stage, opened: Opener) -> None:
     stage.stored(ME, "d0", "what was said before")
+    stage.rows[ME].append(Shown("d9", mine=False, text="what came then", at=101.0, begins=True))
     desk = Desk(stage, opened)
     async with running(desk.chat, stage) as task:
-        await desk.sees(r"what was said before\r\n> ")
+        await desk.sees(r"what was said before\r\n.*\[a new conversation\]\r\n.*what came then\r\n> ")
         desk.type(b"hello\n")
         await desk.sees(r"> hello  ✓ saved")
         await answer(desk.chat, stage, 1, "Hello, you.")

@@ -17,24 +17,6 @@ from greenroom.platforms.chats.web.codec import BODY_MAX_BYTES
 KITCHEN = SessionKey("web", "local", "kitchen")
 
 
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-async def chat(stage: Stage) -> AsyncIterator[WebChat]:
-    chat = WebChat(stage, port=0)
-    async with running(chat, stage):
-        yield chat
-
-
-@pytest.fixture
-async def client(chat: WebChat) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=chat.address, timeout=WAIT_S) as client:
-        yield client
-
-
 class Events:
     """A browser's event stream, read line by line."""
 

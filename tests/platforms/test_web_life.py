@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,24 +12,6 @@ from tests.platforms.test_web import KITCHEN, looking, say
 
 from greenroom.actors.ports import Outgoing
 from greenroom.platforms.chats.web import ListenError, PortInUseError, WebChat
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
-async def chat(stage: Stage) -> AsyncIterator[WebChat]:
-    chat = WebChat(stage, port=0)
-    async with running(chat, stage):
-        yield chat
-
-
-@pytest.fixture
-async def client(chat: WebChat) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=chat.address, timeout=WAIT_S) as client:
-        yield client
 
 
 async def test_cancellation_ends_the_streams_and_frees_the_port(stage: Stage) -> None:

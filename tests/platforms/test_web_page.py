@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page, Route, async_playwright, 
 from tests.platforms.stage import Stage, running
 
 from greenroom.actors.model import SessionKey
-from greenroom.actors.ports import BusyError, Choices, Outgoing, RefusedError
+from greenroom.actors.ports import BusyError, Choices, Outgoing, RefusedError, Shown
 from greenroom.platforms.chats.web import WebChat
 
 CHROMIUM = shutil.which("chromium")
@@ -30,11 +30,6 @@ pytestmark = [
 ]
 
 KITCHEN = SessionKey("web", "local", "kitchen")
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
 
 
 @pytest.fixture
@@ -101,6 +96,27 @@ async def test_what_was_written_while_the_server_was_away_is_sent_once_when_it_i
         await expect(page.locator("#trouble")).to_be_hidden()
         await expect(page.locator("article .body")).to_have_text(["before", "answered meanwhile", "while it was away"])
     assert [inbound.text for inbound in stage.accepted] == ["before", "while it was away"]
+
+
+async def test_a_page_shows_the_conversations_before_and_where_the_new_one_begins(
+    stage: Stage, browser: BrowserContext
+) -> None:
+    said = [("1", True, False), ("A new conversation begins.", False, False), ("2", True, True), ("re 2", False, False)]
+    stage.rows[KITCHEN] = [
+        Shown(f"{n}", mine=mine, text=text, at=float(n), begins=begins) for n, (text, mine, begins) in enumerate(said)
+    ]
+    chat = WebChat(stage, port=0)
+    async with running(chat, stage):
+        page = await visit(browser, chat)
+        await expect(page.locator("article .body")).to_have_text([text for text, *_ in said])
+        mark = page.get_by_role("separator", name="New conversation")
+        await expect(mark).to_have_count(1)
+        await expect(page.locator(".beginning + article .body")).to_have_text("2")
+        await write(page, "3")
+        await stage.until_accepted(1)
+        await page.reload()
+        await expect(mark).to_have_count(1)
+        await expect(page.locator("article")).to_have_count(5)
 
 
 async def test_a_notice_stands_on_the_page_for_as_long_as_it_is_true(stage: Stage, browser: BrowserContext) -> None:

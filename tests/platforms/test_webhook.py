@@ -50,11 +50,6 @@ class Client:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
 async def client(stage: Stage) -> AsyncIterator[Client]:
     platform = webhook(stage)
     async with running(platform, stage), httpx.AsyncClient(base_url=platform.address, timeout=WAIT_S) as wire:

@@ -7,8 +7,9 @@ import socket
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
-from tests.supervisor.cli.shell import CONFIG, GREENROOM, Shell
+from tests.supervisor.cli.shell import CONFIG, GREENROOM, WAIT_S, Shell
 
 
 def test_a_killed_daemon_goes_on_and_says_what_it_recovered_and_why(shell: Shell) -> None:
@@ -168,3 +169,25 @@ def test_a_reader_that_has_seen_enough_hears_no_complaint(shell: Shell) -> None:
     )
     os.close(writer)
     assert done.stderr == ""
+
+
+def test_a_chat_shows_what_was_said_before_it_began_anew_also_to_who_comes_later(shell: Shell) -> None:
+    daemon = shell.up()
+    for number, (text, seen) in enumerate(
+        {"hello": "echo: hello", "/new": "A new conversation begins.", "again": "echo: again"}.items()
+    ):
+        daemon.say("me", text, f"m{number}")
+        daemon.see("me", seen)
+    url = f"{daemon.address}chats/me/events"
+    with httpx.stream("GET", url, timeout=WAIT_S) as stream:
+        data = next(line for line in stream.iter_lines() if line.startswith("data: {"))
+    rows = json.loads(data.removeprefix("data: "))["messages"]
+    assert [row["text"] for row in rows] == [
+        "hello",
+        "echo: hello",
+        "/new",
+        "A new conversation begins.",
+        "again",
+        "echo: again",
+    ]
+    assert [row["text"] for row in rows if row["begins"]] == ["again"]

@@ -41,7 +41,18 @@ export class Log {
     for (const row of rows) this.put(row, old.get(nameOf(row)));
     for (const [name, entry] of old) if (entry.row.state === "refused") this.shown.set(name, entry);
     for (const row of unsent) this.upsert(row);
-    this.root.replaceChildren(...[...this.shown.values()].map(({ article }) => article));
+    const parts = [...this.shown.values()].flatMap(({ row, article }) => (row.begins ? [this.beginning(), article] : [article]));
+    this.root.replaceChildren(...parts);
+  }
+
+  // Stands where the agent knows nothing of what is above.
+  beginning() {
+    const line = document.createElement("div");
+    line.className = "beginning";
+    line.setAttribute("role", "separator");
+    line.setAttribute("aria-label", "New conversation");
+    line.textContent = "new conversation";
+    return line;
   }
 
   upsert(row) {
