@@ -10,6 +10,7 @@ from greenroom.actors.model import DeliveryClass
 from greenroom.actors.ports import Turn
 from greenroom.actors.replies import HELP
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
+from greenroom.supervisor.sandbox.world import EDITABLE
 
 PATIENT = Policy(unclean_boots_max=99, attempts_max=99)
 ORDERS = ("/help", "/status", "/stop", "/new", "/retry", "/resume", "/suspend", "/approve", "/deny", "/explain")
@@ -99,7 +100,7 @@ def test_the_reply_to_an_order_overtakes_the_open_anchor_of_what_runs(platform: 
         await asyncio.sleep(600)
         return "It is 42."
 
-    anchors = platform is not DeliveryClass.NONE
+    anchors = platform in EDITABLE
     with Scenario(agent, platforms=[platform]) as room:
         told(room, "count")
         assert len(room.visible()) == anchors
