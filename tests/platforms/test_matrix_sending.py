@@ -48,6 +48,20 @@ async def test_a_send_whose_answer_is_lost_is_repeated_and_seen_once(here: Scene
         assert [post.id for post in await here.ann.posts(room, here.bot.user)] == [sent]
 
 
+async def test_the_home_server_knows_a_repeated_send_by_its_transaction_alone(here: Scene) -> None:
+    async with here.bot.up() as chat:
+        room = await here.bot.in_room(here.ann)
+        here.bot.relay.fail("sync", Fault.HANGS_BEFORE)
+        await here.bot.relay.cut_when_asked("sync")  # From here on it hears nothing of what it sent.
+        message = outgoing(room, "k1", "once")
+        here.bot.relay.fail("send", Fault.BREAKS_AFTER)
+        with pytest.raises(TimeoutError):
+            await chat.send(message)
+        assert await chat.find(message) is None
+        sent = await chat.send(message)
+        assert [post.id for post in await here.ann.posts(room, here.bot.user)] == [sent]
+
+
 async def test_another_process_repeats_it_from_the_same_device(here: Scene) -> None:
     async with here.bot.up() as chat:
         room = await here.bot.in_room(here.ann)

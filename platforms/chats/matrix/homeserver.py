@@ -12,7 +12,7 @@ from aiohttp import ClientError, ClientHandlerType, ClientRequest, ClientRespons
 from mautrix.api import HTTPAPI, Method, Path
 from mautrix.client import ClientAPI
 from mautrix.errors import MatrixConnectionError, make_request_error
-from mautrix.types import ContentURI, DeviceID, EventID, EventType, RoomID, SpecVersions, UserID
+from mautrix.types import ContentURI, DeviceID, EventType, RoomID, SpecVersions, UserID
 
 from greenroom.actors.ports import RetryLaterError
 from greenroom.platforms.chats.matrix.sync import FILTER, PAGE_FILTER
@@ -112,10 +112,6 @@ class Homeserver:
     async def typing(self, room: str) -> None:
         """Show for a few seconds that we are typing."""
         await self._client.set_typing(RoomID(room), int(TYPING_S * 1000))
-
-    async def read_upto(self, room: str, event_id: str) -> None:
-        """Show that we have read a room up to here."""
-        await self._client.send_receipt(RoomID(room), EventID(event_id))
 
 
 @asynccontextmanager
