@@ -23,10 +23,10 @@ def up(config: ConfigOption = None, db: DatabaseOption = None) -> None:
     safe. SIGUSR2 drains for a restart (systemd: RestartKillSignal=SIGUSR2).
     SIGHUP reads the configuration again. SIGUSR1 prints what every thread and session is doing.
     """
-    from greenroom.supervisor.daemon.config import load_config  # noqa: PLC0415 - pydantic takes its time
-    from greenroom.supervisor.daemon.daemon import serve  # noqa: PLC0415
+    from greenroom.supervisor.daemon.daemon import serve  # noqa: PLC0415 - pydantic takes its time
+    from greenroom.supervisor.daemon.offering import load_checked  # noqa: PLC0415
 
-    raise typer.Exit(serve(load_config(config, database=db), named=config))
+    raise typer.Exit(serve(load_checked(config, database=db), named=config))
 
 
 def chat(

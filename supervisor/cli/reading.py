@@ -114,9 +114,9 @@ def config_check(config: ConfigOption = None, db: DatabaseOption = None, json: J
     """
     from greenroom.supervisor.cli.config_page import print_config  # noqa: PLC0415
     from greenroom.supervisor.daemon.composing import load_agent, load_summariser  # noqa: PLC0415
-    from greenroom.supervisor.daemon.config import load_config  # noqa: PLC0415
+    from greenroom.supervisor.daemon.offering import load_checked  # noqa: PLC0415
 
-    found = load_config(config, database=db)
+    found = load_checked(config, database=db)
     load_agent(found)
     load_summariser(found)
     print_config(found, as_json=json)

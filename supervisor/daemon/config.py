@@ -67,12 +67,38 @@ class Config:
         return _spot(self.file, self.lines, *path)
 
 
-def load_config(named: Path | None = None, *, database: Path | None = None) -> Config:
-    """Read and judge the whole configuration. Raises ConfigError with every mistake."""
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a file says of platforms, also where the rest of it is wrong; each platform judges its own."""
+
+    file: Path | None
+    platforms: Mapping[str, Mapping[str, Any]]
+    lines: Mapping[tuple[str, ...], int]
+
+    def spot(self, *path: str) -> Spot:
+        """See `Config.spot`."""
+        return _spot(self.file, self.lines, *path)
+
+
+def read_tables(named: Path | None = None) -> Tables:
+    """Read what the file says of platforms, and judge nothing. Raises ConfigError where there is nothing to read."""
+    file = _find(named)
+    tables, lines = _read_file(file)
+    platforms = tables.get("platforms")
+    named_ones = platforms.items() if isinstance(platforms, dict) else ()
+    return Tables(file, {name: table for name, table in named_ones if isinstance(table, dict)}, lines)
+
+
+def _find(named: Path | None) -> Path | None:
     try:
-        file = find_config(named, os.environ)
+        return find_config(named, os.environ)
     except ConfigMissingError as error:
         raise ConfigError([str(error)]) from error
+
+
+def load_config(named: Path | None = None, *, database: Path | None = None) -> Config:
+    """Read and judge the whole configuration. Raises ConfigError with every mistake."""
+    file = _find(named)
     tables, lines = _read_file(file)
     given = [*_split_tables(tables, file, lines), *_read_environment()]
     if database is not None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from greenroom.actors.ports import History, Platform
 from greenroom.platforms.chats.account import AccountSettings
-from greenroom.supervisor.daemon.config import Config
+from greenroom.supervisor.daemon.config import Config, Tables, load_config, read_tables
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot
 from greenroom.supervisor.daemon.config_settings import BadSettings, read_account
 
@@ -62,7 +62,23 @@ class Wanted:
         return ".".join(self.path)
 
 
-def read_platforms(config: Config) -> list[Wanted]:
+def load_checked(named: Path | None, *, database: Path | None = None) -> Config:
+    """Read and judge the configuration with the settings of its platforms. Raises ConfigError with every mistake."""
+    problems: list[str] = []
+    try:
+        read_platforms(read_tables(named))
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        config = load_config(named, database=database)
+    except ConfigError as error:
+        raise ConfigError(tuple(dict.fromkeys((*error.problems, *problems)))) from error
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def read_platforms(config: Config | Tables) -> list[Wanted]:
     """Judge every platform's table. Raises ConfigError with every mistake."""
     wanted: list[Wanted] = []
     problems: list[str] = []
@@ -141,7 +157,7 @@ def describe_import(name: str, error: BaseException) -> str:
     return f"importing {name!r} failed with {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
 
 
-def _read_accounts(config: Config, name: str, table: Mapping[str, Any], make: Make) -> list[Wanted]:
+def _read_accounts(config: Config | Tables, name: str, table: Mapping[str, Any], make: Make) -> list[Wanted]:
     kind = _settings_of(make, config.spot("platforms", name))
     folder = Path.cwd() if config.file is None else config.file.parent
     wanted: list[Wanted] = []

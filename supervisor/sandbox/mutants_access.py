@@ -1,4 +1,4 @@
-"""Bugs of the field, planted in who may write."""
+"""Bugs of the field, planted at the door: in who may write, and in what keeps a platform away."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from greenroom.actors.pairing_facts import ChatPaired
 from greenroom.storage import statements
 from greenroom.supervisor import access
+from greenroom.supervisor.platform_actor import PlatformActor
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 from greenroom.supervisor.sandbox.strangers import knock, look, meet, type_code
@@ -59,8 +60,6 @@ def _in_the_clear(_: Any) -> Any:
 
 
 def _shown_a_code(room: Scenario) -> tuple[Stranger, str]:
-    if room.life is None:
-        room.boot()
     stranger = meet(room.world, room.chat().platform)
     knock(room.world, stranger, "1")
     room.advance(5)
@@ -93,7 +92,27 @@ def _comes_back(room: Scenario, _seed: int) -> None:
     room.restart()
 
 
+def _never(_: Any) -> Any:
+    return lambda *_args: None
+
+
+def _has_a_wrong_token_for_a_while(room: Scenario, _seed: int) -> None:
+    wire = room.wire()
+    wire.misconfigured = "the token is wrong"
+    room.world.networks[0].server.break_off(lambda: None)
+    room.says("m1 answer")
+    room.advance(100)
+    wire.misconfigured = None
+
+
 MUTANTS = (
+    Mutant(
+        "a wrong token is for ever",
+        "a platform that only a person can cure is not tried again before the next start",
+        (Swap(PlatformActor, "_again_in", _never),),
+        frozenset({"what_was_said_is_stored_once"}),
+        story(_has_a_wrong_token_for_a_while),
+    ),
     Mutant(
         "a stranger starts a run",
         "whoever writes is let in",

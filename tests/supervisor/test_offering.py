@@ -1,17 +1,19 @@
 """Platforms by name: built in, installed, several accounts of one; every mistake with its place, no secret in any."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.tidy.source import ROOT
 
 from greenroom.platforms.chats.account import GroupSettings
 from greenroom.platforms.chats.addressing import Listening
 from greenroom.supervisor.cli.config_page import print_config
 from greenroom.supervisor.daemon.config import Config, load_config
 from greenroom.supervisor.daemon.config_problems import ConfigError
-from greenroom.supervisor.daemon.offering import BUILT_IN, make_platforms, read_platforms
+from greenroom.supervisor.daemon.offering import BUILT_IN, load_checked, make_platforms, read_platforms
 from greenroom.supervisor.daemon.reloading import describe_changes
 from greenroom.supervisor.history import StoreHistory
 
@@ -227,3 +229,40 @@ def test_config_check_prints_what_is_in_force_and_that_a_secret_is_set(
     told = json.loads("{" + found)["config"]["platforms.pigeon.home"]
     assert told["token"] == {"value": "**********", "origin": f"{where}:2"}
     assert told["account"] == {"value": "home", "origin": "default"}
+
+
+def test_mistakes_of_platforms_and_of_all_else_are_told_together(home: Path) -> None:
+    file = home / "greenroom.toml"
+    file.write_text("[web]\nprot = 1\n[platforms.pigeon]\nspeed = 0\n[platforms]\nowl = 3\n")
+    with pytest.raises(ConfigError) as caught:
+        load_checked(file)
+    told = [line.removeprefix(f"{home}/greenroom.toml") for line in caught.value.problems]
+    assert [line.partition(": ")[0] for line in told] == [":2", ":6", ":3", ":4"]
+    file.write_text("[platforms")
+    with pytest.raises(ConfigError) as caught:
+        load_checked(file)
+    assert len(caught.value.problems) == 1
+    file.write_text("[platforms.pigeon]\ntoken = 'a'\nspeed = 3\n")
+    assert load_checked(file).platforms == {"pigeon": {"token": "a", "speed": 3}}
+
+
+def documented() -> dict[str, str]:
+    """Each platform's table, as the README shows it."""
+    part = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Platforms")[2].partition("## Commands")[0]
+    tables = [table for block in re.findall(r"```toml\n(.*?)```", part, re.DOTALL) for table in block.split("\n\n")]
+    return {re.findall(r"\[platforms\.(\w+)", table)[0]: table for table in tables}
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_what_the_readme_says_of_a_platform_can_be_used(
+    load: Load, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    table = documented()[name]
+    for variable in re.findall(r"env:(\w+)", table):
+        monkeypatch.setenv(variable, "sesame")
+    for file in re.findall(r"file:([\w.]+)", table):
+        (home / file).write_text("sesame")
+    wanted = read_platforms(load(table))
+    (platform,) = make_platforms(wanted, home, HISTORY)
+    assert (platform.name, platform.account) == (name, "me")
+    assert "sesame" not in repr(wanted)
