@@ -68,6 +68,8 @@ def status(draft: Draft, decision: DecisionStored | None) -> str:
     if draft.waiting:
         count = len(draft.waiting)
         lines.append(f"{_messages(count)} {_will(count, 'waits', 'wait')}.")
+    if living := sum(it.lives for it in draft.awaited):
+        lines.append("One background process runs." if living == 1 else f"{living} background processes run.")
     if draft.quarantined:
         lines.append(SET_ASIDE)
     if draft.suspended:

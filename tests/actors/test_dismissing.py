@@ -112,6 +112,21 @@ def test_wherever_a_stop_is_cut_nothing_runs_on_and_nothing_is_told(steps: int, 
         assert room.broken() == []
 
 
+def test_a_status_says_what_runs_in_the_background() -> None:
+    with Scenario(agent) as room:
+        for number in (1, 2):
+            room.says(f"start sleep {number}00")
+            room.advance(1)
+        room.says("/status")
+        room.advance(150)
+        room.says("/status")
+        room.advance(1)
+        assert [text for text in room.visible() if text.startswith("Nothing")] == [
+            "Nothing is running.\n2 background processes run.",
+            "Nothing is running.\nOne background process runs.",
+        ]
+
+
 def test_the_reply_counts_what_lives_and_only_that() -> None:
     over = ProcessOver(ProcessId("1.1"), ProcessEnding(ProcessState.ENDED, 0))
     assert ordered(spawned(1, 2, 3), Command.STOP) == "Stopped. 3 background processes are ended."
