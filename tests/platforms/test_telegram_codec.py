@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from telegram import Update
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError, TimedOut
 
+from greenroom.actors.entry import DeliveryPolicy, OutboxLimits, Ways, parts_of
 from greenroom.actors.model import Change
 from greenroom.actors.ports import Choices, NotSentError, RetryLaterError, SendRefusedError, TargetGoneError
 from greenroom.actors.splitting import split_utf16, utf16_units
 from greenroom.platforms.chats.addressing import Listening, SessionsPer
+from greenroom.platforms.chats.telegram.chat import TRAITS
 from greenroom.platforms.chats.telegram.codec import (
     DATA_MAX_BYTES,
     Me,
@@ -241,6 +243,14 @@ def test_parts_fit_as_telegram_counts_and_lose_nothing(text: str, limit: int) ->
     parts = split_utf16(text, limit)
     assert all(utf16_units(part) <= limit for part in parts)
     assert [char for part in parts for char in part if char == "🎈"] == [char for char in text if char == "🎈"]
+
+
+def test_the_outbox_cuts_as_telegram_counts() -> None:
+    ways = Ways.of(TRAITS, DeliveryPolicy.EXACTLY_ONCE, "uid", OutboxLimits())
+    parts = parts_of(ways, "🎈" * 5000)
+    assert "".join(parts) == "🎈" * 5000
+    assert max(map(utf16_units, parts)) <= 4096
+    assert parts_of(ways, "a" * 4096) == ("a" * 4096,)
 
 
 @pytest.mark.parametrize(

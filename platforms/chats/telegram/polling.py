@@ -17,8 +17,8 @@ from greenroom.platforms.chats.telegram.troubles import TWO_POLLERS, TooManyErro
 POLL_S = 25
 """How long Telegram holds a request while nothing happens."""
 
-AGAIN_MAX_S = 15.0
-"""How long to wait at most before what could not be stored is asked for again."""
+AGAIN_MAX_S = 2.0
+"""How long to wait at most before what could not be stored is asked for again, and with it what others say."""
 
 SETTLED_S = 10.0
 """Who has polled alone for so long is not the intruder when another one comes: it goes on, and the other gives way."""
