@@ -80,7 +80,11 @@ class Gateway:
             if socket is not None:
                 await socket.close(code=CUT, message=b"cut")
         if not resumable:
-            self._sessions.clear()
+            self.forget()
+
+    def forget(self) -> None:
+        """Let no session be resumed: who comes back begins anew."""
+        self._sessions.clear()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one socket."""

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import discord
 import pytest
 from tests.platforms.discord_people import until
 from tests.platforms.discord_world import Discord, opened
@@ -164,3 +165,25 @@ async def test_two_accounts_keep_apart_what_they_remember(world: Discord) -> Non
             world.say("hello")
             await world.stage.until_accepted(1)
         assert any(account.replace("/", "%2F") in path.name for path in world.folder.iterdir())
+
+
+async def test_a_library_that_overhears_its_cancellation_is_cancelled_again(
+    world: Discord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting, overheard = asyncio.Event(), asyncio.Event()
+
+    async def connect(_: discord.Client) -> None:
+        connecting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            overheard.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(discord.Client, "connect", connect)
+    run = asyncio.create_task(world.chat().run(world.stage))
+    await until(connecting.is_set)
+    run.cancel()
+    async with asyncio.timeout(WAIT_S):
+        await asyncio.gather(run, return_exceptions=True)
+    assert overheard.is_set()

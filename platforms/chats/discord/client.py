@@ -20,6 +20,9 @@ SESSIONS_KEPT = 20
 """So many of the thousand connections that a bot may begin in a day are left alone: Discord resets the token of who
 begins more."""
 
+CANCEL_AGAIN_S = 0.2
+"""How long to wait for what was cancelled before it is cancelled again."""
+
 
 class Ears(Protocol):
     """What is told of the gateway. Nothing here waits, but for a press."""
@@ -87,8 +90,15 @@ class Client(discord.Client):
         if limit["remaining"] <= SESSIONS_KEPT:
             wait = f"it gives more in {limit['reset_after'] / 60_000:.0f} min"
             raise ConnectionError(f"Discord lets this bot begin {limit['remaining']} more connections, {wait}")
-        await self.connect()
-        raise ConnectionError("the connection to Discord was closed")
+        connecting = asyncio.create_task(self.connect(), name="discord connection")
+        try:
+            await asyncio.wait({connecting})
+            connecting.result()
+            raise ConnectionError("the connection to Discord was closed")
+        finally:
+            while not connecting.done():  # Python 3.11's wait_for, in the library, can lose a cancellation.
+                connecting.cancel()
+                await asyncio.wait({connecting}, timeout=CANCEL_AGAIN_S)
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Tell of nothing more once it is closed: the library tries to, and has no loop left to do it on."""
