@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec import Struct
 from tests.platforms.matrix_person import Person, persons
 from tests.platforms.relay import Relay, relaying
@@ -49,6 +50,12 @@ class Bot:
         """Wait until the file of the position knows this message."""
         async with asyncio.timeout(20):
             while key not in json.loads((self.folder / "matrix-me.sync.json").read_text())["posted"]:  # noqa: ASYNC110 - it rings no bell
+                await asyncio.sleep(0.02)
+
+    async def until_logged(self, log: pytest.LogCaptureFixture, words: str) -> None:
+        """Wait until this was logged."""
+        async with asyncio.timeout(20):
+            while words not in log.text:  # noqa: ASYNC110 - it rings no bell
                 await asyncio.sleep(0.02)
 
     async def in_room(self, person: Person, *others: Person, encrypted: bool = False) -> str:

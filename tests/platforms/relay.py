@@ -38,6 +38,7 @@ class Relay:
         self.rewound: str | None = None
         """From where the next /sync is answered, whatever it asks for: what was delivered comes again."""
         self._upstream, self._session = upstream, session
+        self._answers: list[tuple[str, int, dict[str, str]]] = []
         self._faults: list[tuple[str, Fault]] = []
         self._open: dict[int, tuple[str, web.Request]] = {}
 
@@ -45,6 +46,10 @@ class Relay:
         """Let the next request of this kind fail. One that breaks is repeated once by aiohttp, unasked: so it breaks twice."""
         times = 2 if fault in {Fault.BREAKS_BEFORE, Fault.BREAKS_AFTER} else 1
         self._faults += [(does, fault)] * times
+
+    def answer(self, does: str, status: int, said: dict[str, str]) -> None:
+        """Let the next request of this kind be answered with this instead."""
+        self._answers.append((does, status, said))
 
     def cut(self, does: str) -> int:
         """Break the connections on which this is asked now; how many."""
@@ -70,6 +75,10 @@ class Relay:
         body = await request.read()
         does = _does(request, body)
         self.seen.append((does, request.path))
+        for planned in self._answers:
+            if planned[0] == does:
+                self._answers.remove(planned)
+                return web.json_response(planned[2], status=planned[1])
         fault = next((fault for kind, fault in self._faults if kind == does), None)
         if fault is not None:
             self._faults.remove((does, fault))

@@ -87,6 +87,22 @@ async def test_what_cannot_be_stored_is_offered_again_and_holds_up_no_other_room
         assert texts(await here.bot.heard(3)) == ["three", "one", "two"]
 
 
+async def test_what_cannot_be_taken_for_the_moment_is_not_left_out(
+    here: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with here.bot.up():
+        room = await here.bot.in_room(here.ann)
+        here.bot.relay.fail("joined_members", Fault.RETRY_LATER)
+        here.bot.relay.fail("joined_members", Fault.NOT_SENT)
+        here.bot.relay.answer("joined_members", 401, {"errcode": "M_UNKNOWN_TOKEN", "error": "not now"})
+        here.bot.stage.refuse = {room: RuntimeError("the house is being built anew")}
+        await here.ann.says(room, "one")
+        await here.bot.until_logged(caplog, "is tried again")
+        here.bot.stage.refuse = {}
+        assert texts(await here.bot.heard(1)) == ["one"]
+        assert len([does for does, _ in here.bot.relay.seen if does == "joined_members"]) >= 4
+
+
 async def test_what_is_refused_is_left_and_the_next_is_heard(here: Scene) -> None:
     async with here.bot.up():
         room, other = await here.bot.in_room(here.ann), await here.bot.in_room(here.ben)

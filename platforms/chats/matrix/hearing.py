@@ -12,7 +12,7 @@ from typing import assert_never
 from mautrix.errors import MatrixError, MatrixRequestError
 
 from greenroom.actors.model import Attachment, Inbound, SessionKey
-from greenroom.actors.ports import BusyError, Door, RefusedError
+from greenroom.actors.ports import BusyError, Door, RefusedError, RetryLaterError
 from greenroom.actors.session_key import InvalidKeyError
 from greenroom.platforms.chats.addressing import is_addressed, place
 from greenroom.platforms.chats.backoff import Backoff
@@ -24,7 +24,7 @@ from greenroom.platforms.chats.matrix.codec import (
     said_inbound,
     transaction_of,
 )
-from greenroom.platforms.chats.matrix.errors import describe, is_passing
+from greenroom.platforms.chats.matrix.errors import SIGNED_OUT, describe, is_passing
 from greenroom.platforms.chats.matrix.events import (
     MESSAGE,
     Echo,
@@ -77,13 +77,18 @@ class Hearing:
         """Return when it is on disk, or nothing that is to be. Waits out what passes; invitations do not for ever."""
         backoff = Backoff()
         for tries in count(1):
+            asked_s = 0.0
             try:
                 return await self._take(room, item)
+            except RetryLaterError as limited:
+                asked_s = limited.retry_after_s
+            except SIGNED_OUT:  # Who receives hears of it as well, ends this, and comes again with it.
+                pass
             except (MatrixError, OSError) as error:
                 if not is_passing(error) or (isinstance(item, Invited) and tries >= INVITED_TRIES):
                     logger.warning("an event of %s is left out: %s", room, describe(error))
                     return None
-            await asyncio.sleep(backoff.next_s())
+            await asyncio.sleep(max(asked_s, backoff.next_s()))
         return None
 
     async def _take(self, room: str, item: Item) -> None:
@@ -164,6 +169,10 @@ class Hearing:
             except RefusedError as refused:
                 logger.info("%s: %s is not taken: %s", inbound.key, inbound.update_id, refused)
             except BusyError:
+                await asyncio.sleep(backoff.next_s())
+                continue
+            except Exception:  # Invariant: the position passes nothing that is neither on disk nor refused.
+                logger.exception("%s: %s could not be handed over, and is tried again", inbound.key, inbound.update_id)
                 await asyncio.sleep(backoff.next_s())
                 continue
             return
