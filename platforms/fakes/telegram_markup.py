@@ -43,7 +43,7 @@ def read_entities(given: str | None) -> list[dict[str, Any]]:
     if not given:
         return []
     try:
-        entities = json.loads(given) if isinstance(given, str) else given
+        entities = json.loads(given)
         for each in entities:
             if each["type"] not in _KINDS or int(each["offset"]) < 0 or int(each["length"]) < 1:
                 raise BadMarkupError(f"can't parse entities: unsupported entity {each['type']}")
