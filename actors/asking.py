@@ -47,16 +47,19 @@ def answer_to(question: Question, waiting: tuple[StoredInbound, ...]) -> StoredI
 
 
 def turn_presses_away(draft: Draft) -> None:
-    """Tell who pressed a button of a question that is over. Nothing else comes of it: no answer, and no run."""
+    """Tell who pressed a button of a question that is over. Nothing else comes of it: no answer, and no run.
+
+    It is over for whoever presses after what answers it, although that may still wait for the agent.
+    """
     question = draft.phase.question if isinstance(draft.phase, Asking | Interrupted) else None
-    own = {None, question.delivery if question is not None else None}
-    late = [inbound for inbound in draft.waiting if inbound.answers not in own]
+    answer = answer_to(question, draft.waiting) if question is not None else None
+    late = [inbound for inbound in draft.waiting if inbound.answers is not None and inbound is not answer]
     for inbound in late:
         draft.write(InboundSettled(draft.id, inbound.id, draft.generation))
         draft.say_line(over_what(inbound.id), OVER_LINE, reply_to=inbound.reply_to)
     if late:
         draft.do(ReportConcluded())
-        draft.waiting = tuple(inbound for inbound in draft.waiting if inbound.answers in own)
+        draft.waiting = tuple(inbound for inbound in draft.waiting if inbound not in late)
 
 
 def take_answer(draft: Draft, phase: Asking, rules: Rules) -> None:

@@ -72,6 +72,16 @@ def a_question_is_no_reason_to_resume(db: apsw.Connection, _: World) -> Iterator
         yield f"run {generation} of session {session} was resumed though the transcript ended in a row '{kind}'"
 
 
+def a_press_is_no_message(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Of all presses on the buttons of a question one is handed to the agent at most: more change nothing."""
+    for session, question, presses in rows(
+        db,
+        "SELECT session_id, answers, group_concat(update_id) FROM inbox WHERE answers IS NOT NULL AND seq IS NOT NULL"
+        " GROUP BY session_id, answers HAVING count(*) > 1",
+    ):
+        yield f"session {session}: the agent was handed each of {presses}, which pressed a button of {question}"
+
+
 def who_cannot_be_asked_is_not_waited_for(db: apsw.Connection, _: World) -> Iterator[str]:
     """An agent that waits for an answer hears when its question can never be seen."""
     for session, prompt in rows(
@@ -90,5 +100,6 @@ ASKING_AFTER_BOOT: tuple[Check, ...] = (
     a_question_ends_with_its_work,
     a_question_waits_as_long_as_it_says,
     a_question_is_no_reason_to_resume,
+    a_press_is_no_message,
 )
 ASKING_AT_THE_END: tuple[Check, ...] = (who_cannot_be_asked_is_not_waited_for,)

@@ -80,12 +80,16 @@ def what_is_suspended_begins_nothing(db: apsw.Connection, _: World) -> Iterator[
 
 
 def of_what_waits_aside_is_told_once(db: apsw.Connection, _: World) -> Iterator[str]:
-    """Of the messages that wait together in a session that was set aside, one brings a line: the others add nothing."""
+    """Of the messages that wait together in a session that was set aside, one brings a line: the others add nothing.
+
+    They wait together if they still wait, or if one run took them. What an order dropped before waited by itself.
+    """
     for session, told in rows(
         db,
-        "SELECT session_id, group_concat(update_id) FROM inbox WHERE (generation IS NULL OR seq IS NOT NULL)"
-        " AND EXISTS (SELECT 1 FROM deliveries WHERE key = 'aside.' || inbox.id)"
-        " GROUP BY session_id, generation HAVING count(*) > 1",
+        "SELECT inbox.session_id, group_concat(update_id) FROM inbox"
+        " JOIN deliveries line ON line.key = 'aside.' || inbox.id"
+        " WHERE inbox.generation IS NULL OR inbox.generation > line.generation"
+        " GROUP BY inbox.session_id, inbox.generation HAVING count(*) > 1",
     ):
         yield f"session {session} is told that it is set aside at each of {told}"
 

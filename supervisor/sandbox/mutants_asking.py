@@ -46,6 +46,15 @@ def _rings_for_any(real: Callable[..., Any]) -> Any:
     return ring
 
 
+def _lets_all_of_the_open_question_pass(real: Any) -> Any:
+    def turn_presses_away(draft: Any) -> None:
+        question = getattr(draft.phase, "question", None)
+        if question is None:
+            real(draft)
+
+    return turn_presses_away
+
+
 def _keeps_alarms(real: Callable[..., Any]) -> Any:
     def move(draft: Any, *args: Any) -> None:
         real(draft, *args)
@@ -62,6 +71,15 @@ def _presses_an_old_button(told: Scenario, _: int) -> None:
     told.presses(told.messages()[0].id, "right")
     told.advance(10)
     told.says("r3")
+
+
+def _presses_twice_while_it_is_down(told: Scenario, _: int) -> None:
+    told.says("m1 pick answer")
+    told.advance(10)
+    told.crash()
+    told.presses("m1", "left")
+    told.presses("m1", "right")
+    told.boot()
 
 
 def _says_nothing_and_crashes(told: Scenario, _: int) -> None:
@@ -115,6 +133,13 @@ MUTANTS = (
         ),
         frozenset({"an_answer_is_of_its_own_question"}),
         story(_presses_an_old_button, buttons=True),
+    ),
+    Mutant(
+        "a second press is a message",
+        "who presses a button twice while the process is down says something new to the agent",
+        (Swap(session, "turn_presses_away", _lets_all_of_the_open_question_pass),),
+        frozenset({"a_press_is_no_message"}),
+        story(_presses_twice_while_it_is_down, buttons=True),
     ),
     Mutant(
         "a question that timed out is resumed",

@@ -31,8 +31,8 @@ class Notices:
 
     def hear(self, session: SessionKey, act: Showing) -> None:
         """Look whether a notice is due: not too soon after the last one, and only while somebody works."""
-        if not isinstance(act, ShowText) or not _WORKING.search(act.text):
-            return
+        if not isinstance(act, ShowText) or not _WORKING.search(act.text) or self.world.overtaken_at is not None:
+            return  # Of an overtaken process nobody hears any more, until its host has ended it.
         world, chat, now = self.world, str(session), self.world.now
         last = self._last.get(chat)
         self._last[chat] = now

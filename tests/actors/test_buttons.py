@@ -189,3 +189,19 @@ def test_a_late_press_while_the_process_is_down_keeps_no_interrupted_work_from_g
         told.rest()
         assert told.visible() == ["Which?", "red", OVER]
         assert told.broken() == []
+
+
+def test_of_two_presses_while_the_process_is_down_the_first_answers_and_the_second_changes_nothing() -> None:
+    """Found by a storm: the agent was handed the second press as a new message."""
+    with Scenario(buttons=True) as room:
+        room.says("m1 pick answer")
+        room.advance(10)
+        room.crash()
+        (asked,) = room.messages()
+        room.presses(asked.id, "left")
+        room.presses(asked.id, "right")
+        room.boot()
+        room.rest()
+        assert [row.text for row in room.transcript() if row.role == "user"] == ["m1 pick answer", "left"]
+        assert OVER in room.visible()
+        assert room.broken() == []

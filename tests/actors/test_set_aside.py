@@ -110,3 +110,16 @@ def test_who_was_told_of_a_suspension_hears_by_the_order_that_lifts_it_that_the_
             "(This conversation is set asid",
         ]
         assert room.broken() == []
+
+
+def test_a_stop_drops_what_waits_aside_and_who_writes_afterwards_is_told_again() -> None:
+    """Found by seed 1320009854: each of the two waited by itself."""
+    with Scenario(policy=FAR) as room:
+        room.says("/suspend")
+        for text in ("one", "two"):
+            room.says(text)
+            room.rest()
+            room.says("/stop")
+            room.rest()
+        assert len([text for text in room.visible() if text.startswith("(This conversation is suspended.")]) == 2
+        assert room.broken() == []

@@ -5,10 +5,12 @@ import math
 import random
 from pathlib import Path
 
+from greenroom.actors.acts import ShowText
 from greenroom.supervisor import sandbox
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.faults import DEFAULT_MIX
 from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AS_IT_HAPPENS, AT_THE_END
+from greenroom.supervisor.sandbox.notices import Notices
 from greenroom.supervisor.sandbox.parts import Parts
 from greenroom.supervisor.sandbox.people import People
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, FaultKind, Scenario
@@ -78,6 +80,20 @@ def test_an_overtaken_process_ends_and_the_next_one_goes_on() -> None:
         room.rest()
         assert room.visible() == ["(m1 words) \n\nanswer <m1>"]
         assert room.broken() == []
+
+
+def test_what_an_overtaken_process_believes_of_its_work_is_nobodys_notice() -> None:
+    """Seed 1320003064: its answer was refused, and its notice came before its host had ended it."""
+    with Scenario() as room:
+        world, chat, act = room.world, room.chat(), ShowText("1.1.answer", "(Still working, 20 s)")
+        world.resting[str(chat)] = world.now
+        room.advance(20)
+        world.overtaken_at = world.now
+        Notices(world, 30.0).hear(chat, act)
+        assert world.mistakes == []
+        world.overtaken_at = None
+        Notices(world, 30.0).hear(chat, act)
+        assert [each.split(":")[0] for each in world.mistakes] == ["a_notice_needs_a_worker"]
 
 
 def test_a_slow_disk_makes_everything_late_and_nothing_wrong() -> None:
