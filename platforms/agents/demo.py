@@ -64,9 +64,9 @@ class _Demo:
 
     async def answer(self, turn: Turn) -> None:
         """Answer all messages that wait, a paragraph each, in their order; or pass on what processes told."""
-        for row in turn.news:
-            await turn.say(row.text.partition("] ")[2])  # Without the word that this is a note.
-        for place, (message, wish) in enumerate(read_wishes(turn.new)):
+        for place, row in enumerate(turn.news):
+            await turn.say(("\n\n" if place else "") + row.text.partition("] ")[2])  # Not that this is a note.
+        for place, (message, wish) in enumerate(read_wishes(turn.new), len(turn.news)):
             if place and not isinstance(
                 wish, AskName | PlayGuessing | Deploy | Fail
             ):  # A question is a paragraph by itself.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from greenroom.actors.model import DeliveryClass, Inbound, SessionKey
@@ -19,6 +20,7 @@ from greenroom.actors.ports import (
     TargetGoneError,
     Traits,
 )
+from greenroom.platforms.chats.account import AccountSettings
 from greenroom.platforms.fakes.chat_process import LINE_MAX_BYTES
 
 AGAIN_S = 0.1
@@ -45,6 +47,19 @@ async def call(socket: str, do: str, **what: Any) -> Any:
     if "refused" in answer:
         raise REFUSALS[answer["refused"]](answer["why"])
     return answer["is"]
+
+
+class SocketSettings(AccountSettings):
+    """What a configuration says of the server; `delivery` is the value of a delivery class."""
+
+    account: str = "bot"
+    socket: str
+    delivery: str = "edit_anchor"
+
+
+def make(settings: SocketSettings, folder: Path) -> SocketChat:  # noqa: ARG001 - it keeps no files
+    """Make the client that a configuration asks for."""
+    return SocketChat(settings.socket, settings.delivery, account=settings.account)
 
 
 class SocketChat:

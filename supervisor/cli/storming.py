@@ -108,6 +108,10 @@ def _print(tally: Tally, seed: int) -> None:
         f"{tally.drains} orderly ends, {tally.boots} starts, {tally.resumes} runs resumed"
     )
     print(
+        f"{tally.orders} orders, {tally.presses} presses, {tally.silences} silences listened to; "
+        f"{tally.processes} processes asked for, {tally.orphans} outlived a killed daemon until the next one's start"
+    )
+    print(
         f"{tally.freezes} times frozen, {tally.second_daemons_refused} second daemons refused; "
         f"slowest recovery {tally.slowest_recovery_s:.1f} s"
     )

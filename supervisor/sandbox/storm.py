@@ -10,25 +10,26 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
 import httpx
 
-from greenroom.supervisor.sandbox.storm_blows import Blows
+from greenroom.supervisor.sandbox.storm_blows import Blows, end_in_order
+from greenroom.supervisor.sandbox.storm_chat import Chat
 from greenroom.supervisor.sandbox.storm_checks import (
     check_chat,
     check_explained,
     check_ledger,
     check_store,
     count_resumes,
-    is_at_rest,
 )
 from greenroom.supervisor.sandbox.storm_daemon import Daemon, NotReadyError, free_port, living
 from greenroom.supervisor.sandbox.storm_people import Person, Visitor, watched
-from greenroom.supervisor.sandbox.storm_servers import Server, Writer, make_server
-from greenroom.supervisor.sandbox.storm_talk import Line, draw_lines, labels_of
+from greenroom.supervisor.sandbox.storm_server import Guest
+from greenroom.supervisor.sandbox.storm_servers import Server, make_server
+from greenroom.supervisor.sandbox.storm_talk import SIMPLE, STARTED, Line, Ways, draw_lines
 from greenroom.supervisor.sandbox.storm_tally import Plan, Tally
 
 # Safe mode and the attempt limit are for real crash loops; this is one, and meant.
@@ -45,7 +46,12 @@ ANSWER_S = 120.0
 LIFE_S = 8.0
 """How long a daemon lives at most between two blows; most live much shorter."""
 
-LOOK_S = 1.0
+QUIET_S = 2.0
+"""How long at most is listened whether a chat stays silent."""
+
+VISITORS = Ways(orders=True, buttons=True)
+GUESTS = Ways(orders=True, anew=True)
+"""Who looks only now and then would miss what an old conversation said last: nobody begins anew on the page."""
 
 REDELIVERED = 1 / 7
 PATIENT = 1 / 10
@@ -53,19 +59,6 @@ PATIENT = 1 / 10
 
 PAUSE_S = 1.5
 TOLD_EVERY_S = 0.5
-
-
-@dataclass(slots=True)
-class Chat:
-    """One chat: who writes there, and what was said."""
-
-    key: str
-    writer: Writer
-    said: list[Line] = field(default_factory=list)
-
-    def is_answered(self) -> bool:
-        """Whether something was said to each message; whether it is the right thing is looked at in the end."""
-        return len(labels_of(self.writer.answers)) >= len(self.said)
 
 
 class Storm:
@@ -116,11 +109,12 @@ class Storm:
     @asynccontextmanager
     async def _open_chat(self, number: int) -> AsyncIterator[Chat]:
         if self._server is not None and (self._all_there or number % 2):
-            yield Chat(*self._server.guest(number))
+            key, guest = self._server.guest(number)
+            yield Chat(key, guest, GUESTS if isinstance(guest, Guest) else SIMPLE)
             return
         person = Person(self._daemon.address, f"chat{number}")
         async with watched(person), httpx.AsyncClient(timeout=5.0) as client:
-            yield Chat(f"web:local:{person.chat}", Visitor(person, client))
+            yield Chat(f"web:local:{person.chat}", Visitor(person, client), VISITORS)
 
     async def _keep_telling(self) -> None:
         while True:
@@ -150,29 +144,61 @@ class Storm:
     async def _talk(self, chat: Chat, rng: random.Random) -> None:
         """One person's messages, one after the other; some twice, most before the last one is answered."""
         while not self._calm:
-            for line in draw_lines(rng, next(self._numbers)):
+            lines = draw_lines(rng, next(self._numbers), chat.ways)
+            if any(line.may_be_cut for line in lines):
+                await self._settle(chat)  # So that nothing else is cut.
+            for line in lines:
+                if self.tally.violations:
+                    return  # What comes now would be waited for in vain, perhaps.
                 await self._say(chat, line, again=rng.random() < REDELIVERED)
-                if line.asks:
+                if line.hushes:
+                    await self._hush(chat, rng.random() * QUIET_S)
+                elif line.asks:
                     await self._answered(chat)  # Who is asked replies, also when the storm is over.
-                elif rng.random() < PATIENT:
-                    await self._wait(chat)
+            if rng.random() < PATIENT:
+                await self._wait(chat)
             await asyncio.sleep(rng.random() * PAUSE_S)
 
     async def _say(self, chat: Chat, line: Line, *, again: bool) -> None:
         chat.said.append(line)
-        await chat.writer.say(line.id, line.text)
-        self.tally.messages += 1
-        self.tally.questions += line.asks
+        await chat.say(line)
+        self._count(line)
         if again:
             self.tally.redelivered += 1
-            if not await chat.writer.say(line.id, line.text):
+            if not await chat.say(line):
                 self.tally.violations.append(f"{chat.key}: {line.id} came again and was taken for new")
+
+    def _count(self, line: Line) -> None:
+        self.tally.messages += 1
+        self.tally.questions += line.asks
+        self.tally.presses += bool(line.presses)
+        self.tally.orders += line.is_order
+        self.tally.processes += line.label == STARTED
 
     async def _wait(self, chat: Chat) -> None:
         """Wait until all is answered, or the storm is over: while it rages, no answer is late."""
-        while not self._calm and not chat.is_answered():
-            with suppress(TimeoutError):
-                await chat.writer.until(chat.is_answered, LOOK_S)
+        with suppress(TimeoutError):
+            await chat.hold(chat.is_answered, self._rages, 0.0)
+
+    async def _hush(self, chat: Chat, seconds: float) -> None:
+        """All that is to come has come, and until somebody speaks there is nothing more."""
+        await self._settle(chat)
+        if (said := await chat.listen(seconds)) is not None:
+            self.tally.violations.append(said)
+        self.tally.silences += 1
+
+    async def _settle(self, chat: Chat) -> None:
+        """Wait until nothing is owed; the growing words of a last answer are not taken for the answer."""
+        try:
+            await chat.hold(
+                lambda: self._daemon.is_serving and chat.is_told(self._daemon.database), self._rages, ANSWER_S
+            )
+        except TimeoutError:
+            self.tally.violations.append(f"{chat.key}: not all is done and visible after {ANSWER_S:.0f} s")
+        chat.settle()
+
+    def _rages(self) -> bool:
+        return not self._calm
 
     # -- afterwards ------------------------------------------------------------------------------------------------
 
@@ -180,31 +206,18 @@ class Storm:
         """Nothing happens to it any more: all is answered, each resume can be explained, and it ends in order."""
         await asyncio.gather(*map(self._answered, chats))
         if not self.tally.violations:
-            await self._rest()
-            await asyncio.gather(*map(self._answered, chats))  # A guest cannot tell growing words from an answer.
+            await asyncio.gather(*map(self._settle, chats))
         resumes = count_resumes(self._daemon.database)
         self.tally.resumes = sum(resumes.values())
         self.tally.violations += await check_explained(self._daemon, resumes)
-        if (code := await self._daemon.stop()) != 0:
-            self.tally.violations.append(f"after SIGTERM it ended with {code}: {self._daemon.said[-5:]}")
-
-    async def _rest(self) -> None:
-        """Wait until the daemon has nothing left to do: no words that are visible grow any more."""
-        with suppress(TimeoutError):  # What is left undone is a broken promise, and found by the checks.
-            async with asyncio.timeout(ANSWER_S):
-                while not is_at_rest(self._daemon.database):  # noqa: ASYNC110 - it is another process
-                    await asyncio.sleep(TOLD_EVERY_S)
+        self.tally.violations += await end_in_order(self._daemon)
 
     async def _answered(self, chat: Chat) -> None:
         """Wait as long as it rages, and then for a while."""
         try:
-            await self._wait(chat)
-            await chat.writer.until(chat.is_answered, ANSWER_S)
+            await chat.hold(chat.is_answered, self._rages, ANSWER_S)
         except TimeoutError:
-            found = len(labels_of(chat.writer.answers))
-            self.tally.violations.append(
-                f"{chat.key}: {found} answers to {len(chat.said)} messages in {ANSWER_S:.0f} s"
-            )
+            self.tally.violations.append(f"{chat.key}: not all of {len(chat.said)} is answered in {ANSWER_S:.0f} s")
 
     def _check(self, chats: list[Chat]) -> None:
         violations, ledger = self.tally.violations, self._folder / LEDGER

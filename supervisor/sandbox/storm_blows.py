@@ -6,6 +6,7 @@ import asyncio
 import random
 
 from greenroom.supervisor.sandbox.storm_daemon import Daemon
+from greenroom.supervisor.sandbox.storm_processes import living_processes, outliving
 from greenroom.supervisor.sandbox.storm_servers import Server
 from greenroom.supervisor.sandbox.storm_tally import Tally
 
@@ -37,8 +38,7 @@ class Blows:
         began = _now()
         await self._daemon.kill()
         self._tally.kills += 1
-        await self._daemon.start()
-        self._tally.recovered(_now() - began)
+        await self._start_again(began)
 
     async def _kill_in_boot(self) -> None:
         await self._daemon.kill()
@@ -48,8 +48,16 @@ class Blows:
         await self._daemon.kill()
         self._tally.kills += 2
         self._tally.kills_in_boot += 1
+        await self._start_again(began)
+
+    async def _start_again(self, began: float) -> None:
+        """Start it; what its agents left running is ended then."""
+        left = living_processes(self._daemon.folder)
         await self._daemon.start()
         self._tally.recovered(_now() - began)
+        self._tally.orphans += len(left)
+        if alive := await outliving(self._daemon.folder, left):
+            self._tally.violations.append(f"{len(alive)} processes outlive the start after their daemon's death")
 
     async def _freeze(self) -> None:
         """Freeze it, and start a second one on the same file: that one must refuse, and name the holder."""
@@ -67,10 +75,8 @@ class Blows:
             self._tally.violations.append(f"a second daemon on the same file was not refused: exit {code}, {said}")
 
     async def _drain(self) -> None:
-        code = await self._daemon.stop()
         self._tally.drains += 1
-        if code != 0:
-            self._tally.violations.append(f"after SIGTERM it ended with {code}: {self._daemon.said[-5:]}")
+        self._tally.violations += await end_in_order(self._daemon)
         await self._daemon.start()
 
     async def _kill_server(self) -> None:
@@ -79,6 +85,16 @@ class Blows:
             self._tally.server_kills += 1
             await asyncio.sleep(self._rng.random() * FROZEN_S)
             await self._server.start()
+
+
+async def end_in_order(daemon: Daemon) -> list[str]:
+    """SIGTERM: it ends with 0, and so do all processes that its agents started."""
+    wrong = []
+    if (code := await daemon.stop()) != 0:
+        wrong.append(f"after SIGTERM it ended with {code}: {daemon.said[-5:]}")
+    if alive := living_processes(daemon.folder):
+        wrong.append(f"{len(alive)} processes outlive an orderly end")
+    return wrong
 
 
 def _now() -> float:

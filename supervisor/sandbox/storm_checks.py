@@ -10,15 +10,29 @@ from typing import Any
 
 import apsw
 
+from greenroom.actors.lines import OVER_LINE
 from greenroom.supervisor.sandbox.storm_daemon import Daemon
-from greenroom.supervisor.sandbox.storm_talk import NUMBER, Line, compare, labels_of
+from greenroom.supervisor.sandbox.storm_processes import check_processes
+from greenroom.supervisor.sandbox.storm_talk import (
+    LONG_S,
+    NUMBER,
+    Line,
+    answers_in,
+    both_in_order,
+    compare,
+    follow,
+    is_aside,
+    labels_of,
+)
 
+BUSY_MS = 5_000
 EXPLAINED_MAX = 1_000
 """Decisions of one session that `explain` is asked for."""
 
 _CONCLUDING = """
     SELECT m.text FROM messages m JOIN sessions s ON s.id = m.session_id
-    WHERE s.key = ? AND m.role = 'assistant' AND (m.answers_upto IS NOT NULL OR m.kind = 'question') ORDER BY m.seq
+    WHERE s.key = ? AND m.role = 'assistant'
+    AND (m.answers_upto IS NOT NULL OR m.kind = 'question' OR m.key LIKE 'partial.%') ORDER BY s.id, m.seq
 """
 _SENT = """
     SELECT d.text FROM deliveries d JOIN sessions s ON s.id = d.session_id
@@ -31,9 +45,16 @@ _OWED = """
 _INBOX = "SELECT i.text FROM inbox i JOIN sessions s ON s.id = i.session_id WHERE s.key = ? ORDER BY i.id"
 _USER_ROWS = """
     SELECT m.text FROM messages m JOIN sessions s ON s.id = m.session_id
-    WHERE s.key = ? AND m.role = 'user' ORDER BY m.seq
+    WHERE s.key = ? AND m.role = 'user' AND m.key NOT LIKE 'retry.%' ORDER BY s.id, m.seq
 """
-_SEQS = "SELECT m.seq FROM messages m JOIN sessions s ON s.id = m.session_id WHERE s.key = ? ORDER BY m.seq"
+_GAPS = """
+    SELECT m.session_id FROM messages m JOIN sessions s ON s.id = m.session_id WHERE s.key = ?
+    GROUP BY m.session_id HAVING min(m.seq) <> 1 OR max(m.seq) <> count(*)
+"""
+_REPLIED = """
+    SELECT i.update_id, (SELECT count(*) FROM deliveries WHERE key = 'command.' || i.id) AS replies
+    FROM inbox i JOIN sessions s ON s.id = i.session_id WHERE s.key = ? AND i.command IS NOT NULL AND replies <> 1
+"""
 _NONE_OF = {
     "open runs": "SELECT count(*) FROM runs WHERE open = 1",
     "inbound that no run took": "SELECT count(*) FROM inbox WHERE generation IS NULL",
@@ -41,19 +62,24 @@ _NONE_OF = {
 }
 
 
-_BUSY = """
-    SELECT EXISTS (SELECT 1 FROM runs WHERE open = 1) OR EXISTS (SELECT 1 FROM inbox WHERE generation IS NULL)
-    OR EXISTS (SELECT 1 FROM deliveries WHERE state NOT IN ('delivered', 'dead'))
-"""
+_BUSY = f"""
+    WITH these AS (SELECT id FROM sessions WHERE ?1 IS NULL OR key = ?1)
+    SELECT EXISTS (SELECT 1 FROM runs WHERE open = 1 AND session_id IN these)
+    OR EXISTS (SELECT 1 FROM inbox WHERE generation IS NULL AND session_id IN these)
+    OR EXISTS (SELECT 1 FROM deliveries WHERE state NOT IN ('delivered', 'dead') AND session_id IN these)
+    OR EXISTS (SELECT 1 FROM processes WHERE session_id IN these AND iif(unwanted,
+               state IN ('starting', 'running'), consumed = 0 AND command NOT LIKE '%"{LONG_S}"%'))
+"""  # noqa: S608 - a constant
 
 
 def check_chat(key: str, said: Sequence[Line], answers: Sequence[str]) -> Iterator[str]:
     """Each message is answered once, in order, and nothing unasked is said."""
-    found = labels_of(answers)
-    if (wrong := compare([line.label for line in said], found)) is None:
+    found = answers_in(answers)
+    if (wrong := follow(said, found)) is None:
         return
+    owed = Counter(line.label for line in said if line.label and not line.may_be_cut)
     counted, wanted = Counter(found), Counter(line.label for line in said)
-    for label, name in ((wanted - counted, "answered"), (counted - wanted, "asked for")):
+    for label, name in ((owed - counted, "answered"), (counted - wanted, "asked for")):
         if label:
             yield f"{key}: not {name}: {dict(label)}"
     yield f"{key}: what is visible differs from what was asked, {wrong}"
@@ -65,19 +91,26 @@ def check_rows(db: apsw.Connection, key: str, said: Sequence[Line], answers: Seq
     def read(sql: str) -> list[Any]:
         return [value for (value,) in db.execute(sql, (key,))]
 
-    shown, words = labels_of(answers), [line.text for line in said]
+    by_agent = labels_of(text for text in answers if not is_aside(text))
     compared = {
-        "the transcript": compare(shown, labels_of(read(_CONCLUDING))),
-        "the outbox": compare(shown, labels_of(read(_SENT))),
-        "the inbox": compare(words, read(_INBOX)),
-        "the user's rows": compare(words, read(_USER_ROWS)),
+        "the transcript": compare(by_agent, labels_of(read(_CONCLUDING))),
+        "the outbox": compare(both_in_order(answers), both_in_order(read(_SENT))),
+        "the inbox": compare([line.text for line in said], read(_INBOX)),
+        "the user's rows": compare([line.words for line in said if line.words is not None], read(_USER_ROWS)),
     }
     yield from (f"{key}: {what} differs, {wrong}" for what, wrong in compared.items() if wrong is not None)
-    seqs = read(_SEQS)
-    if seqs != list(range(1, len(seqs) + 1)):
-        yield f"{key}: the transcript has a gap"
+    yield from (f"{key}: the transcript of session {session} has a gap" for session in read(_GAPS))
     if owed := read(_OWED):
         yield f"{key}: deliveries that never came to an end: {owed}"
+
+
+def check_orders(db: apsw.Connection, key: str, said: Sequence[Line], answers: Sequence[str]) -> Iterator[str]:
+    """Each order is replied to once, and each press on a question that was over is told to have changed nothing."""
+    for update_id, replies in db.execute(_REPLIED, (key,)):
+        yield f"{key}: the order {update_id} has {replies} replies"
+    late, told = sum(line.late for line in said), answers.count(OVER_LINE)
+    if late != told:
+        yield f"{key}: {late} buttons were pressed too late, and the person was told {told} times"
 
 
 def check_store(database: Path, chats: Mapping[str, tuple[Sequence[Line], Sequence[str]]]) -> Iterator[str]:
@@ -86,6 +119,8 @@ def check_store(database: Path, chats: Mapping[str, tuple[Sequence[Line], Sequen
     try:
         for key, (said, answers) in chats.items():
             yield from check_rows(db, key, said, answers)
+            yield from check_orders(db, key, said, answers)
+            yield from check_processes(db, key, answers)
         keys = {key for (key,) in db.execute("SELECT key FROM sessions")}
         yield from (f"{key}: a session of nobody" for key in keys - set(chats))
         for what, sql in _NONE_OF.items():
@@ -105,15 +140,39 @@ def check_ledger(ledger: Path, said: Sequence[Line], answers: Sequence[str]) -> 
     paragraphs = [part for text in answers for part in text.split("\n\n")]
     for line in said:
         told = [part for part in paragraphs if line.label in part]
-        if line.notes and line.label not in counted and not any(part.startswith("In doubt") for part in told):
+        if (
+            line.notes
+            and not line.may_be_cut
+            and line.label not in counted
+            and not any(part.startswith("In doubt") for part in told)
+        ):
             yield f"{line.label} is not in the ledger, and the person was told {told}"
 
 
-def is_at_rest(database: Path) -> bool:
-    """Whether all that was taken in is worked off, and all that was said about it has left."""
+def is_at_rest(database: Path, key: str | None = None) -> bool:
+    """Whether all that was taken in (of a chat, or of all) is worked off, and all that was said about it has left.
+
+    Processes that end soon have ended, and those that a person ended.
+    """
+    return not _read(database, _BUSY, key)[0]
+
+
+def read_taken(database: Path, key: str) -> list[str]:
+    """What was taken in of a chat, in order."""
+    return _read(database, _INBOX, key)
+
+
+def read_sent(database: Path, key: str) -> list[str]:
+    """What was sent to a chat, in order."""
+    return _read(database, _SENT, key)
+
+
+def _read(database: Path, sql: str, key: str | None) -> list[Any]:
+    """Read a column as the store stands now, whatever becomes of its daemon meanwhile."""
     db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        return not db.execute(_BUSY).get
+        db.set_busy_timeout(BUSY_MS)
+        return [value for (value,) in db.execute(sql, (key,))]
     finally:
         db.close()
 

@@ -76,6 +76,11 @@ class Daemon:
         """The living process."""
         return self._living().pid
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether it has come up and was not ended since."""
+        return self.process is not None and self._ready.is_set()
+
     async def start(self) -> None:
         """Start it and return when it serves. Raises NotReadyError."""
         await self.launch()

@@ -55,11 +55,11 @@ class Person:
                 self.notices.append(notice)
             self.changed.notify_all()
 
-    async def say(self, client: httpx.AsyncClient, message_id: str, text: str) -> bool:
+    async def say(self, client: httpx.AsyncClient, message_id: str, text: str, *, answers: str | None = None) -> bool:
         """Post a message until it is acknowledged; says whether it was there before. Raises RuntimeError if refused."""
         while True:
             with suppress(httpx.HTTPError):
-                response = await self.offer(client, message_id, text)
+                response = await self.offer(client, message_id, text, answers=answers)
                 if response.status_code in ACKNOWLEDGED:
                     repeated: bool = response.json()["repeated"]
                     return repeated
@@ -72,10 +72,13 @@ class Person:
         """What the bot said and will not change any more."""
         return [each["text"] for each in self.visible.values() if not each["mine"] and each["final"]]
 
-    async def offer(self, client: httpx.AsyncClient, message_id: str, text: str) -> httpx.Response:
-        """Post a message once, whatever becomes of it."""
+    async def offer(
+        self, client: httpx.AsyncClient, message_id: str, text: str, *, answers: str | None = None
+    ) -> httpx.Response:
+        """Post a message once, whatever becomes of it. `answers` is the question whose button was pressed."""
         url = f"{self.address}/chats/{self.chat}/messages"
-        return await client.post(url, json={"id": message_id, "text": text})
+        pressed = {} if answers is None else {"answers": answers}
+        return await client.post(url, json={"id": message_id, "text": text, **pressed})
 
     async def until(self, condition: Callable[[], object], timeout_s: float) -> None:
         """Wait until `condition()` holds of what is visible. Raises TimeoutError."""
@@ -100,6 +103,7 @@ class Visitor:
 
     person: Person
     client: httpx.AsyncClient
+    asked: dict[str, str] = field(default_factory=dict)  # the questions whose buttons were pressed, by their labels
 
     @property
     def answers(self) -> list[str]:
@@ -114,6 +118,13 @@ class Visitor:
     async def say(self, message_id: str, text: str) -> bool:
         """Post until it is acknowledged; says whether it was there before."""
         return await self.person.say(self.client, message_id, text)
+
+    async def press(self, message_id: str, text: str, *, under: str) -> bool:
+        """Press a button of the question that has these words, also again when it is not there any more. See `say`."""
+        for shown in self.person.visible.values():
+            if under in shown["text"] and shown["choices"] is not None:
+                self.asked[under] = shown["choices"]["question"]
+        return await self.person.say(self.client, message_id, text, answers=self.asked.get(under))
 
     async def until(self, condition: Callable[[], object], timeout_s: float) -> None:
         """Wait until `condition()` holds of what is visible. Raises TimeoutError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,9 +39,9 @@ class ChatServer:
         offer = self.folder / "offered" / OFFER
         offer.mkdir(parents=True, exist_ok=True)
         (offer / "METADATA").write_text("Metadata-Version: 2.1\nName: greenroom-storm\nVersion: 0\n")
-        client = "greenroom.platforms.fakes.socket_chat:SocketChat"
+        client = "greenroom.platforms.fakes.socket_chat:make"
         (offer / "entry_points.txt").write_text(f"[greenroom.platforms]\nstorm = {client}\n")
-        return {"PYTHONPATH": str(offer.parent)}
+        return {"PYTHONPATH": os.pathsep.join(filter(None, (str(offer.parent), os.environ.get("PYTHONPATH"))))}
 
     async def start(self) -> None:
         """Start it, and return when it answers."""

@@ -29,11 +29,20 @@ class Plan:
 
 @dataclass(slots=True)
 class Tally:
-    """What has happened so far. `slowest_recovery_s` is from a kill to the next daemon's serving."""
+    """What has happened so far. `slowest_recovery_s` is from a kill to the next daemon's serving.
+
+    `orphans` are processes that agents had started and that lived when it was killed. `silences` were listened
+    to: nothing was owed, nobody spoke, and nothing was said.
+    """
 
     messages: int = 0
     redelivered: int = 0
     questions: int = 0
+    presses: int = 0
+    orders: int = 0
+    processes: int = 0
+    orphans: int = 0
+    silences: int = 0
     kills: int = 0
     kills_in_boot: int = 0
     server_kills: int = 0

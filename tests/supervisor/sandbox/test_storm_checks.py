@@ -1,6 +1,7 @@
 """What is checked after a storm: each broken promise is seen, and nothing else."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -9,12 +10,15 @@ import pytest
 from greenroom.actors.ports import Agent
 from greenroom.platforms.agents.demo import demo_agent
 from greenroom.platforms.chats.hosted import HostedChat
+from greenroom.supervisor.answers import NeverAnsweredError
 from greenroom.supervisor.sandbox.storm_checks import (
     check_chat,
     check_ledger,
     check_store,
     count_resumes,
     is_at_rest,
+    read_sent,
+    read_taken,
 )
 from greenroom.supervisor.sandbox.storm_talk import Line
 from greenroom.supervisor.supervisor import Supervisor
@@ -107,4 +111,33 @@ def test_a_house_is_at_rest_when_nothing_runs_waits_or_is_owed(database: Path, u
     assert is_at_rest(database)
     db.execute(undo)
     assert not is_at_rest(database)
+    assert not is_at_rest(database, KEY)
+    assert is_at_rest(database, "web:local:hall")
     db.close()
+
+
+def test_a_chat_is_read_in_the_order_of_what_was_said_in_it(database: Path) -> None:
+    assert read_taken(database, KEY) == [line.text for line in SAID]
+    assert read_sent(database, KEY) == list(SEEN)
+
+
+def test_an_order_without_a_reply_and_one_with_two_are_seen(tmp_path: Path) -> None:
+    database, said = tmp_path / "greenroom.db", (*SAID[:1], Line("m3", "/status"))
+    seen = talk(database, demo_agent(tmp_path / "ledger.txt"), said[:1])
+    with Supervisor(database, agent=demo_agent(tmp_path / "ledger.txt")) as room:
+        room.attach(HostedChat("web", "local"))
+        receipt = room.accept(chat=KEY, id="m3", text="/status", timeout_s=WAIT_S)
+        with suppress(NeverAnsweredError):
+            room.answer(receipt, timeout_s=WAIT_S)
+    seen = read_sent(database, KEY)
+    assert list(check_store(database, {KEY: (said, seen)})) == []
+    db = apsw.Connection(str(database))
+    db.execute("UPDATE deliveries SET key = 'gone' WHERE key LIKE 'command.%'")
+    db.close()
+    assert f"{KEY}: the order m3 has 0 replies" in list(check_store(database, {KEY: (said, seen)}))
+
+
+def test_a_press_that_came_too_late_is_told_of_once(database: Path) -> None:
+    said = (*SAID, Line("m4", "yes", presses="#4#", late=True))
+    wrong = f"{KEY}: 1 buttons were pressed too late, and the person was told 0 times"
+    assert wrong in list(check_store(database, {KEY: (said, SEEN)}))
