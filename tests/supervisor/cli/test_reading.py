@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from greenroom.supervisor.cli.main import app
 
 COMMANDS = [
-    *["up", "chat", "stop", "status", "sessions", "show", "explain", "search", "release", "config check"],
+    *["up", "chat", "stop", "status", "sessions", "show", "explain", "search", "config check"],
+    *["release", "suspend", "resume", "retry", "send"],
     *["pair", "pair approve", "pair revoke"],
 ]
 
