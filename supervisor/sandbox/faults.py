@@ -257,7 +257,7 @@ def draw_policy(rng: random.Random) -> Policy:
         keep_decisions_days=rng.choice((0.0, 0.01)),
         keep_boots_days=rng.choice((0.0, 0.01)),
     )
-    return replace(policy, keep_questions_days=policy.keep_decisions_days, keep_processes_days=policy.keep_boots_days)
+    return replace(policy, keep_processes_days=policy.keep_boots_days)  # Questions stay: promises read their rows.
 
 
 def _nobody(_: str) -> None:

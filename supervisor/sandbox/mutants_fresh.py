@@ -115,7 +115,7 @@ def _forgets_what_is_open(real: Any) -> Any:
 
 def _is_asked_and_takes_its_time(seed: int) -> tuple[Violation, ...]:
     """The agent asks; the process is started anew; another chat goes on for longer than decisions are kept."""
-    with Scenario(seed=seed + 1, policy=Policy(keep_decisions_days=0.01)) as room:
+    with Scenario(seed=seed + 1, policy=Policy(keep_decisions_days=0.01, keep_questions_days=0.01)) as room:
         room.says("m1 question answer")
         room.advance(5)
         room.crash()
