@@ -27,6 +27,18 @@ START_S = 60.0
 LOOK_S = 0.05
 ASK_S = 10.0
 _OFTEN = {"per_second": 1_000_000, "burst_count": 1_000_000}
+_PROGRAM = """
+import os, runpy, sys, threading
+
+def outlive_nobody():
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+threading.Thread(target=outlive_nobody, daemon=True).start()
+runpy.run_module("synapse.app.homeserver", run_name="__main__", alter_sys=True)
+"""
+"""Synapse, until whoever started it closes its stdin or dies, however that was."""
+
 _LOGGING = {
     "version": 1,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
@@ -67,8 +79,8 @@ class Synapse:
         config = self._write_config()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "synapse.app.homeserver", "-c", str(config)],
-                stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, start_new_session=True,
+                [sys.executable, "-c", _PROGRAM, "-c", str(config)],
+                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
         pause = threading.Event()
         for _ in range(int(START_S / LOOK_S)):
@@ -85,7 +97,7 @@ class Synapse:
         process, self.process = self.process, None
         if process is not None:
             process.kill()
-            process.wait()
+            process.communicate()
 
     def register(self, name: str) -> Signed:
         """Make a user."""
