@@ -66,6 +66,9 @@ class Door(Protocol):
         must come again).
         """
 
+    def allows(self, session: SessionKey) -> bool:
+        """Say whether anything of this chat can come in: nothing is fetched or kept for a stranger."""
+
     def connected(self) -> None:
         """Say that the platform can be reached: what waited for it is decided now."""
 

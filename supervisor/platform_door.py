@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from greenroom.supervisor.reception import accepted
 
 if TYPE_CHECKING:
-    from greenroom.actors.model import Inbound, Receipt
+    from greenroom.actors.model import Inbound, Receipt, SessionKey
     from greenroom.supervisor.core import Core
     from greenroom.supervisor.recovery import Account
 
@@ -27,6 +27,10 @@ class PlatformDoor:
     async def accept(self, inbound: Inbound) -> Receipt:
         """See `ports.Door.accept`."""
         return await accepted(self._core.reception, inbound)
+
+    def allows(self, session: SessionKey) -> bool:
+        """See `ports.Door.allows`."""
+        return self._core.access.policy.allows(session)
 
     def connected(self) -> None:
         """See `ports.Door.connected`."""

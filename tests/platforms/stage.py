@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from msgspec.structs import replace
 
 from greenroom.actors.model import Inbound, InboxId, Receipt, SessionId, SessionKey
-from greenroom.actors.ports import Choices, Platform, Shown
+from greenroom.actors.ports import Choices, Platform, RefusedError, Shown
 
 WAIT_S = 20.0
 
@@ -45,6 +45,9 @@ class Stage:
         async with self.arrived:
             self.arrived.notify_all()
         return receipt
+
+    def allows(self, session: SessionKey) -> bool:
+        return not isinstance(self.refuse.get(session.chat), RefusedError)
 
     def connected(self) -> None:
         self.connections.put_nowait("connected")

@@ -40,6 +40,9 @@ class ScriptedDoor:
             raise answer
         return Receipt(InboxId(1), SessionId(1), inbound.key)
 
+    def allows(self, session: SessionKey) -> bool:
+        return True
+
     def connected(self) -> None:
         self.news.append("connected")
         self.connecting.set()

@@ -247,6 +247,19 @@ async def test_a_file_is_fetched_with_the_token_and_kept_beside_the_database(
     assert inbound.text.startswith("see\n[the file lost.txt could not be fetched: status 404")
 
 
+async def test_nothing_is_fetched_for_a_stranger(
+    server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
+) -> None:
+    stage.refuse[DM] = RefusedError("not allowed here")
+    file = slack.attach("big.bin", b"x" * 1000, "application/octet-stream", server.base_url)
+    async with connected(server, stage, tmp_path):
+        slack.say(DM, "", user=ANN, files=[file])
+        await until(lambda: not server.envelopes.pending)
+    assert list(tmp_path.rglob("*.bin")) == []  # noqa: ASYNC240 - a small folder
+    assert not (tmp_path / "attachments").exists()
+    assert stage.accepted == []
+
+
 async def test_text_means_in_slack_what_it_says_here(
     server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
 ) -> None:

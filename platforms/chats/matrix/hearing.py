@@ -113,7 +113,8 @@ class Hearing:
         if spoken is None:
             return
         key, said, people = spoken
-        attached = () if said.file is None else (await self._save(said.file),)
+        wanted = said.file if self._door.allows(key) else None
+        attached = () if wanted is None else (await self._save(wanted),)
         self._taken.put(said.event_id, key)
         await self._accept(said_inbound(said, key, people, attached))
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from greenroom.actors.model import Inbound, Receipt
+from greenroom.actors.model import Inbound, Receipt, SessionKey
 from greenroom.actors.ports import Door
 from greenroom.platforms.chats.slack.backfill import Backfill
 from greenroom.platforms.chats.slack.heard import Heard
@@ -24,6 +24,10 @@ class Attended:
     async def accept(self, inbound: Inbound) -> Receipt:
         """See `Door.accept`."""
         return await self._door.accept(inbound)
+
+    def allows(self, session: SessionKey) -> bool:
+        """See `Door.allows`."""
+        return self._door.allows(session)
 
     def connected(self) -> None:
         """See `Door.connected`. After a gap the histories are read."""

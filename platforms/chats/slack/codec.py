@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.actors.commands import Words, read_text
-from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound
+from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, SessionKey
 from greenroom.actors.ports import Outgoing
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, Spoken, is_addressed, place, where
 from greenroom.platforms.chats.slack.blocks import asked_in, layout
@@ -279,6 +279,20 @@ def _is_heard(told: Told, text: str | None, rules: Rules, me: Me, *, follows: bo
     return is_addressed(spoken, rules.listening)
 
 
+def session_of(told: Told, rules: Rules) -> SessionKey:
+    """Name the conversation that it belongs to."""
+    opens = rules.open_threads and not told.direct and not told.ordered
+    return place(
+        platform=NAME,
+        account=rules.account,
+        chat=told.channel,
+        thread=told.thread or (told.ts if opens else None),
+        user=told.user,
+        per=rules.sessions_per,
+        direct=told.direct,
+    )
+
+
 def to_inbound(
     told: Told,
     rules: Rules,
@@ -293,19 +307,8 @@ def to_inbound(
     `remarks` of our own come below the text.
     """
     text = readable(told.text, {**names, me.user: me.name}, me=me.user)
-    opens = rules.open_threads and not told.direct and not told.ordered
-    thread = told.thread or (told.ts if opens else None)
-    key = place(
-        platform=NAME,
-        account=rules.account,
-        chat=told.channel,
-        thread=thread,
-        user=told.user,
-        per=rules.sessions_per,
-        direct=told.direct,
-    )
     return Inbound(
-        key,
+        session_of(told, rules),
         told.update_id,
         "\n".join(filter(None, (text, *remarks))),
         author=names.get(told.user, told.user),

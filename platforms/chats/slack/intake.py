@@ -26,6 +26,7 @@ from greenroom.platforms.chats.slack.codec import (
     read_event,
     read_press,
     read_slash_command,
+    session_of,
     to_inbound,
 )
 from greenroom.platforms.chats.slack.heard import Heard
@@ -125,7 +126,8 @@ class Intake:
         if meant is None:
             return
         names = await self._lookups.names({meant.user, *users_in(meant.text)})
-        attachments, remarks = await self._fetch(meant.files)
+        files = meant.files if self._door.allows(session_of(meant, self._rules)) else ()
+        attachments, remarks = await self._fetch(files)
         inbound = to_inbound(meant, self._rules, self._me, names=names, attachments=attachments, remarks=remarks)
         try:
             await self._door.accept(inbound)

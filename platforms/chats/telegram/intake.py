@@ -40,7 +40,7 @@ class Intake:
 
     async def _hand_over(self, told: Told) -> None:
         inbound = told.inbound
-        if told.files:
+        if told.files and self._door.allows(inbound.key):
             inbound = with_files(inbound, *await self._files.fetch(told.files))
         try:
             await self._door.accept(inbound)

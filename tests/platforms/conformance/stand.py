@@ -57,15 +57,15 @@ async def echo(turn: Turn) -> str:
 class Stand:
     """The house, as one process after another keeps it."""
 
-    def __init__(self, counterpart: Counterpart, folder: Path, agent: Agent) -> None:
-        self.person, self.folder = counterpart, folder
+    def __init__(self, counterpart: Counterpart, folder: Path, agent: Agent, policy: Policy = POLICY) -> None:
+        self.person, self.folder, self._policy = counterpart, folder, policy
         self.wire: Wire | None = None
         self._agent = agent
         self._supervisor: Supervisor | None = None
 
     async def start(self, steps: Steps | None = None) -> AsyncRoom:
         """Begin a process."""
-        self._supervisor = Supervisor(self.folder / "bot.db", agent=self._agent, policy=POLICY)
+        self._supervisor = Supervisor(self.folder / "bot.db", agent=self._agent, policy=self._policy)
         room = await self._supervisor.__aenter__()
         wire = self.wire = Wire(self.person.platform(room.history), steps or Steps())
         room.attach(wire, hung_up=lambda _: wire.cut)
@@ -127,6 +127,12 @@ class Stand:
 
         await self.until(accepted)
 
+    async def until_turned_away(self, count: int) -> None:
+        async def turned_away() -> bool:
+            return self.wire is not None and len(self.wire.turned_away) >= count
+
+        await self.until(turned_away)
+
     async def until_handled(self, count: int) -> None:
         """Wait until so many inbound need nothing more: a run has them, or they were withdrawn."""
 
@@ -185,9 +191,11 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(counterpart: Counterpart, folder: Path, agent: Agent = echo) -> AsyncIterator[Stand]:
+async def standing(
+    counterpart: Counterpart, folder: Path, agent: Agent = echo, policy: Policy = POLICY
+) -> AsyncIterator[Stand]:
     """Keep a house while the block runs; whatever stands at its end is stopped in order."""
-    stand = Stand(counterpart, folder, agent)
+    stand = Stand(counterpart, folder, agent, policy)
     try:
         await stand.start()
         yield stand

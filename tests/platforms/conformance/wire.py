@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any
 
 from greenroom.actors.model import Inbound, Receipt, SessionKey
-from greenroom.actors.ports import Choices, Door, Outgoing, Platform
+from greenroom.actors.ports import Choices, Door, Outgoing, Platform, RefusedError
 
 CLOSE_S = 20.0
 """How long a platform may take to close its connections."""
@@ -42,6 +42,7 @@ class Wire:
         self.name, self.account, self.traits = platform.name, platform.account, platform.traits
         self.accepted: list[Inbound] = []
         """What the door took, without what it had taken before."""
+        self.turned_away: list[Inbound] = []
         self.refusals: deque[Exception] = deque()
         """What the door raises, one a call, before it takes anything."""
         self.connections: deque[str] = deque()
@@ -100,11 +101,18 @@ class _WatchedDoor:
         await self._steps.take("before accept")
         if self._wire.refusals:
             raise self._wire.refusals.popleft()
-        receipt = await self._door.accept(inbound)
+        try:
+            receipt = await self._door.accept(inbound)
+        except RefusedError:
+            self._wire.turned_away.append(inbound)
+            raise
         if not receipt.repeated:
             self._wire.accepted.append(inbound)
         await self._steps.take("after accept")
         return receipt
+
+    def allows(self, session: SessionKey) -> bool:
+        return self._door.allows(session)
 
     def connected(self) -> None:
         self._wire.connections.append("connected")
