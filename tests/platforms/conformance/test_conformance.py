@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.request import urlopen
 
 import pytest
+from tests.platforms.conformance.agents import echo_behind, noting, read_file
 from tests.platforms.conformance.counterpart import GROUP, Ability, Attached, Counterpart
 from tests.platforms.conformance.folder import EXAMPLE
 from tests.platforms.conformance.registry import ENTRIES, Entry
-from tests.platforms.conformance.stand import WAIT_S, Agent, Gate, Stand, echo, standing
+from tests.platforms.conformance.stand import Gate, Stand, echo, standing
 from tests.platforms.conformance.table import PAGE, page, shown_table
 from tests.platforms.conformance.wire import Steps
 
@@ -359,32 +359,6 @@ def test_the_example_in_the_docs_is_the_one_that_runs_here() -> None:
 def test_the_table_in_the_docs_is_current() -> None:
     hint = "run `python -m tests.platforms.conformance.table`"
     assert shown_table() == page(), hint
-
-
-def noting(answered: list[str]) -> Agent:
-    """An agent that says it all again, and notes for what it was run."""
-
-    async def agent(turn: Turn) -> str:
-        answered.extend(each.text for each in turn.new)
-        return await echo(turn)
-
-    return agent
-
-
-def read_file(where: str) -> str:
-    """Read it as an agent does: it is a path, or a URL that anybody may ask for."""
-    if not where.startswith("http"):
-        return Path(where).read_text(encoding="utf-8")
-    with urlopen(where, timeout=WAIT_S) as answer:
-        return str(answer.read().decode())
-
-
-def echo_behind(gate: Gate) -> Callable[[Turn], Any]:
-    async def agent(turn: Turn) -> str:
-        await gate.passed()
-        return await echo(turn)
-
-    return agent
 
 
 async def check_once(stand: Stand, entry: Entry, chat: str, *lines: str) -> None:
