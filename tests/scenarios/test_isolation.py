@@ -3,18 +3,20 @@
 import errno
 import os
 import signal
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.stage import REAL_PLATFORMS, listened, said, waits_for
+from telegram import Update
+from tests.scenarios.stage import listened, said
 from tests.supervisor.cli.shell import CONFIG, Shell
 
 from greenroom.actors.atomic import replace_file
 from greenroom.actors.model import SessionId
 from greenroom.actors.ports import Door
+from greenroom.platforms.chats.addressing import Listening, SessionsPer, place
+from greenroom.platforms.chats.telegram.codec import Me, Rules, read_update
 from greenroom.storage.session_view import read_session_view
 from greenroom.storage.views import SessionState, open_views, read_sessions, read_store_status
 from greenroom.supervisor.sandbox.scenario import Accident, DeliveryClass, Policy, Scenario, SessionKey
@@ -36,28 +38,40 @@ def test_s167_a_topic_is_answered_in_itself() -> None:
         assert not any("m1" in heard.text and "m2" in heard.text for heard in agent.heard)
 
 
-@waits_for(REAL_PLATFORMS, because=ModuleNotFoundError)
 def test_s168_a_group_without_topics_is_one_session_however_its_thread_ids_vary() -> None:
-    """S168. A codec of Telegram decides it: thread ids count only in a forum."""
-    codec: Any = import_module("greenroom.platforms.chats.telegram.codec")
-    chat = {"id": -100, "type": "supergroup", "is_forum": False}
-    updates = [
-        {"update_id": n, "message": {"message_id": n, "chat": chat, "message_thread_id": 40 + n, "text": "hello"}}
-        for n in (1, 2)
-    ]
-    assert len({codec.read_update(update, account="bot").key for update in updates}) == 1
+    """S168. A codec of Telegram decides it: thread ids count only in topics; in other groups each reply has one."""
+
+    def update(number: int, **more: Any) -> Update:
+        chat = {"id": -100, "type": "supergroup", "title": "all"}
+        sender = {"id": 7, "is_bot": False, "first_name": "Ann"}
+        said = {"message_id": number, "date": 1, "chat": chat, "from": sender, "text": "hello"}
+        return Update.de_json(
+            {"update_id": number, "message": {**said, "message_thread_id": 40 + number, **more}}, None
+        )
+
+    def key(told: Update) -> SessionKey:
+        read = read_update(told, Me(1, "bot"), Rules("me", Listening.ALL), str)
+        assert read is not None
+        return read.inbound.key
+
+    assert key(update(1)) == key(update(2)) == SessionKey("telegram", "me", "-100")
+    assert key(update(3, is_topic_message=True)) == SessionKey("telegram", "me", "-100", "43")
 
 
-@waits_for(REAL_PLATFORMS, because=TypeError)
 def test_s170_a_stranger_in_a_shared_thread_is_not_heard() -> None:
-    """S170. Access by person comes with the real platforms; until then a chat is allowed or it is not."""
-    make: Any = Policy
-    with Scenario(policy=make(allow=("p1:bot:*",), allow_authors=("ada",))) as room:
+    """S170. Where each person of a group has a conversation, the policy names the persons, by their ids."""
+    ada, mallory = (
+        place(platform="p1", account="bot", chat="chat1", thread="A", user=user, per=SessionsPer.USER)
+        for user in ("ada", "mallory")
+    )
+    with Scenario(policy=Policy(allow=("p1:bot:*~ada",))) as room:
         server = room.world.networks[0].server
-        server.say(TOPIC_A, "u1", "m1 answer", author="ada")
-        server.say(TOPIC_A, "u2", "m2 answer", author="mallory")
+        server.say(ada, "u1", "m1 answer", author="Ada")
+        server.say(mallory, "u2", "m2 answer", author="Ada")
+        server.say(TOPIC_A, "u3", "m3 answer", author="Ada")
         room.rest()
-        assert said(room, TOPIC_A) == ["m1 answer"]
+        assert said(room, ada) == ["m1 answer"]
+        assert [row.key for row in room.rows("SELECT key FROM sessions")] == [str(ada)]
 
 
 def test_s174_an_adapter_that_crashes_is_run_again_and_others_do_not_notice() -> None:
