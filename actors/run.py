@@ -69,7 +69,9 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome | Added:
 
 
 def _added(turn: LiveTurn, returned: object) -> Outcome | Added:
-    """Say what came after the answer that the agent wrote itself, if it is not in that already."""
+    """Say what came after the answer that the agent wrote itself, if it came in time and is not in that already."""
+    if not turn.lingers:
+        return Answered("")
     text = returned.text if isinstance(returned, Conclusion) else returned
     words = turn.take_added(mend(text, "what came after the answer") if isinstance(text, str) else "")
     return Added(turn.generation, words, turn.reply_to) if words else Answered("")

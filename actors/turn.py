@@ -113,7 +113,7 @@ class LiveTurn:
 
     @property
     def lingers(self) -> bool:
-        """Whether an agent that has concluded is still given time to end by itself, and may add something."""
+        """Whether an agent that has concluded is given time to end by itself: until its session hears what it added."""
         return self._ending is not None and not self._ended
 
     @property
@@ -306,7 +306,6 @@ class LiveTurn:
     def close(self) -> None:
         """Say nothing more, and let the next one begin: the run is over."""
         self._be_quiet()
-        self._ended = True
         if self._ending is not None:
             self._ending.cancel()
         if self._has_floor:
