@@ -151,11 +151,10 @@ class TreeActor(PooledActor):
 
     def _pass_on(self, session_id: SessionId, key: SessionKey, event: Arrived | ProcessEvent) -> None:
         """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
-        ordered = isinstance(event, Arrived) and event.inbound.command is not None
         if self._booting or session_id in self._deciding:
             self._keep(session_id, key).append(event)
-        elif not self._ending or (ordered and not self._over and session_id in self._wards):
-            self._tell(session_id, key, event)
+        elif not self._ending or (isinstance(event, Arrived) and not self._over and session_id in self._wards):
+            self._tell(session_id, key, event)  # Also in a drain: an order that follows may be about it.
 
     def _tell(self, session_id: SessionId, key: SessionKey, event: TreeEvent) -> None:
         ward = self._wards.get(session_id) or self._start(session_id, key)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import apsw
 
+from greenroom.actors.replies import NOTHING_RUNS
 from greenroom.supervisor.sandbox.invariants_after_boot import Check, rows
 from greenroom.supervisor.sandbox.world import World
 
@@ -79,6 +80,18 @@ def what_is_suspended_begins_nothing(db: apsw.Connection, _: World) -> Iterator[
         yield f"run {generation} of session {session} is at work"
 
 
+def a_stop_knows_what_came_before(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Who is told that nothing runs hears no answer afterwards to what they said before."""
+    for stop, before in rows(
+        db,
+        "SELECT stop.update_id, said.update_id FROM inbox stop JOIN deliveries line ON line.key = 'command.' || stop.id"
+        " JOIN inbox said ON said.session_id = stop.session_id AND said.id < stop.id AND said.seq IS NOT NULL"
+        " AND said.generation > stop.generation WHERE stop.command = 'stop' AND line.text = ?",
+        NOTHING_RUNS,
+    ):
+        yield f"{stop} was told that nothing runs, and {before} was taken up afterwards"
+
+
 def of_what_waits_aside_is_told_once(db: apsw.Connection, _: World) -> Iterator[str]:
     """Of the messages that wait together in a session that was set aside, one brings a line: the others add nothing.
 
@@ -99,5 +112,6 @@ COMMANDS_AFTER_BOOT: tuple[Check, ...] = (
     what_is_stopped_stays_so,
     what_is_suspended_begins_nothing,
     of_what_waits_aside_is_told_once,
+    a_stop_knows_what_came_before,
 )
 COMMANDS_AT_THE_END: tuple[Check, ...] = (an_order_is_carried_out,)

@@ -10,7 +10,9 @@ from greenroom.actors.facts import InboundSettled, RunClosed, SessionSucceeded
 from greenroom.actors.model import Ending
 from greenroom.actors.state import IDLE, Asking, Running
 from greenroom.storage import reading, statements
+from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.tree_actor import TreeActor
 
 if TYPE_CHECKING:
     import apsw
@@ -41,6 +43,14 @@ def _in_memory_only(real: Any) -> Any:
 
 def _writes_nothing(_: Any) -> Any:
     return lambda _db, _fact: None
+
+
+def _passes_on_orders_alone(real: Any) -> Any:
+    def pass_on(tree: Any, session_id: Any, key: Any, event: Any) -> None:
+        if not tree._drain or event.inbound.command is not None:  # noqa: SLF001
+            real(tree, session_id, key, event)
+
+    return pass_on
 
 
 def _finds_nothing(_: Any) -> Any:
@@ -95,6 +105,20 @@ def _writes_while_suspended(room: Scenario, _seed: int) -> None:
     room.advance(1)
     room.world.mistakes.extend(str(each) for each in room.broken(at_rest=False))
     room.says("/stop")
+
+
+def _stops_what_was_said_in_a_drain(room: Scenario, _seed: int) -> None:
+    """While another chat keeps the process from ending, a person writes, and thinks better of it."""
+    room.says("m1 answer")
+    room.says("m2 doze answer", 2)
+    room.advance(5)
+    room.order_drain()
+    room.advance(1)
+    room.says("m3 answer")
+    room.advance(1)
+    room.says("/stop")
+    room.advance(1)
+    room.crash()
 
 
 def _writes_on_after_a_restart(room: Scenario, _seed: int) -> None:
@@ -159,5 +183,12 @@ MUTANTS = (
         (Swap(reading, "read_told_aside", _finds_nothing),),
         frozenset({"of_what_waits_aside_is_told_once"}),
         story(_writes_on_after_a_restart),
+    ),
+    Mutant(
+        "a drain keeps messages to itself",
+        "a session that lives hears of orders in a drain, and not of what was said before them",
+        (Swap(TreeActor, "_pass_on", _passes_on_orders_alone),),
+        frozenset({"a_stop_knows_what_came_before"}),
+        story(_stops_what_was_said_in_a_drain, policy=Policy(drain_s=60.0)),
     ),
 )

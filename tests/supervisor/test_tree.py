@@ -303,6 +303,27 @@ def test_s074_what_comes_in_a_drain_is_answered_by_the_next_process() -> None:
         assert room.visible() == ["re a", "re b"]
 
 
+def test_a_stop_in_a_drain_drops_what_was_said_before_it_in_the_same_drain() -> None:
+    async def agent(turn: Turn) -> str:
+        await asyncio.sleep(40 if turn.text == "long" else 0)
+        return f"re {turn.text}"
+
+    with Scenario(agent, policy=Policy(drain_s=60.0)) as room:
+        room.says("hello")
+        room.says("long", 2)
+        room.advance(1)
+        room.order_drain()
+        room.says("again")
+        room.advance(1)
+        room.says("/stop")
+        room.advance(1)
+        room.crash()
+        room.boot()
+        room.rest()
+        assert room.visible() == ["re hello", "Stopped. One message that had not begun is dropped."]
+        assert room.broken() == []
+
+
 def test_a_drain_ordered_again_ends_at_once() -> None:
     async def agent(turn: Turn) -> str:
         await asyncio.sleep(500 if turn.attempt == 1 else 1)
