@@ -10,7 +10,10 @@ from msgspec import Struct
 from greenroom.actors.session_key import KEY_PART_MAX, SessionKey
 
 MARK = "~"
-"""In a key's thread part: what follows is a user. The platform's own thread ids are escaped, so that none holds it."""
+"""In a key's thread part: what follows is a user. The platform's own ids are escaped, so that none holds it.
+
+So a pattern that ends in `~42` names one person: nobody else has a thread or a name that ends so.
+"""
 
 DIGEST = f"{MARK}sha256-"
 """Begins the digest of a user whose id is too long for a key."""
@@ -88,7 +91,7 @@ def place(
     >>> str(place(platform="telegram", account="me", chat="42", user="42", per=SessionsPer.USER, direct=True))
     'telegram:me:42'
     """
-    part = "" if thread is None else "".join(_ESCAPES.get(char, char) for char in thread)
+    part = "" if thread is None else _escape(thread)
     if per is SessionsPer.USER and user is not None and not direct:
         part += _mark(user, room=KEY_PART_MAX - len(part))
     return SessionKey(platform, account, chat, part or None)
@@ -103,14 +106,22 @@ def where(key: SessionKey) -> Where:
     Where(chat='C1', thread=None, user=None)
     """
     thread, marked, user = (key.thread or "").partition(MARK)
-    for char, escape in reversed(_ESCAPES.items()):
-        thread = thread.replace(escape, char)
     known = marked and not f"{MARK}{user}".startswith(DIGEST)
-    return Where(key.chat, thread or None, user if known else None)
+    return Where(key.chat, _unescape(thread) or None, _unescape(user) if known else None)
+
+
+def _escape(part: str) -> str:
+    return "".join(_ESCAPES.get(char, char) for char in part)
+
+
+def _unescape(part: str) -> str:
+    for char, escape in reversed(_ESCAPES.items()):
+        part = part.replace(escape, char)
+    return part
 
 
 def _mark(user: str, *, room: int) -> str:
-    whole = f"{MARK}{user}"
+    whole = f"{MARK}{_escape(user)}"
     if len(whole) <= room and not whole.startswith(DIGEST):
         return whole
     return DIGEST + sha256(user.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from greenroom.actors.session_key import KEY_PART_MAX, SessionKey
 from greenroom.platforms.chats import addressing
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, Spoken, Where, is_addressed, place, where
+from greenroom.supervisor.policy import Policy
 
 # Ids hold what platforms put into them, and what would confuse the way back.
 ids = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=60) | st.text(
@@ -44,6 +45,16 @@ def test_two_conversations_never_share_a_key(threads: tuple[str | None, str | No
     places = {(t, u, per) for t, u, per in product(threads, users, SessionsPer)}
     keys = {place(platform="p", account="a", chat="c", thread=t, user=u, per=per) for t, u, per in places}
     assert len(keys) == len({(t, u if per is SessionsPer.USER else None) for t, u, per in places})
+
+
+@given(thread=st.none() | ids, user=ids)
+def test_nobody_gets_a_key_that_ends_like_anothers(thread: str | None, user: str) -> None:
+    named = Policy(allow=("p:a:*~ada",))
+    key = place(platform="p", account="a", chat="c", thread=thread, user=user, per=SessionsPer.USER)
+    assert named.allows(key) is (user == "ada")
+    assert not named.allows(place(platform="p", account="a", chat="c", thread=f"{user}~ada"))
+    impostor = place(platform="p", account="a", chat="c", user=f"{user}~ada", per=SessionsPer.USER)
+    assert not named.allows(impostor)
 
 
 @pytest.mark.parametrize("user", ["@" + "u" * 300, "sha256-" + "0" * 32])
