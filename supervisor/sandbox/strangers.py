@@ -78,7 +78,7 @@ def look(world: World, stranger: Stranger) -> None:
 def type_code(world: World, stranger: Stranger, code: str) -> None:
     """Type a code where a process lives, once what the stranger said before is dealt with."""
     server = world.network_of(stranger.chat).server
-    if world.doorkeeper is None or any(each.key == stranger.chat for each in server.unacknowledged()):
+    if world.doorkeeper is None or server.waits(stranger.chat):
         return
     world.faults["operator: types a code"] += 1
     if code != WRONG:
@@ -103,7 +103,7 @@ def _hear(world: World, stranger: Stranger, code: str, typed_at: float, answer: 
 def revoke(world: World, stranger: Stranger) -> None:
     """Shut a stranger out again, once all that was said before is dealt with."""
     server = world.network_of(stranger.chat).server
-    if world.doorkeeper is None or any(each.key == stranger.chat for each in server.unacknowledged()):
+    if world.doorkeeper is None or server.waits(stranger.chat):
         return
     stranger.revoked = False
     world.doorkeeper.revoke(stranger.chat, partial(_hear_revoked, stranger))

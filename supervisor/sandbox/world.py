@@ -67,6 +67,10 @@ class RememberingServer(FakeChatServer):
         self.mix_up(updates)
         return updates
 
+    def waits(self, chat: SessionKey) -> bool:
+        """Whether something of this chat is not acknowledged yet, for who only looks: that breaks no connection."""
+        return any(each.key == chat for each in super().unacknowledged())
+
     def acknowledge(self, inbound: Inbound) -> None:
         """Never give this update again."""
         self.acknowledged.add(inbound.update_id)
