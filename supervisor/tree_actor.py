@@ -7,6 +7,7 @@ only when it has handled all of it. Sessions are held by number; a ref never out
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,7 @@ from greenroom.actors.events import Arrived, CutShort, Drained, Released, Resume
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.session_actor import SessionActor
-from greenroom.actors.store import (
-    Committed,
-    RefusalKind,
-    Refused,
-    Unfinished,
-    UnfinishedOf,
-)
+from greenroom.actors.store import Committed, RefusalKind, Refused, Unfinished, UnfinishedOf
 from greenroom.supervisor.budgets import Budgets
 from greenroom.supervisor.drain import CloseBoot, Drain, Intent, InterruptRuns, MarkRuns, WaitUntil, decide_drain
 from greenroom.supervisor.recovery import Account, Circumstances, Decided, Recovery
@@ -33,6 +28,7 @@ from greenroom.supervisor.tree_words import (
     DECISIONS_PER_WRITE,
     DOOM_S,
     DRAIN_LOOK_S,
+    OF_ONE_SESSION,
     READ_AGAIN_S,
     ActorFailed,
     Begin,
@@ -159,10 +155,8 @@ class TreeActor(PooledActor):
     def _tell(self, session_id: SessionId, key: SessionKey, event: TreeEvent) -> None:
         ward = self._wards.get(session_id) or self._start(session_id, key)
         ward.told += 1
-        try:
+        with suppress(ActorDeadError):  # Its failure is on its way to us; the store remembers what counts.
             ward.ref.tell(event)
-        except ActorDeadError:
-            return  # Its failure is on its way to us; the store remembers what counts.
 
     def _start(self, session_id: SessionId, key: SessionKey) -> Ward:
         ref = self.runtime.start(SessionActor, self._house, session_id, mailbox_max=self._policy.session_mailbox_max)
@@ -215,7 +209,8 @@ class TreeActor(PooledActor):
             again = Begin() if read.of is None else RestartDue(read.of, read.gave_up)
             self.runtime.timers.arm((self.actor_urn, read.of), READ_AGAIN_S, partial(self.hear, again))
             return
-        items: tuple[Unfinished, ...] = read.answer  # type: ignore[assignment]  # UnfinishedOf answers these
+        found: tuple[Unfinished, ...] = read.answer  # type: ignore[assignment]  # UnfinishedOf answers these
+        items = [item for item in found if not self._goes_on(item)]
         now = self.runtime.clock.now()
         for item in items:
             self._budgets.read(item, now)
@@ -234,6 +229,11 @@ class TreeActor(PooledActor):
             self._write_decisions(tuple(batch), boot=False)
         self._write_decisions(tuple(batches[-1]) if batches else (), boot=read.of is None)
 
+    def _goes_on(self, item: Unfinished) -> bool:
+        """Whether the open run is that of an actor that lives: it was begun while it was looked what is open."""
+        run, epoch = item.run, self._house.store.epoch
+        return run is not None and run.epoch == epoch and item.session_id in self._wards
+
     def _write_decisions(self, decided: tuple[Decided, ...], *, boot: bool) -> None:
         facts = [fact for each in decided for fact in each.facts]
         if not facts:
@@ -244,7 +244,7 @@ class TreeActor(PooledActor):
     def _take_effect(self, decided: tuple[Decided, ...], answer: Committed | Refused, *, boot: bool) -> None:
         if isinstance(answer, Refused):
             self._hear_refusal(decided, answer)
-            if answer.kind is not RefusalKind.CONFLICT:
+            if answer.kind not in OF_ONE_SESSION:
                 return
             decided = ()
         for each in decided:
@@ -277,11 +277,13 @@ class TreeActor(PooledActor):
     def _hear_refusal(self, decided: tuple[Decided, ...], refused: Refused) -> None:
         """One session's contradiction costs no other; a store that is closed is opened again above us, or never."""
         why = f"resume decisions were refused: {refused.kind.value} ({refused.detail})"
-        if refused.kind is not RefusalKind.CONFLICT:
+        if refused.kind not in OF_ONE_SESSION:
             self.runtime.timers.arm((self.actor_urn, "doom"), DOOM_S, partial(self.hear, Doomed(why)))
         elif len(decided) > 1:
             for each in decided:
                 self._write_decisions((each,), boot=False)
+        elif refused.kind is RefusalKind.STALE_WRITER:  # A run was begun meanwhile, and has the work.
+            self._deciding.discard(decided[0].unfinished.session_id)
         elif any(isinstance(each.decision, Quarantine) for each in decided):
             logger.error("session %s is left alone until the next start: %s", decided[0].unfinished.session_id, why)
         else:

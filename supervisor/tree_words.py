@@ -11,7 +11,7 @@ from msgspec import Struct
 from greenroom.actors.events import ProcessEvent
 from greenroom.actors.model import Receipt, SessionId, SessionKey, StoredInbound
 from greenroom.actors.runtime import Failure, Solicited
-from greenroom.actors.store import Committed, ReadAnswer, Refused
+from greenroom.actors.store import Committed, ReadAnswer, RefusalKind, Refused
 from greenroom.supervisor.drain import CloseBoot, Intent
 from greenroom.supervisor.recovery import Account, Decided
 
@@ -31,6 +31,9 @@ READ_AGAIN_S = 1.0
 
 DOOM_S = 5.0
 """How long a closed store may take to be opened again by the roof, which then builds a new tree."""
+
+OF_ONE_SESSION = frozenset({RefusalKind.CONFLICT, RefusalKind.STALE_WRITER})
+"""Refusals of a decision that say nothing about the store."""
 
 
 class Begin(Struct, Solicited, frozen=True):

@@ -317,4 +317,5 @@ BEGIN SELECT RAISE(ABORT, 'stale writer: inbound'); END;
 
 CREATE TRIGGER fence_decisions BEFORE INSERT ON decisions
 WHEN NEW.epoch <> (SELECT epoch FROM ownership WHERE shard = 0)
+    OR NEW.generation <> (SELECT generation FROM sessions WHERE id = NEW.session_id)
 BEGIN SELECT RAISE(ABORT, 'stale writer: decision'); END;

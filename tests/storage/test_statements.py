@@ -261,6 +261,7 @@ STALE: dict[str, Fact] = {
     "a process of an older epoch": ProcessPlanned(S, Epoch(0), G, replace(ORDER, id=ProcessId("1.2")), 8.5),
     "a process of another run": ProcessPlanned(S, E, Generation(2), replace(ORDER, id=ProcessId("2.1")), 8.5),
     "a decision of an older epoch": DecisionStored(S, Epoch(0), G, "STALE", "skip", "{}", 12.0),
+    "a decision about an older run": DecisionStored(S, E, Generation(0), "STALE", "skip", "{}", 12.0),
 }
 
 

@@ -288,7 +288,7 @@ def test_an_unknown_number_is_no_session(life: Life, views: apsw.Connection) -> 
 
 
 def decided(session: SessionId, life: Life, rule: str, at: float) -> DecisionStored:
-    return DecisionStored(session, life.store.epoch, Generation(1), rule, "skip", '{"age_s": 4.0}', at)
+    return DecisionStored(session, life.store.epoch, Generation(0), rule, "skip", '{"age_s": 4.0}', at)
 
 
 def test_decisions_are_kept_with_their_inputs_and_the_newest_of_a_boot_counts(tmp_path: Path) -> None:

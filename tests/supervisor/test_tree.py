@@ -132,6 +132,29 @@ def test_s033_what_waits_for_a_platform_is_decided_when_that_platform_connects_a
         assert room.decisions(second).count("RESUME") == 1
 
 
+@pytest.mark.parametrize("steps", range(0, 60, 2))
+def test_a_platform_that_connects_while_a_run_begins_decides_nothing_about_that_run(steps: int) -> None:
+    """Found by seed 7300359: its session was set aside under the run, whose answer then had nowhere to go."""
+
+    async def agent(turn: Turn) -> str:
+        if "more" not in turn.text:
+            await asyncio.Event().wait()
+        return f"done after {turn.attempt}"
+
+    with Scenario(agent, policy=Policy(attempts_max=2)) as room:
+        room.says("work")
+        room.advance(2)
+        room.says("more")
+        room.advance(2)
+        room.crash()
+        room.boot(unreachable=(1,))
+        room.steps(steps)
+        room.connects(1)
+        room.rest()
+        assert room.visible() == ["done after 2"]
+        assert room.broken() == []
+
+
 def test_a_dead_actor_is_decided_about_by_the_same_function_and_resumed_after_a_back_off() -> None:
     async def agent(turn: Turn) -> str:
         if turn.attempt == 1:
