@@ -270,6 +270,7 @@ class ScriptedAgent:
     async def _read(self, turn: Turn) -> Sequence[Message]:
         rows = await turn.messages()
         if lack := what_a_window_lacks(turn, rows):
+            await asyncio.sleep(0.1)  # Who was stopped while it read hears of that now: nobody waits for it any more.
             self._world.break_promise("a_window_is_whole", f"{turn.session} is not shown {lack}")
         return rows
 
