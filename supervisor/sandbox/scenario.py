@@ -272,7 +272,10 @@ class Scenario:
 
     def disk_fails(self, kind: FaultKind, op: Op | None = None, *, nth: int = 1, times: int | None = 1) -> None:
         """Let disk operations fail from now on; `times=None` until `disk_heals`. CUT kills the process there."""
-        self.world.disk.inject(Fault(kind, op, nth=nth, times=times))
+        fault = Fault(kind, op, nth=nth, times=times)
+        self.world.disk.inject(fault)
+        if kind is FaultKind.SLOW:  # What happens during a commit is heard after it: promises know, as in a seed.
+            self.world.planned[fault] = "disk: slow for a while"
 
     def disk_heals(self) -> None:
         """Take all faults of the disk away."""

@@ -41,7 +41,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
 
     url: _Url
     media_type: _MediaType = "application/octet-stream"
-    size: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    size: Annotated[float, Meta(ge=0, le=2**53, multiple_of=1)] | None = None  # In JSON 1.0 is whole, too.
     name: Annotated[str, Meta(max_length=255)] | None = None
 
 
@@ -118,7 +118,10 @@ def parse_asked(body: bytes) -> Asked:
 
 def to_inbound(account: str, said: Said, said_id: str) -> Inbound:
     """Make an inbound of a message. Two chats may use the same id."""
-    files = tuple(Attachment(each.url, each.media_type, each.size, each.name) for each in said.attachments)
+    files = tuple(
+        Attachment(each.url, each.media_type, None if each.size is None else int(each.size), each.name)
+        for each in said.attachments
+    )
     return Inbound(
         session_of(account, said.chat, said.thread),
         f"{said.chat}/{said.thread or ''}/{said_id}",

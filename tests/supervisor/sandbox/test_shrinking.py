@@ -10,7 +10,7 @@ from greenroom.supervisor.sandbox.simulator import simulate
 
 SEEDS = 150
 PARTS_MAX = 6
-LINES_MAX = 45
+LINES_MAX = 70
 
 BUGS = [
     mutant
