@@ -26,7 +26,14 @@ async def test_two_hundred_messages_through_thirty_kills_are_each_answered_once(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("server", ServerKind)
+@pytest.mark.parametrize(
+    "server",
+    [
+        ServerKind.PLAIN,
+        pytest.param(ServerKind.SLACK, marks=pytest.mark.slow),
+        pytest.param(ServerKind.TELEGRAM, marks=pytest.mark.slow),
+    ],
+)
 async def test_a_chat_server_that_is_killed_too_costs_no_answer_and_doubles_none(
     tmp_path: Path, server: ServerKind
 ) -> None:
