@@ -14,6 +14,7 @@ import typer
 
 from greenroom.supervisor.cli.options import JsonOption
 from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.daemon.config_problems import install
 from greenroom.supervisor.sandbox.storm_tally import Plan, ServerKind, Tally
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ def _rage(plan: Plan, folder: Path) -> Tally:
     try:
         from greenroom.supervisor.sandbox.storm import Storm  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        raise CommandFailed(
-            f"a storm needs {error.name}, for the people at the web chat; install 'greenroom[web]'"
-        ) from error
+        raise CommandFailed(f"a storm needs {error.name}, for the people at the web chat; {install('web')}") from error
     from greenroom.supervisor.sandbox.storm_daemon import NotReadyError  # noqa: PLC0415
 
     try:

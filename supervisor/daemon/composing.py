@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.ports import History
 from greenroom.supervisor.daemon.config import Config
-from greenroom.supervisor.daemon.config_problems import ConfigError, Spot
+from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, install
 from greenroom.supervisor.daemon.offering import describe_import
 
 if TYPE_CHECKING:
@@ -83,6 +83,6 @@ def make_web(config: Config, history: History, ready: Callable[[], Awaitable[str
         from greenroom.platforms.chats.web import WebChat  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         spot = Spot(config.origin("web", "enabled"), "web.enabled")
-        problem = f"the web chat needs {error.name}; install 'greenroom[web]', or write enabled = false"
+        problem = f"the web chat needs {error.name}; {install('web')}; or write enabled = false"
         raise ConfigError([spot.say(problem)]) from error
     return WebChat(history, host=config.web.host, port=config.web.port, hosts=config.web.hosts, ready=ready)

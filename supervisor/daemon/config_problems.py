@@ -1,8 +1,10 @@
 """Mistakes in a configuration, in words: where it stands, what was got, and what to write instead."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from shlex import quote
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -12,6 +14,11 @@ AGENT_TARGET = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"
 
 GOT_MAX = 60
 """Characters of a wrong value that a message repeats."""
+
+
+def install(extra: str) -> str:
+    """Say what to type where an extra is missing, in the environment that this process runs in."""
+    return f"type: {quote(sys.executable)} -m pip install 'greenroom[{extra}]'"
 
 
 class ConfigError(Exception):

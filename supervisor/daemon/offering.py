@@ -19,7 +19,7 @@ from typing import Any
 from greenroom.actors.ports import History, Platform
 from greenroom.platforms.chats.account import AccountSettings
 from greenroom.supervisor.daemon.config import Config, Tables, load_config, read_tables
-from greenroom.supervisor.daemon.config_problems import ConfigError, Spot
+from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, install
 from greenroom.supervisor.daemon.config_settings import BadSettings, read_account
 
 PLATFORM_GROUP = "greenroom.platforms"
@@ -148,7 +148,7 @@ def _describe_missing(name: str, error: ModuleNotFoundError) -> str:
     ours = error.name is None or error.name.partition(".")[0] == "greenroom"
     if name not in BUILT_IN or ours:
         return describe_import(name, error)
-    return f"{name} needs {BUILT_IN[name].needs}; install 'greenroom[{BUILT_IN[name].extra}]'"
+    return f"{name} needs {BUILT_IN[name].needs}; {install(BUILT_IN[name].extra)}"
 
 
 def describe_import(name: str, error: BaseException) -> str:

@@ -12,7 +12,7 @@ from greenroom.platforms.chats.account import GroupSettings
 from greenroom.platforms.chats.addressing import Listening
 from greenroom.supervisor.cli.config_page import print_config
 from greenroom.supervisor.daemon.config import Config, load_config
-from greenroom.supervisor.daemon.config_problems import ConfigError
+from greenroom.supervisor.daemon.config_problems import ConfigError, install
 from greenroom.supervisor.daemon.offering import BUILT_IN, load_checked, make_platforms, read_platforms
 from greenroom.supervisor.daemon.reloading import describe_changes
 from greenroom.supervisor.history import StoreHistory
@@ -204,7 +204,7 @@ def test_a_missing_extra_is_one_clear_line(load: Load, monkeypatch: pytest.Monke
         BUILT_IN, "telegram", type(built_in)("not_installed_here:make", "python-telegram-bot", "telegram")
     )
     assert problems(load("\n[platforms.telegram]")) == [
-        "greenroom.toml:2: platforms.telegram: telegram needs python-telegram-bot; install 'greenroom[telegram]'"
+        f"greenroom.toml:2: platforms.telegram: telegram needs python-telegram-bot; {install('telegram')}"
     ]
 
 
