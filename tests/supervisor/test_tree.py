@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from greenroom.actors.ports import Turn
-from greenroom.supervisor.sandbox.scenario import Accident, DeliveryClass, Intent, Policy, Scenario, SessionKey
+from greenroom.supervisor.sandbox.scenario import Accident, Intent, Policy, Scenario, SessionKey
 
 
 class Gate:
@@ -103,56 +103,6 @@ def test_a_resumed_run_that_asks_its_user_gives_its_place_to_the_next() -> None:
         assert len(set(gate.order)) == 12
     finally:
         close(room)
-
-
-def test_s033_what_waits_for_a_platform_is_decided_when_that_platform_connects_and_only_that() -> None:
-    async def agent(turn: Turn) -> str:
-        if turn.attempt == 1:
-            await asyncio.Event().wait()
-        return "done"
-
-    classes = (DeliveryClass.EDIT_ANCHOR, DeliveryClass.EDIT_ANCHOR)
-    first, second = SessionKey("p1", "bot", "chat1"), SessionKey("p2", "bot", "chat1")
-    with Scenario(agent, platforms=classes) as room:
-        room.says("work", first)
-        room.says("work", second)
-        room.advance(2)
-        room.crash()
-        room.boot(unreachable=(1, 2))
-        room.advance(10)
-        assert room.decisions(first)[-1] == room.decisions(second)[-1] == "NOT_CONNECTED"
-        room.connects(2)
-        room.rest()
-        assert room.visible(second) == ["done"]
-        assert room.decisions(first)[-1] == "NOT_CONNECTED"
-        room.connects(1)
-        room.rest()
-        assert room.visible(first) == ["done"]
-        assert room.decisions(first)[-2:] == ["NOT_CONNECTED", "RESUME"]
-        assert room.decisions(second).count("RESUME") == 1
-
-
-@pytest.mark.parametrize("steps", range(0, 60, 2))
-def test_a_platform_that_connects_while_a_run_begins_decides_nothing_about_that_run(steps: int) -> None:
-    """Found by seed 7300359: its session was set aside under the run, whose answer then had nowhere to go."""
-
-    async def agent(turn: Turn) -> str:
-        if "more" not in turn.text:
-            await asyncio.Event().wait()
-        return f"done after {turn.attempt}"
-
-    with Scenario(agent, policy=Policy(attempts_max=2)) as room:
-        room.says("work")
-        room.advance(2)
-        room.says("more")
-        room.advance(2)
-        room.crash()
-        room.boot(unreachable=(1,))
-        room.steps(steps)
-        room.connects(1)
-        room.rest()
-        assert room.visible() == ["done after 2"]
-        assert room.broken() == []
 
 
 def test_a_dead_actor_is_decided_about_by_the_same_function_and_resumed_after_a_back_off() -> None:

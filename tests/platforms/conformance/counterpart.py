@@ -70,12 +70,17 @@ class Visible(Struct, frozen=True):
     choices: tuple[str, ...] = ()
 
 
+def unwritten() -> NotImplementedError:
+    """What a counterpart answers whose platform lacks the ability."""
+    return NotImplementedError("the suite asks for what this platform lacks")
+
+
 class Counterpart(Protocol):
     """A server with persons at it. It outlives the platform objects that talk to it.
 
     Chats and threads have names of the test's own; a counterpart knows which of its own they are. Where nothing can
     hear a person while the platform is down, a person tries again until it is up.
-    A method whose ability is named among `Entry.lacks` is never called, and may raise NotImplementedError.
+    A method whose ability is named among `Entry.lacks` is never called, and need not be written.
     """
 
     sessions_per: SessionsPer
@@ -103,30 +108,39 @@ class Counterpart(Protocol):
 
     async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
         """A person writes in the group, not to the bot; or a command, mentioning nobody. Abilities GROUPS, COMMANDS."""
+        raise unwritten()
 
     async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
         """A person answers a message of the bot in the group, and does not mention it. Ability REPLIES."""
+        raise unwritten()
 
     async def says_itself(self, chat: str, text: str) -> None:
         """The bot's own account writes, as from another device, and its platform hears of it. Ability OWN."""
+        raise unwritten()
 
     async def edits(self, message_id: str, text: str) -> None:
         """A person changes a message. Ability EDITS."""
+        raise unwritten()
 
     async def deletes(self, message_id: str) -> None:
         """A person removes a message. Ability DELETIONS."""
+        raise unwritten()
 
     async def presses(self, chat: str, message_id: str, choice: str) -> None:
         """A person presses a button under a message of the bot. Ability BUTTONS."""
+        raise unwritten()
 
     async def typed(self, chat: str) -> int:
         """How often the bot was shown typing in a chat. Ability TYPING."""
+        raise unwritten()
 
     async def fail(self, call: Call, fault: Fault) -> None:
         """Let the next call of this kind fail. Abilities CLASS (breaks), RATE (retry later), REFUSED."""
+        raise unwritten()
 
     async def cut(self) -> None:
         """Break the connection through which updates come. Ability RECONNECT."""
+        raise unwritten()
 
 
 Lacks = Mapping[Ability, str]

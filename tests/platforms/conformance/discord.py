@@ -22,7 +22,7 @@ DISCORD_LACKS: Lacks = {}
 SERVERS_WITHIN_S = 0.05
 
 
-class DiscordCounterpart:
+class DiscordCounterpart(Counterpart):
     """See `Counterpart`. The group is a channel of a server; every other chat is the direct chat of one person."""
 
     def __init__(self, server: FakeDiscord, folder: Path) -> None:

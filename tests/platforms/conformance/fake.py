@@ -34,7 +34,7 @@ FAKE_LACKS: dict[DeliveryClass, Lacks] = {
 }
 
 
-class FakeCounterpart:
+class FakeCounterpart(Counterpart):
     """See `Counterpart`."""
 
     sessions_per = SessionsPer.CHAT
@@ -79,15 +79,6 @@ class FakeCounterpart:
             for each in self.server.visible(key)
         ]
 
-    async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
-        raise NotImplementedError
-
-    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
-        raise NotImplementedError
-
-    async def says_itself(self, chat: str, text: str) -> None:
-        raise NotImplementedError
-
     async def edits(self, message_id: str, text: str) -> None:
         self.server.change(self._said[message_id].key, f"u{next(self._numbers)}", message_id, Change.EDIT, text)
 
@@ -102,9 +93,6 @@ class FakeCounterpart:
 
     async def fail(self, call: Call, fault: Fault) -> None:
         self._faults.append((call, fault))
-
-    async def cut(self) -> None:
-        raise NotImplementedError
 
     def _choose(self, seen: Seen) -> Fault | None:
         for planned in self._faults:

@@ -11,12 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tests.platforms.conformance.counterpart import ANN, Ability, Attached, Call, Counterpart, Lacks, Visible
+from tests.platforms.conformance.counterpart import ANN, Ability, Attached, Counterpart, Lacks, Visible
 from tests.tidy.source import ROOT
 
 from greenroom.actors.ports import History, Platform
 from greenroom.platforms.chats.addressing import SessionsPer
-from greenroom.platforms.fakes.platform import Fault
 
 EXAMPLE = ROOT / "examples" / "folder_platform.py"
 
@@ -38,7 +37,7 @@ FOLDER_LACKS: Lacks = {
 }
 
 
-class FolderCounterpart:
+class FolderCounterpart(Counterpart):
     """See `Counterpart`."""
 
     sessions_per = SessionsPer.CHAT
@@ -71,33 +70,6 @@ class FolderCounterpart:
     async def visible(self, chat: str) -> list[Visible]:
         files = sorted((self._folder / chat / "out").glob("*.txt"), key=_written_first)
         return [Visible(file.stem, file.read_text(encoding="utf-8")) for file in files]
-
-    async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
-        raise NotImplementedError
-
-    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
-        raise NotImplementedError
-
-    async def says_itself(self, chat: str, text: str) -> None:
-        raise NotImplementedError
-
-    async def edits(self, message_id: str, text: str) -> None:
-        raise NotImplementedError
-
-    async def deletes(self, message_id: str) -> None:
-        raise NotImplementedError
-
-    async def presses(self, chat: str, message_id: str, choice: str) -> None:
-        raise NotImplementedError
-
-    async def typed(self, chat: str) -> int:
-        raise NotImplementedError
-
-    async def fail(self, call: Call, fault: Fault) -> None:
-        raise NotImplementedError
-
-    async def cut(self) -> None:
-        raise NotImplementedError
 
 
 def load_example() -> ModuleType:

@@ -22,7 +22,7 @@ MATRIX_LACKS: Lacks = {Ability.BUTTONS: "its clients have none: choices are list
 BOB = "Bob"
 
 
-class MatrixCounterpart:
+class MatrixCounterpart(Counterpart):
     """See `Counterpart`. Who writes into a new room invites the bot first, and does not wait for it to come."""
 
     def __init__(self, bot: Bot, people: dict[str, Person]) -> None:
@@ -89,9 +89,6 @@ class MatrixCounterpart:
     async def deletes(self, message_id: str) -> None:
         room, author, _ = self._said[message_id]
         await self._people[author].removes(room, message_id)
-
-    async def presses(self, chat: str, message_id: str, choice: str) -> None:
-        raise NotImplementedError
 
     async def typed(self, chat: str) -> int:
         return (await self._people[ANN].typing(await self._room(chat))).count(self._bot.user)

@@ -28,7 +28,7 @@ SLACK_LACKS: Lacks = {
 _METHODS = {"send": "chat.postMessage", "edit": "chat.update"}
 
 
-class SlackCounterpart:
+class SlackCounterpart(Counterpart):
     """See `Counterpart`."""
 
     def __init__(self, server: FakeSlackServer, folder: Path, delivery: str) -> None:
@@ -112,9 +112,6 @@ class SlackCounterpart:
             await envelope.over.wait()
             if envelope.acknowledged:
                 return
-
-    async def typed(self, chat: str) -> int:
-        raise NotImplementedError
 
     async def fail(self, call: Call, fault: Fault) -> None:
         self._server.fail(_METHODS[call], fault)

@@ -34,7 +34,7 @@ WEBHOOK_LACKS: Lacks = {**TELEGRAM_LACKS, Ability.RECONNECT: "Telegram comes to 
 METHODS: dict[Call, str] = {"send": "sendMessage", "edit": "editMessageText"}
 
 
-class TelegramCounterpart:
+class TelegramCounterpart(Counterpart):
     """See `Counterpart`."""
 
     def __init__(self, telegram: FakeTelegram, folder: Path, webhook: str | None) -> None:
@@ -93,9 +93,6 @@ class TelegramCounterpart:
 
     async def edits(self, message_id: str, text: str) -> None:
         self.telegram.do("edit", message_id=int(message_id), text=text)
-
-    async def deletes(self, message_id: str) -> None:
-        raise NotImplementedError
 
     async def presses(self, chat: str, message_id: str, choice: str) -> None:
         self.telegram.do("press", message_id=int(message_id), text=choice)

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.platforms.conformance.counterpart import ANN, Ability, Attached, Call, Counterpart, Lacks, Visible
+from tests.platforms.conformance.counterpart import ANN, Ability, Attached, Counterpart, Lacks, Visible
 
 from greenroom.actors.ports import History
 from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.web import WebChat
-from greenroom.platforms.fakes.platform import Fault
 
 AGAIN_S = 0.02
 """A browser's pause before it tries again."""
@@ -43,7 +42,7 @@ WEB_LACKS: Lacks = {
 }
 
 
-class WebCounterpart:
+class WebCounterpart(Counterpart):
     """See `Counterpart`."""
 
     sessions_per = SessionsPer.CHAT
@@ -95,33 +94,9 @@ class WebCounterpart:
                     return rows
         raise httpx.ReadError("the stream ended before it told anything")
 
-    async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
-        raise NotImplementedError
-
-    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
-        raise NotImplementedError
-
-    async def says_itself(self, chat: str, text: str) -> None:
-        raise NotImplementedError
-
-    async def edits(self, message_id: str, text: str) -> None:
-        raise NotImplementedError
-
-    async def deletes(self, message_id: str) -> None:
-        raise NotImplementedError
-
     async def presses(self, chat: str, message_id: str, choice: str) -> None:
         (row,) = [row for row in await self._snapshot(chat) if row["id"] == message_id]
         await self._post(chat, {"text": choice, "answers": row["choices"]["question"]})
-
-    async def typed(self, chat: str) -> int:
-        raise NotImplementedError
-
-    async def fail(self, call: Call, fault: Fault) -> None:
-        raise NotImplementedError
-
-    async def cut(self) -> None:
-        raise NotImplementedError
 
 
 def _visible(row: dict[str, Any]) -> Visible:

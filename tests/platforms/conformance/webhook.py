@@ -55,7 +55,7 @@ ASKED_LACKS: Lacks = {
 Told = dict[str, Any]
 
 
-class WebhookCounterpart:
+class WebhookCounterpart(Counterpart):
     """See `Counterpart`. With `posts` answers come by callback; `knows_ids` says whether one counts twice."""
 
     sessions_per = SessionsPer.CHAT
@@ -126,15 +126,6 @@ class WebhookCounterpart:
             answers += answer.json()["answers"]
         return answers
 
-    async def mutters(self, chat: str, text: str, *, author: str = ANN) -> None:
-        raise NotImplementedError
-
-    async def replies(self, message_id: str, text: str, *, author: str = ANN) -> None:
-        raise NotImplementedError
-
-    async def says_itself(self, chat: str, text: str) -> None:
-        raise NotImplementedError
-
     async def edits(self, message_id: str, text: str) -> None:
         await self._say({**self._said[message_id], "text": text, "change": {"kind": "edit", "of": message_id}})
 
@@ -146,15 +137,9 @@ class WebhookCounterpart:
         (question,) = [each["choices"]["question"] for each in told if each["id"] == message_id]
         await self._say({"chat": chat, "thread": None, "text": choice, "answers": question})
 
-    async def typed(self, chat: str) -> int:
-        raise NotImplementedError
-
     async def fail(self, call: Call, fault: Fault) -> None:
         if call == "send":
             self._faults.append(fault)
-
-    async def cut(self) -> None:
-        raise NotImplementedError
 
     async def _hear(self, request: Request) -> Response:
         """What the receiver makes of an answer. What it says a connection would say that breaks."""
