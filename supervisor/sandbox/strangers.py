@@ -83,16 +83,19 @@ def type_code(world: World, stranger: Stranger, code: str) -> None:
     world.faults["operator: types a code"] += 1
     if code != WRONG:
         stranger.typed.add(code)
-    world.doorkeeper.approve(code, partial(_hear, world, stranger, code, world.wall_now))
+    again = code in stranger.spent  # Typed twice in one breath it is one approval, answered twice.
+    world.doorkeeper.approve(code, partial(_hear, world, stranger, code, world.wall_now, again=again))
 
 
-def _hear(world: World, stranger: Stranger, code: str, typed_at: float, answer: SessionKey | Exception) -> None:
+def _hear(
+    world: World, stranger: Stranger, code: str, typed_at: float, answer: SessionKey | Exception, *, again: bool
+) -> None:
     if isinstance(answer, Exception):
         return
     seen_at = stranger.codes.get(code)
     if answer != stranger.chat or seen_at is None:
         world.break_promise("a_code_lets_its_chat_in", f"{code} of {stranger.chat} let {answer} in")
-    elif code in stranger.spent:
+    elif again:
         world.break_promise("a_code_works_once", f"{code} let {answer} in again")
     elif world.policy is not None and typed_at - seen_at >= world.policy.pairing_s and not world.was("clock"):
         world.break_promise("an_old_code_is_void", f"{code} let {answer} in after {typed_at - seen_at:.0f} s")
