@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from greenroom.supervisor.sandbox.storm_talk import (
 )
 
 BUSY_MS = 5_000
+READS_MAX = 4
 EXPLAINED_MAX = 1_000
 """Decisions of one session that `explain` is asked for."""
 
@@ -169,6 +171,13 @@ def read_sent(database: Path, key: str) -> list[str]:
 
 def _read(database: Path, sql: str, key: str | None) -> list[Any]:
     """Read a column as the store stands now, whatever becomes of its daemon meanwhile."""
+    for _ in range(READS_MAX - 1):
+        with suppress(apsw.ProtocolError):  # SQLite's word, after long waiting, for a daemon that recovers the log.
+            return _read_once(database, sql, key)
+    return _read_once(database, sql, key)
+
+
+def _read_once(database: Path, sql: str, key: str | None) -> list[Any]:
     db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         db.set_busy_timeout(BUSY_MS)

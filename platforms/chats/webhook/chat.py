@@ -98,6 +98,12 @@ class Webhook:
             self._port = self._listening.getsockname()[1]
         return self._listening
 
+    def close(self) -> None:
+        """Close the socket of a `bind` that no `run` followed. Harmless when repeated."""
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
     async def run(self, door: Door) -> None:
         """Serve until cancelled. Run again after a crash it takes the same port."""
         try:

@@ -49,12 +49,15 @@ class WebCounterpart(Counterpart):
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
+        self._former: WebChat | None = None
         self._port = 0
         self._numbers = count(1)
         self._said: dict[str, tuple[str, dict[str, str]]] = {}
 
     def platform(self, history: History) -> WebChat:
-        chat = WebChat(history, port=self._port)
+        if self._former is not None:
+            self._former.close()  # It may have been killed before it served.
+        chat = self._former = WebChat(history, port=self._port)
         self._client.base_url = httpx.URL(chat.bind())
         self._port = self._client.base_url.port or 0
         return chat

@@ -63,6 +63,7 @@ class WebhookCounterpart(Counterpart):
     def __init__(self, folder: Path, client: httpx.AsyncClient, *, posts: bool, knows_ids: bool) -> None:
         self._folder, self._client, self._posts, self._knows_ids = folder, client, posts, knows_ids
         self._port, self._address, self.receiver = 0, "", ""
+        self._former: Webhook | None = None
         self._numbers = count(1)
         self._said: dict[str, Told] = {}
         self._told: list[Told] = []
@@ -76,7 +77,9 @@ class WebhookCounterpart(Counterpart):
         settings = WebhookSettings.model_validate(
             {"secret": SECRET, "port": self._port, "callback": callback, "callback_knows_ids": self._knows_ids}
         )
-        platform = Webhook(settings, history)
+        if self._former is not None:
+            self._former.close()  # It may have been killed before it served.
+        platform = self._former = Webhook(settings, history)
         self._address = platform.bind()
         self._port = int(self._address.rpartition(":")[2])
         return platform
