@@ -28,6 +28,12 @@ class CancelRun(Struct, frozen=True):
     generation: Generation
 
 
+class CallOff(Struct, frozen=True):
+    """Do not call the agent of this run if it has not been called yet."""
+
+    generation: Generation
+
+
 Word = str | Lapse | Excess | tuple[Message, ...] | None
 """What an agent that waits is told: a question's answer, or that there is none; what steers it; that it is too much."""
 
@@ -124,6 +130,7 @@ class ReadPast(Struct, frozen=True):
 Act = (
     StartRun
     | CancelRun
+    | CallOff
     | EndProcesses
     | Confirm
     | OpenAnchor

@@ -34,6 +34,8 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome | Added:
     try:
         await turn.take_floor()
         await turn.look_back()
+        if not turn.begin():
+            return Cancelled()
         returned = await agent(turn)
     except asyncio.CancelledError:
         return Cancelled()

@@ -11,6 +11,7 @@ from typing import assert_never
 from greenroom.actors.acts import (
     ArmAlarm,
     ArmIdle,
+    CallOff,
     CancelAlarms,
     Effects,
     ReportRun,
@@ -309,7 +310,7 @@ def _drain(draft: Draft, reason: InterruptReason) -> None:
             if phase.said:  # Words that stream are progress, which is not written for each of them.
                 draft.stamp(phase.run)
             draft.write(RunMarked(draft.id, draft.generation, reason))
-            draft.do(CancelAlarms())
+            draft.do(CancelAlarms(), CallOff(draft.generation))  # It may wait for the run before it.
             show_drain(draft, phase, reason)
         case Asking():
             draft.write(RunMarked(draft.id, draft.generation, reason))

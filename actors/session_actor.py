@@ -14,6 +14,7 @@ from greenroom.actors.acts import (
     ArmAlarm,
     ArmIdle,
     ArmRetry,
+    CallOff,
     CancelAlarms,
     CancelRun,
     Confirm,
@@ -221,6 +222,9 @@ class SessionActor(PooledActor):
                 self._start_run(act)
             case CancelRun():
                 self._cancel_run()
+            case CallOff(generation):
+                if self._turn is not None and self._turn.generation == generation:
+                    self.runtime.loop(AGENTS_LOOP).post(self._turn.call_off)
             case EndProcesses():
                 self._house.end_unwanted(self._id)
             case OpenAnchor() | ShowText() | ShowTyping() | Deliver():

@@ -63,6 +63,7 @@ class LiveTurn:
         self._shown = False
         self._stamped_at = place.runtime.clock.monotonic()
         self._has_floor = False
+        self._begun = False
         self.began_at: float | None = None  # monotonic; None: it still waits for the loop, or for the run before
         self.stopping = False
 
@@ -248,7 +249,19 @@ class LiveTurn:
         self._new = leave_out_replies(said, (await self._link.load_ledger()).questions)
         self._news = [row for row in rows if row.kind is MessageKind.PROCESS]
 
+    def begin(self) -> bool:
+        """Say that the agent is called now; False: it must not be any more."""
+        self._begun = not self.stopping
+        return self._begun
+
     # -- called by the session's actor, on the loop --------------------------------------------------------------------
+
+    def call_off(self) -> None:
+        """Do not begin any more: the process is to end."""
+        if not self._begun:
+            self.stopping = True
+            if self._task is not None:
+                self._task.cancel()
 
     def confirm(self, key: str, answer: Word) -> None:
         """What the agent reported under `key` is on disk."""

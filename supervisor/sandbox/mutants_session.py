@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from greenroom.actors import asking, inquiry, opening, session, session_actor, toolbox
-from greenroom.actors.acts import ArmAlarm, CancelAlarms
+from greenroom.actors.acts import ArmAlarm, CallOff, CancelAlarms
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Alarm, Rang, RunEnded, RunEvent
 from greenroom.actors.keys import note_key
@@ -242,6 +242,13 @@ MUTANTS = (
         (Swap(session, "_may_begin", lambda _: lambda draft: bool(draft.waiting)),),
         frozenset({"a_drain_begins_nothing"}),
         story(stories.drained_with_a_queue, policy=Policy(drain_s=120.0)),
+    ),
+    Mutant(
+        "run that waited begins in a drain",
+        "a run that was opened before the order to end calls its agent after it, when the one before has ended",
+        (Swap(session, "_drain", _without_acts(CallOff)),),
+        frozenset({"a_drain_begins_nothing"}),
+        story(stories.drained_while_a_run_waits, policy=Policy(drain_s=120.0)),
     ),
     Mutant(
         "completion of an ended run starts another",

@@ -169,6 +169,17 @@ def drained_with_a_queue(told: Scenario, _: int) -> None:
     told.crash()
 
 
+def drained_while_a_run_waits(told: Scenario, _: int) -> None:
+    """An agent goes on after it has concluded, and the next run waits for it when the drain begins."""
+    told.says("m1 lingering")
+    told.advance(2)
+    told.says("m2 answer")
+    told.advance(1)
+    told.order_drain()
+    told.advance(60)
+    told.crash()
+
+
 def drained_after_a_notice(told: Scenario, _: int) -> None:
     """The process is told to end while a run lasts of which its person hears that it lasts."""
     told.says("m1 doze answer")

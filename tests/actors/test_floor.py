@@ -53,6 +53,25 @@ def test_a_run_that_is_given_up_while_it_waits_leaves_the_queue() -> None:
         assert agent.events[:3] == ["first begins", "first ends", "second\nlast begins"]
 
 
+def test_a_run_that_waits_when_a_drain_begins_is_not_begun_and_the_next_process_has_its_work() -> None:
+    """Found by seed 1500009343."""
+    agent = Stubborn(takes_s=15)
+    with Scenario(agent, policy=Policy(silent_max_s=10)) as room:
+        room.says("first")
+        room.advance(11)
+        room.says("last")
+        room.advance(1)
+        room.order_drain()
+        room.advance(20)
+        assert agent.events == ["first begins"]
+        room.restart()
+        room.rest()
+        assert agent.events[-2:] == ["last begins", "last ends"]
+        assert agent.events.count("last begins") == 1
+        assert room.visible()[-1] == "done"
+        assert room.broken() == []
+
+
 def test_a_run_that_never_stops_is_waited_for_so_long_and_no_longer() -> None:
     agent = Stubborn(takes_s=10_000)
     with Scenario(agent, policy=Policy(silent_max_s=100)) as room:
