@@ -32,10 +32,7 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome | Added:
     Foreign code: `sys.exit` in it ends this run and no process.
     """
     try:
-        await turn.take_floor()
-        await turn.look_back()
-        if not turn.begin():
-            return Cancelled()
+        await turn.begin()
         returned = await agent(turn)
     except asyncio.CancelledError:
         return Cancelled()

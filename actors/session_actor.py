@@ -220,11 +220,8 @@ class SessionActor(PooledActor):
                 self._confirm(act)
             case StartRun():
                 self._start_run(act)
-            case CancelRun():
-                self._cancel_run()
-            case CallOff(generation):
-                if self._turn is not None and self._turn.generation == generation:
-                    self.runtime.loop(AGENTS_LOOP).post(self._turn.call_off)
+            case CancelRun() | CallOff():
+                self._end_run(act)
             case EndProcesses():
                 self._house.end_unwanted(self._id)
             case OpenAnchor() | ShowText() | ShowTyping() | Deliver():
@@ -299,6 +296,12 @@ class SessionActor(PooledActor):
         name = f"run {self._id}.{act.run.generation}"
         done = partial(self._report_end, act.run.generation)
         self._job = loop.spawn(run_agent(self._house.agent, turn), name=name, done=done)
+
+    def _end_run(self, act: CancelRun | CallOff) -> None:
+        if isinstance(act, CancelRun):
+            self._cancel_run()
+        elif self._turn is not None:
+            self.runtime.loop(AGENTS_LOOP).post(self._turn.call_off)
 
     def _cancel_run(self) -> None:
         if self._job is not None:

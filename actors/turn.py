@@ -231,7 +231,15 @@ class LiveTurn:
         """Run synchronous code beside the loop, so that it delays no other chat."""
         return await self._place.runtime.in_thread(fn, *args)
 
-    async def take_floor(self) -> None:
+    async def begin(self) -> None:
+        """Wait for what comes before the agent's first word. Raises CancelledError if it must not begin any more."""
+        await self._take_floor()
+        await self._look_back()
+        if self.stopping:
+            raise asyncio.CancelledError
+        self._begun = True
+
+    async def _take_floor(self) -> None:
         """Begin when the run before this one has ended: two agents of one session never act at once."""
         self._task = asyncio.current_task()
         self._has_floor = await self._place.house.floor.take(self._place.session)
@@ -239,7 +247,7 @@ class LiveTurn:
         if not self._has_floor:
             logger.error("%s: the run before was told to stop and goes on; the next one begins beside it", self.session)
 
-    async def look_back(self) -> None:
+    async def _look_back(self) -> None:
         """Before a further attempt at the same work: find what there is to answer, as the first attempt saw it."""
         if not self._link.is_again:
             return
@@ -248,11 +256,6 @@ class LiveTurn:
         said = [row for row in rows if row.role is Role.USER]
         self._new = leave_out_replies(said, (await self._link.load_ledger()).questions)
         self._news = [row for row in rows if row.kind is MessageKind.PROCESS]
-
-    def begin(self) -> bool:
-        """Say that the agent is called now; False: it must not be any more."""
-        self._begun = not self.stopping
-        return self._begun
 
     # -- called by the session's actor, on the loop --------------------------------------------------------------------
 
