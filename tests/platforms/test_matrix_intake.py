@@ -119,12 +119,16 @@ def test_a_device_is_named_on_disk_before_it_signs_in_and_belongs_to_its_user(tm
     assert {path.name for path in tmp_path.iterdir()} == {"matrix-a%2Fb.device.json"}
 
 
-def test_a_file_that_is_none_of_ours_reads_as_nothing(tmp_path: Path) -> None:
+def test_a_file_that_is_none_of_ours_reads_as_nothing_and_it_is_said_what_follows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     keepsakes = Keepsakes(tmp_path, "me")
     (tmp_path / "matrix-me.sync.json").write_text("{")
     (tmp_path / "matrix-me.device.json").write_text("[]")
     assert keepsakes.position("https://x", "@bot:x") is None
+    assert "only what is said from now on is heard" in caplog.text
     assert isinstance(keepsakes.device("https://x", "@bot:x"), Device)
+    assert "a new device signs in" in caplog.text
     keepsakes.advance(Position("https://x", "@bot:x", "s1", {"k": "$1"}))
     assert keepsakes.position("https://x", "@bot:x") == Position("https://x", "@bot:x", "s1", {"k": "$1"})
     assert keepsakes.position("https://y", "@bot:x") is None

@@ -8,16 +8,13 @@ far all was heard that was not for us, and in which direct chats we are: Discord
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
 
-from greenroom.actors.atomic import replace_file
-
-logger = logging.getLogger("greenroom.discord")
+from greenroom.platforms.chats.keepsake import Keepsake, kept
 
 DIRECT_MAX = 500
 """So many direct chats are remembered, those that were used last."""
@@ -38,11 +35,11 @@ class Progress:
 
     def __init__(self, path: Path) -> None:
         """Read the file. One that cannot be read is as good as none."""
-        self._path = path
+        self._keepsake = Keepsake(path, Remembered, without="what was said while nothing listened is not heard")
         self._behind: dict[int, int] = {}  # channels with work to do: how far they are
-        remembered = _read(path)
-        self._heard = remembered.upto if remembered is not None else 0
-        self._direct = dict.fromkeys(remembered.direct if remembered is not None else ())
+        remembered = self._keepsake.read() or Remembered(0)
+        self._heard = remembered.upto
+        self._direct = dict.fromkeys(remembered.direct)
         self._changed = asyncio.Event()
 
     @property
@@ -87,36 +84,8 @@ class Progress:
     async def save(self) -> None:
         """Write the file. A disk that refuses costs nothing but what would be read again after a restart."""
         self._changed.clear()
-        try:
-            content = msgspec.json.encode(Remembered(self.upto, tuple(self._direct)))
-            await asyncio.to_thread(replace_file, self._path, content)
-        except OSError as error:
-            logger.warning("%s cannot be written: %s", self._path, error)
+        await self._keepsake.save(Remembered(self.upto, tuple(self._direct)))
 
-    @asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
+    def kept(self) -> AbstractAsyncContextManager[None]:
         """Keep the file up to date while the block runs, and once more at its end."""
-        keeper = asyncio.create_task(self._keep())
-        try:
-            yield
-        finally:
-            keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
-            await self.save()
-
-    async def _keep(self) -> None:
-        while True:
-            await self._changed.wait()
-            await self.save()
-            await asyncio.sleep(PAUSE_S)
-
-
-def _read(path: Path) -> Remembered | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Remembered)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        logger.warning("%s cannot be read; what was said while nothing listened is not heard: %s", path, error)
-        return None
+        return kept(self.save, pause_s=PAUSE_S, changed=self._changed.wait)

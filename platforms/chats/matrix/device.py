@@ -10,22 +10,18 @@ import asyncio
 import logging
 from pathlib import Path
 from secrets import token_hex
-from typing import TypeVar
 from urllib.parse import quote
 
-import msgspec
 from aiohttp import ClientSession
 from mautrix.errors import MatrixRequestError, MForbidden
 from msgspec import Struct
 from msgspec.structs import replace
 
-from greenroom.actors.atomic import replace_file
 from greenroom.actors.ports import MisconfiguredError
+from greenroom.platforms.chats.keepsake import Keepsake
 from greenroom.platforms.chats.matrix.errors import SIGNED_OUT, describe, is_passing
 from greenroom.platforms.chats.matrix.homeserver import Homeserver
 from greenroom.platforms.chats.matrix.settings import MatrixSettings
-
-T = TypeVar("T")
 
 logger = logging.getLogger("greenroom.platform.matrix")
 
@@ -54,11 +50,18 @@ class Keepsakes:
     def __init__(self, folder: Path, account: str) -> None:
         """`account` is made fit for a file's name."""
         name = f"matrix-{quote(account, safe='')}"
-        self._device, self._position = folder / f"{name}.device.json", folder / f"{name}.sync.json"
+        self._device = Keepsake(
+            folder / f"{name}.device.json",
+            Device,
+            without="a new device signs in, and what was being said in that moment may be seen twice",
+        )
+        self._position = Keepsake(
+            folder / f"{name}.sync.json", Position, without="only what is said from now on is heard"
+        )
 
     def device(self, homeserver: str, user: str) -> Device:
         """Read the device of this user; a new one, kept at once, if there is none."""
-        kept = _read(self._device, Device)
+        kept = self._device.read()
         if kept is None or (kept.homeserver, kept.user) != (homeserver, user):
             kept = Device(homeserver, user, f"GREENROOM{token_hex(5).upper()}")
             self.keep(kept)
@@ -67,27 +70,22 @@ class Keepsakes:
     def lost(self, error: Exception) -> str:
         """Say what to do where a server refuses to go on from the position."""
         words = f"the home server does not go on from where it was left: {error}"
-        return f"{words}; if it was set up anew, remove {self._position}, and only what is said from then on is heard"
+        return (
+            f"{words}; if it was set up anew, remove {self._position.path}, and only what is said from then on is heard"
+        )
 
     def keep(self, device: Device) -> None:
         """Remember it."""
-        replace_file(self._device, msgspec.json.encode(device))
+        self._device.write(device)
 
     def position(self, homeserver: str, user: str) -> Position | None:
         """Read up to where this user's events are on disk; None if nothing is known."""
-        kept = _read(self._position, Position)
+        kept = self._position.read()
         return kept if kept is not None and (kept.homeserver, kept.user) == (homeserver, user) else None
 
     def advance(self, position: Position) -> None:
         """Remember it. Everything before it is committed, or will come again from the position before."""
-        replace_file(self._position, msgspec.json.encode(position))
-
-
-def _read(path: Path, kind: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError):
-        return None
+        self._position.write(position)
 
 
 async def sign_in(session: ClientSession, settings: MatrixSettings, keepsakes: Keepsakes) -> Homeserver:

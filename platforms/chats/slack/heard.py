@@ -5,22 +5,18 @@ What the file says may be too early and is never too late: what is read again is
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
-from greenroom.actors.atomic import replace_file
+from greenroom.platforms.chats.keepsake import Keepsake, kept
 
 KEEP_S = 20.0
 """How often the file is written."""
-
-logger = logging.getLogger("greenroom.platform.slack")
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -34,9 +30,11 @@ class Heard:
 
     def __init__(self, folder: Path, account: str, now: Callable[[], float] = time.time) -> None:
         """Read the file. One that cannot be read is as good as none."""
-        self._path = folder / f"slack-{quote(account, safe='')}.heard.json"
+        path = folder / f"slack-{quote(account, safe='')}.heard.json"
+        self._keepsake = Keepsake(path, Remembered, without="what was said while nothing listened is not heard")
         self._now = now
-        self._upto = _read(self._path)
+        remembered = self._keepsake.read()
+        self._upto = None if remembered is None else remembered.upto
         self._owed: dict[object, float] = {}
         self._listening = False
 
@@ -67,37 +65,14 @@ class Heard:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keep the file up to date while the block runs, and once more at its end."""
-        keeper = asyncio.create_task(self._keep())
-        try:
-            yield
-        finally:
-            keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
-            self.listen(on=False)
-            await self.save()
+        async with kept(self.save, pause_s=KEEP_S):
+            try:
+                yield
+            finally:
+                self.listen(on=False)
 
     async def save(self) -> None:
         """Write the file. A disk that refuses costs nothing but what is read again after a restart."""
         upto = self.upto
-        if upto is None:
-            return
-        try:
-            await asyncio.to_thread(replace_file, self._path, msgspec.json.encode(Remembered(upto)))
-        except OSError as error:
-            logger.warning("%s cannot be written: %s", self._path, error)
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(KEEP_S)
-            await self.save()
-
-
-def _read(path: Path) -> float | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Remembered).upto
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        logger.warning("%s cannot be read; what was said while nothing listened is not heard: %s", path, error)
-        return None
+        if upto is not None:
+            await self._keepsake.save(Remembered(upto))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
-from greenroom.actors.atomic import replace_file
 from greenroom.actors.ports import TargetGoneError
+from greenroom.platforms.chats.keepsake import Keepsake
+
+WITHOUT = "a group that became a supergroup begins a new conversation, until something is sent to the old one"
 
 
 class Moved:
@@ -17,10 +16,9 @@ class Moved:
 
     def __init__(self, folder: Path, account: str) -> None:
         """Read what is known. A file that cannot be read counts as none: Telegram tells again when we send."""
-        self._file = folder / f"telegram-moved-{account.encode().hex()}.json"
-        self._now: dict[str, int] = {}
-        with suppress(OSError, msgspec.DecodeError):
-            self._now = msgspec.json.decode(self._file.read_bytes(), type=dict[str, int])
+        path = folder / f"telegram-moved-{account.encode().hex()}.json"
+        self._keepsake = Keepsake(path, dict[str, int], without=WITHOUT)
+        self._now = self._keepsake.read() or {}
 
     def now(self, chat: str) -> int:
         """The id under which a conversation's chat is reached."""
@@ -47,4 +45,4 @@ class Moved:
         name = self.named(old)
         if self._now.get(name) != new and name != str(new):
             self._now[name] = new
-            await asyncio.to_thread(replace_file, self._file, msgspec.json.encode(self._now))
+            await asyncio.to_thread(self._keepsake.write, dict(self._now))
