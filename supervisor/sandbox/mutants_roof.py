@@ -16,7 +16,7 @@ from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import Reception
 from greenroom.supervisor.recovery import Recovery
-from greenroom.supervisor.sandbox import stories
+from greenroom.supervisor.sandbox import stories, stories_drain
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 from greenroom.supervisor.tree_actor import TreeActor
@@ -153,14 +153,14 @@ MUTANTS = (
         "a drain marks who was active a moment ago, not whose run lasts",
         (Swap(tree_actor, "decide_drain", _marks_nobody_in_flight),),
         frozenset({"an_orderly_end_marks_its_runs"}),
-        story(stories.drained_at_work, policy=Policy(drain_s=1.0)),
+        story(stories_drain.drained_at_work, policy=Policy(drain_s=1.0)),
     ),
     Mutant(
         "hurried end called clean",
         "who is told twice to end says that all is in order",
         (Swap(tree_actor, "decide_drain", _ends_clean),),
         frozenset({"an_orderly_end_marks_its_runs"}),
-        story(stories.hurried_at_work, policy=Policy(drain_s=60.0)),
+        story(stories_drain.hurried_at_work, policy=Policy(drain_s=60.0)),
     ),
     Mutant(
         "poison without end",

@@ -20,7 +20,7 @@ from greenroom.actors.state import Asking, Idle, Running
 from greenroom.actors.toolbox import Toolbox
 from greenroom.actors.tools import Call, InDoubt, Replay
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.sandbox import stories
+from greenroom.supervisor.sandbox import stories, stories_drain
 from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
 
@@ -234,21 +234,21 @@ MUTANTS = (
         "the notifier of a run outlives the order to end",
         (Swap(session, "_drain", _without_acts(CancelAlarms)), Swap(session, "_ring", _rings_in_a_drain)),
         frozenset({"a_drain_is_silent"}),
-        story(stories.drained_after_a_notice, policy=NOTICED),
+        story(stories_drain.drained_after_a_notice, policy=NOTICED),
     ),
     Mutant(
         "run begun in a drain",
         "what waits is handed to a run although the process is to end",
         (Swap(session, "_may_begin", lambda _: lambda draft: bool(draft.waiting)),),
         frozenset({"a_drain_begins_nothing"}),
-        story(stories.drained_with_a_queue, policy=Policy(drain_s=120.0)),
+        story(stories_drain.drained_with_a_queue, policy=Policy(drain_s=120.0)),
     ),
     Mutant(
         "run that waited begins in a drain",
         "a run that was opened before the order to end calls its agent after it, when the one before has ended",
         (Swap(session, "_drain", _without_acts(CallOff)),),
         frozenset({"a_drain_begins_nothing"}),
-        story(stories.drained_while_a_run_waits, policy=Policy(drain_s=120.0)),
+        story(stories_drain.drained_while_a_run_waits, policy=Policy(drain_s=120.0)),
     ),
     Mutant(
         "completion of an ended run starts another",
