@@ -113,7 +113,7 @@ async def test_a_process_is_its_whole_group_and_output_comes_to_an_end() -> None
         assert (colour, mark) == ("red", mark_of("a"))
         assert await child.wait() == 0
         born = read_birth(int(helper))
-        while is_alive(int(helper), born):  # Its files are closed a moment before it is gone.
+        while is_alive(int(helper), born):  # noqa: ASYNC110 - its files are closed a moment before it is gone
             await asyncio.sleep(0)
 
 
