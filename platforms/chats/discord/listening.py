@@ -14,8 +14,8 @@ from discord.abc import Messageable
 from discord.utils import snowflake_time, time_snowflake
 from msgspec.structs import replace
 
-from greenroom.actors.model import Inbound
-from greenroom.actors.ports import BusyError, Door, RefusedError
+from greenroom.actors.ports import Door
+from greenroom.platforms.chats.backoff import Backoff
 from greenroom.platforms.chats.discord.client import Client
 from greenroom.platforms.chats.discord.codec import (
     Account,
@@ -28,6 +28,7 @@ from greenroom.platforms.chats.discord.codec import (
 )
 from greenroom.platforms.chats.discord.progress import Progress
 from greenroom.platforms.chats.discord.reading import PAGE, Heard, Past, Reading, Taken
+from greenroom.platforms.chats.handing import hand_over
 
 logger = logging.getLogger("greenroom.discord")
 
@@ -154,21 +155,10 @@ class Listener:
             return
         try:
             async with asyncio.timeout(PRESS_WITHIN_S):
-                await self._offer(press)
+                await hand_over(self._door, press, Backoff(PRESS_AGAIN_S, PRESS_AGAIN_S))
                 await interaction.response.defer()
         except (discord.DiscordException, aiohttp.ClientError, OSError) as unheard:
             logger.info("press %d was not acknowledged: %s", interaction.id, unheard)
-
-    async def _offer(self, press: Inbound) -> None:
-        while True:
-            try:
-                await self._door.accept(press)
-                return
-            except RefusedError as refused:
-                logger.info("press %s was refused: %s", press.update_id, refused)
-                return
-            except BusyError:
-                await asyncio.sleep(PRESS_AGAIN_S)
 
     def _turn(self, *, connected: bool) -> None:
         if connected:

@@ -14,9 +14,11 @@ from collections.abc import AsyncIterator, Callable
 import discord
 from msgspec import Struct
 
-from greenroom.actors.model import Inbound, Receipt, SessionKey
-from greenroom.actors.ports import BusyError, Door, RefusedError
+from greenroom.actors.model import Inbound, SessionKey
+from greenroom.actors.ports import Door
+from greenroom.platforms.chats.backoff import Backoff
 from greenroom.platforms.chats.discord.progress import Progress
+from greenroom.platforms.chats.handing import hand_over
 
 logger = logging.getLogger("greenroom.discord")
 
@@ -33,9 +35,7 @@ CATCHING_UP_MAX = 4
 """Channels whose history is read at the same time."""
 
 ASK_AGAIN_S = 1.0
-"""How long to wait before what could not be stored is offered again, at first."""
-
-ASK_AGAIN_MAX_S = 30.0
+"""How long to wait, at first, before what could not be stored is offered again, or a history is read again."""
 
 ALL = 0
 """Stands for all channels, while it is not known which of them have work to do. No channel has this id."""
@@ -59,20 +59,6 @@ class Past(Struct, frozen=True):
 
 Fetch = Callable[[int, int], AsyncIterator[Past]]
 """Reads one page of a channel's history after a message, oldest first."""
-
-
-async def hand_over(door: Door, inbound: Inbound) -> Receipt | None:
-    """Offer it until it is on disk, or refused for ever (None)."""
-    pause_s = ASK_AGAIN_S
-    while True:
-        try:
-            return await door.accept(inbound)
-        except RefusedError as refused:
-            logger.info("message %s was refused: %s", inbound.update_id, refused)
-            return None
-        except BusyError:
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, ASK_AGAIN_MAX_S)
 
 
 class Taken:
@@ -176,7 +162,7 @@ class Reading:
         self._progress.settle(number)
 
     async def _read_history(self, number: int, channel: _Channel) -> None:
-        pause_s = ASK_AGAIN_S
+        backoff = Backoff(ASK_AGAIN_S)
         while True:
             try:
                 async with self._catching_up:
@@ -185,9 +171,9 @@ class Reading:
                 logger.warning("the history of channel %d cannot be read: %s", number, refused)
                 return
             except (discord.DiscordException, OSError, TimeoutError) as error:
-                logger.warning("the history of channel %d is read again in %.0f s: %s", number, pause_s, error)
+                pause_s = backoff.next_s()
+                logger.warning("the history of channel %d is read again in %.1f s: %s", number, pause_s, error)
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, ASK_AGAIN_MAX_S)
                 continue
             for past in page:
                 await self._pass(number, channel, past)
@@ -214,7 +200,7 @@ class Reading:
         """Take it to the door; whether it was there before, None if it may not come in."""
         if inbound in self._taken:
             return True
-        receipt = await hand_over(self._door, inbound)
+        receipt = await hand_over(self._door, inbound, Backoff(ASK_AGAIN_S))
         if receipt is None:
             return None
         self._taken.add(inbound)

@@ -12,10 +12,11 @@ from typing import assert_never
 from mautrix.errors import MatrixError, MatrixRequestError
 
 from greenroom.actors.model import Attachment, Inbound, SessionKey
-from greenroom.actors.ports import BusyError, Door, RefusedError, RetryLaterError
+from greenroom.actors.ports import BusyError, Door, RetryLaterError
 from greenroom.actors.session_key import InvalidKeyError
 from greenroom.platforms.chats.addressing import is_addressed, place
 from greenroom.platforms.chats.backoff import Backoff
+from greenroom.platforms.chats.handing import insist, offer
 from greenroom.platforms.chats.matrix.codec import (
     Room,
     addressed,
@@ -163,20 +164,17 @@ class Hearing:
             await self._accept(changed_inbound(change, key, await self._people(room)))
 
     async def _accept(self, inbound: Inbound) -> None:
-        backoff = Backoff(most_s=BUSY_MOST_S)
-        while True:
-            try:
-                await self._door.accept(inbound)
-            except RefusedError as refused:
-                logger.info("%s: %s is not taken: %s", inbound.key, inbound.update_id, refused)
-            except BusyError:
-                await asyncio.sleep(backoff.next_s())
-                continue
-            except Exception:  # Invariant: the position passes nothing that is neither on disk nor refused.
-                logger.exception("%s: %s could not be handed over, and is tried again", inbound.key, inbound.update_id)
-                await asyncio.sleep(backoff.next_s())
-                continue
-            return
+        await insist(lambda: self._offer(inbound), Backoff(most_s=BUSY_MOST_S), inbound.update_id)
+
+    async def _offer(self, inbound: Inbound) -> None:
+        """Offer it once. Raises BusyError, also where the door fails in a way that nobody foresaw."""
+        try:
+            await offer(self._door, inbound)
+        except BusyError:
+            raise
+        except Exception as error:  # Invariant: the position passes nothing that is neither on disk nor refused.
+            logger.exception("%s: %s could not be handed over, and is tried again", inbound.key, inbound.update_id)
+            raise BusyError("the door failed") from error
 
     async def _people(self, room: str) -> Room:
         people = self._rooms.get(room)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from greenroom.actors.ports import BusyError
 from greenroom.platforms.chats.backoff import Backoff
+from greenroom.platforms.chats.handing import insist
 from greenroom.platforms.chats.slack.heard import Heard
 from greenroom.platforms.chats.slack.lookups import HOPELESS
 from greenroom.platforms.chats.slack.troubles import of_call, read_answer
@@ -80,17 +80,13 @@ class Backfill:
 
     async def sweep(self, since: float, catch_up: Callable[[str], Awaitable[None]]) -> None:
         """Read the histories of all chats, one after the other. What is read is owed until then."""
+
+        async def once() -> None:
+            for channel in await self._channels():
+                await catch_up(channel)
+
         with self._heard.owing(since):
-            backoff = Backoff()
-            while True:
-                try:
-                    for channel in await self._channels():
-                        await catch_up(channel)
-                except BusyError as busy:
-                    logger.info("reading what was missed goes on later: %s", busy)
-                    await asyncio.sleep(backoff.next_s())
-                else:
-                    return
+            await insist(once, Backoff(), "what was missed")
 
     async def _channels(self) -> Sequence[str]:
         found = await self._pages(self._web.users_conversations, key="channels", types=KINDS, exclude_archived=True)

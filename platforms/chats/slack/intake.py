@@ -12,8 +12,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from greenroom.actors.model import Attachment
-from greenroom.actors.ports import BusyError, Door, RefusedError
+from greenroom.actors.ports import Door
 from greenroom.platforms.chats.backoff import Backoff
+from greenroom.platforms.chats.handing import insist, offer
 from greenroom.platforms.chats.slack.backfill import Backfill
 from greenroom.platforms.chats.slack.codec import (
     File,
@@ -69,18 +70,7 @@ class Intake:
             return
         with self._heard.owing():
             async with self._turn(told.channel):
-                await self._until_handed_over(told)
-
-    async def _until_handed_over(self, told: Told) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                await self._hand_over_all(told)
-            except BusyError as busy:
-                logger.info("a message of %s waits: %s", told.channel, busy)
-            else:
-                return
-            await asyncio.sleep(backoff.next_s())
+                await insist(lambda: self._hand_over_all(told), Backoff(), f"a message of {told.channel}")
 
     def _read(self, kind: str, payload: Mapping[str, Any]) -> Told | None:
         try:
@@ -129,7 +119,4 @@ class Intake:
         files = meant.files if self._door.allows(session_of(meant, self._rules)) else ()
         attachments, remarks = await self._fetch(files)
         inbound = to_inbound(meant, self._rules, self._me, names=names, attachments=attachments, remarks=remarks)
-        try:
-            await self._door.accept(inbound)
-        except RefusedError as refused:
-            logger.info("a message of %s was refused: %s", told.channel, refused)
+        await offer(self._door, inbound)

@@ -5,19 +5,17 @@ Whoever brings an update acknowledges it to Telegram when `take` has returned, a
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 
 from telegram import Update
 from telegram.error import TelegramError
 
-from greenroom.actors.ports import Door, RefusedError
+from greenroom.actors.ports import Door
+from greenroom.platforms.chats.handing import offer
 from greenroom.platforms.chats.telegram.codec import Me, Rules, Told, moved, read_update, with_files
 from greenroom.platforms.chats.telegram.files import Files
 from greenroom.platforms.chats.telegram.library import Line
 from greenroom.platforms.chats.telegram.moved import Moved
-
-logger = logging.getLogger("greenroom.platform.telegram")
 
 
 class Intake:
@@ -42,10 +40,7 @@ class Intake:
         inbound = told.inbound
         if told.files and self._door.allows(inbound.key):
             inbound = with_files(inbound, *await self._files.fetch(told.files))
-        try:
-            await self._door.accept(inbound)
-        except RefusedError as refused:
-            logger.info("a message of %s was refused: %s", inbound.key, refused)
+        await offer(self._door, inbound)
         if told.press is not None:
             await self._answer(told.press)
 
