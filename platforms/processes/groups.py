@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -23,15 +24,32 @@ def machine_id() -> str | None:
 
 def find_groups(marks: AbstractSet[str]) -> set[int]:
     """The groups of all living processes that carry one of these marks. Without a /proc none is found."""
-    wanted = {f"{MARK}={mark}".encode() for mark in marks}
-    found: set[int] = set()
+    return {group for group, mark in read_marks() if mark in marks}
+
+
+def read_marks() -> Iterator[tuple[int, str]]:
+    """Each living process that carries a mark: its group, and the mark. Without a /proc there are none."""
+    begins = f"{MARK}=".encode()
     for folder in PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):  # It has just ended, or is another user's.
-            carries = wanted.intersection((folder / "environ").read_bytes().split(b"\0"))
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            marks = [each.removeprefix(begins) for each in environment if each.startswith(begins)]
             pid = int(folder.name)
-            if carries and is_alive(pid, read_birth(pid)):
-                found.add(os.getpgid(pid))
-    return found
+            if marks and is_alive(pid, read_birth(pid)):
+                yield os.getpgid(pid), marks[0].decode(errors="replace")
+
+
+def end_remains(leader: int, mark: str) -> None:
+    """End what a leader that has ended, and was buried just now, left behind in its group, or under its mark."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, 0)  # Mostly nothing is left, and nothing need be looked for.
+        groups = find_groups({mark})
+        if not _is_taken(
+            leader
+        ):  # Nobody has its number, so the group is what it led, whatever mark its members carry.
+            groups.add(leader)
+        for group in groups:
+            signal_group(group, signal.SIGKILL)
 
 
 def signal_group(group: int, number: signal.Signals) -> None:
@@ -39,3 +57,13 @@ def signal_group(group: int, number: signal.Signals) -> None:
     if group != os.getpgrp():
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
+
+
+def _is_taken(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -7,17 +7,15 @@ of an earlier life are not found again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
 
 from greenroom.actors.births import is_alive, read_birth
 from greenroom.actors.process import Leader, Leftover
 from greenroom.actors.spawner import MARK, Child
-from greenroom.platforms.processes.groups import find_groups, machine_id, signal_group
+from greenroom.platforms.processes.groups import end_remains, find_groups, machine_id, signal_group
+from greenroom.platforms.processes.pipes import Output, open_output
 
 CHUNK = 65_536
 """Bytes of output that are taken at once."""
@@ -37,7 +35,7 @@ class LocalSpawner:
 
     async def start(self, command: Sequence[str], *, cwd: str | None, env: Mapping[str, str], mark: str) -> Child:
         """See `Spawner.start`."""
-        output, pipe = await _open_pipe()
+        output, pipe = await open_output()
         with pipe:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -60,22 +58,10 @@ class LocalSpawner:
             await _signalled(leftovers, signal.SIGKILL, KILLED_S)
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """What a process says, and the pipe it comes through.
-
-    The pipe is ours and not asyncio's: up to Python 3.12.3 a process whose pipe asyncio keeps counts as living for as
-    long as anybody holds the other end (python/cpython#119710).
-    """
-
-    words: asyncio.StreamReader
-    transport: asyncio.ReadTransport
-
-
 class LocalChild:
     """`actors.spawner.Child`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, output: _Output, mark: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, output: Output, mark: str) -> None:
         """Listen to a process that was started just now."""
         self._process = process
         self._output = output
@@ -112,24 +98,10 @@ class LocalChild:
         """Wait for its end, end what it left behind, and let what was said come in."""
         try:
             await self._process.wait()
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, 0)  # Mostly nothing is left, and nothing need be looked for.
-                for group in find_groups({self._mark}):
-                    signal_group(group, signal.SIGKILL)
+            end_remains(self._process.pid, self._mark)
             await asyncio.sleep(DRAIN_S)
         finally:
             self._output.transport.close()
-
-
-async def _open_pipe() -> tuple[_Output, BinaryIO]:
-    """A pipe: what comes out of it, and the end that is given to a process."""
-    loop = asyncio.get_running_loop()
-    read_end, write_end = os.pipe()
-    words = asyncio.StreamReader(loop=loop)
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(words, loop=loop), os.fdopen(read_end, "rb", 0)
-    )
-    return _Output(words, transport), os.fdopen(write_end, "wb", 0)
 
 
 async def _signalled(leftovers: Sequence[tuple[str, Leftover]], number: signal.Signals, within_s: float) -> bool:
