@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import apsw
 from tests.platforms.conformance.counterpart import Counterpart, Visible
@@ -63,9 +64,13 @@ class Stand:
         self._agent = agent
         self._supervisor: Supervisor | None = None
 
+    def make_agent(self) -> Any:
+        """What the next process runs."""
+        return self._agent
+
     async def start(self, steps: Steps | None = None) -> AsyncRoom:
         """Begin a process."""
-        self._supervisor = Supervisor(self.folder / "bot.db", agent=self._agent, policy=self._policy)
+        self._supervisor = Supervisor(self.folder / "bot.db", agent=self.make_agent(), policy=self._policy)
         room = await self._supervisor.__aenter__()
         wire = self.wire = Wire(self.person.platform(room.history), steps or Steps())
         room.attach(wire, hung_up=lambda _: wire.cut)
@@ -137,7 +142,7 @@ class Stand:
         """Wait until so many inbound need nothing more: a run has them, or they were withdrawn."""
 
         async def handled() -> bool:
-            return self._count("SELECT count(*) FROM inbox WHERE generation IS NOT NULL") >= count
+            return self.count("SELECT count(*) FROM inbox WHERE generation IS NOT NULL") >= count
 
         await self.until(handled)
 
@@ -183,9 +188,10 @@ class Stand:
 
     def dead_letters(self) -> int:
         """How many deliveries were given up."""
-        return self._count("SELECT count(*) FROM dead_letters")
+        return self.count("SELECT count(*) FROM dead_letters")
 
-    def _count(self, question: str) -> int:
+    def count(self, question: str) -> int:
+        """Ask the database for a number."""
         with closing(apsw.Connection(str(self.folder / "bot.db"), flags=apsw.SQLITE_OPEN_READONLY)) as db:
             return int(db.execute(question).get)
 

@@ -14,7 +14,7 @@ from tests.platforms.conformance.counterpart import GROUP, Ability, Attached, Co
 from tests.platforms.conformance.folder import EXAMPLE
 from tests.platforms.conformance.registry import ENTRIES, Entry
 from tests.platforms.conformance.stand import Gate, Stand, echo, standing
-from tests.platforms.conformance.table import PAGE, page, shown_table
+from tests.platforms.conformance.table import PRINTED, page
 from tests.platforms.conformance.wire import Steps
 
 from greenroom import Turn
@@ -353,12 +353,11 @@ def test_what_a_platform_lacks_has_its_reason() -> None:
 
 
 def test_the_example_in_the_docs_is_the_one_that_runs_here() -> None:
-    assert f"```python\n{EXAMPLE.read_text(encoding='utf-8')}```" in PAGE.read_text(encoding="utf-8")
+    assert f"```python\n{EXAMPLE.read_text(encoding='utf-8')}```" in PRINTED.page.read_text(encoding="utf-8")
 
 
 def test_the_table_in_the_docs_is_current() -> None:
-    hint = "run `python -m tests.platforms.conformance.table`"
-    assert shown_table() == page(), hint
+    assert PRINTED.shown() == page(), PRINTED.hint
 
 
 async def check_once(stand: Stand, entry: Entry, chat: str, *lines: str) -> None:

@@ -1,0 +1,35 @@
+"""Which agents the suite runs against. To join: write a counterpart, and add a line to `ENTRIES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.platforms.agents.conformance.counterpart import Counterpart, Lacks, Property
+from tests.platforms.agents.conformance.demo import DEMO_LACKS, demo
+from tests.platforms.agents.conformance.functions import ASYNC_LACKS, PLAIN_LACKS, async_function, plain_function
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A counterpart. `opens` is given a folder of its own; what it yields has its other side running.
+
+    At its end nothing of it is left: a process that was killed can end no child of its own.
+    """
+
+    opens: Callable[[Path], AbstractAsyncContextManager[Counterpart]]
+    lacks: Lacks = field(default_factory=dict)
+
+    def has(self, prop: Property) -> bool:
+        """Whether the suite proves it."""
+        return prop not in self.lacks
+
+
+ENTRIES: Mapping[str, Entry] = {
+    "async function": Entry(async_function, ASYNC_LACKS),
+    "plain function": Entry(plain_function, PLAIN_LACKS),
+    "demo": Entry(demo, DEMO_LACKS),
+}
+"""By the name that the table shows."""
