@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,73 @@ OFFER = "greenroom_storm-0.dist-info"
 """How an installed package offers a platform: a folder on the Python path that names it."""
 
 
-@dataclass(slots=True)
-class ChatServer:
-    """The process behind a socket, with its journal."""
+class ServerProcess(ABC):
+    """A chat server as a process, with what it remembers in a folder. With `toml` and `guest` it is a `Server`."""
 
-    folder: Path
-    process: asyncio.subprocess.Process | None = None
+    def __init__(self, folder: Path) -> None:
+        """Prepare; nothing is started."""
+        self.folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+
+    def offer_platform(self) -> dict[str, str]:
+        """See `Server.offer_platform`: most platforms are built in."""
+        return {}
+
+    async def start(self) -> None:
+        """Start it, where no signal of the terminal reaches it, and return when it answers."""
+        command = [sys.executable, "-m", *self.module()]
+        self._process = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+        await self.until_it_answers()
+
+    async def kill(self) -> None:
+        """SIGKILL, if it runs."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            await process.wait()
+
+    @abstractmethod
+    def module(self) -> Sequence[str]:
+        """Name the module of ours that it is, and its arguments."""
+
+    @abstractmethod
+    async def until_it_answers(self) -> None:
+        """Return when it answers."""
+
+
+class Onlooker(ABC):
+    """One chat, as its person sees it. With `say` it is a `Writer`."""
+
+    def __init__(self) -> None:
+        """Nothing is seen yet."""
+        self.visible: list[dict[str, Any]] = []
+
+    @property
+    def answers(self) -> list[str]:
+        """What can be read of the bot; a placeholder that was left alone says nothing."""
+        return [text for text in map(self.read, self.visible) if text != PLACEHOLDER]
+
+    async def until(self, condition: Callable[[], object], timeout_s: float) -> None:
+        """Look until `condition()` holds of what is visible. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                self.visible = await self.look()
+                if condition():
+                    return
+                await asyncio.sleep(AGAIN_S)
+
+    def read(self, message: dict[str, Any]) -> str:
+        """Read the words of something visible."""
+        text: str = message["text"]
+        return text
+
+    @abstractmethod
+    async def look(self) -> list[dict[str, Any]]:
+        """Ask what is visible until the server answers."""
+
+
+class ChatServer(ServerProcess):
+    """The process behind a socket, with its journal."""
 
     @property
     def socket(self) -> str:
@@ -43,33 +105,18 @@ class ChatServer:
         (offer / "entry_points.txt").write_text(f"[greenroom.platforms]\nstorm = {client}\n")
         return {"PYTHONPATH": os.pathsep.join(filter(None, (str(offer.parent), os.environ.get("PYTHONPATH"))))}
 
-    async def start(self) -> None:
-        """Start it, and return when it answers."""
-        journal = str(self.folder / "chat.journal")
-        self.process = await spawn("greenroom.platforms.fakes.chat_process", self.socket, journal)
-        await ask(self.socket, "updates")
+    def module(self) -> Sequence[str]:
+        """See `ServerProcess.module`."""
+        return "greenroom.platforms.fakes.chat_process", self.socket, str(self.folder / "chat.journal")
 
-    async def kill(self) -> None:
-        """SIGKILL."""
-        process, self.process = self.process, None
-        await kill(process)
+    async def until_it_answers(self) -> None:
+        """See `ServerProcess.until_it_answers`."""
+        await ask(self.socket, "updates")
 
     def guest(self, number: int) -> tuple[str, Guest]:
         """One chat: its key, and who writes there."""
         key = f"storm:bot:chat{number}"
         return key, Guest(self.socket, key)
-
-
-async def spawn(module: str, *arguments: str) -> asyncio.subprocess.Process:
-    """Start a module of ours as a process that no signal of the terminal reaches."""
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, start_new_session=True)
-
-
-async def kill(process: asyncio.subprocess.Process | None) -> None:
-    """SIGKILL it, if there is one."""
-    if process is not None:
-        process.kill()
-        await process.wait()
 
 
 async def ask(socket: str, do: str, **what: Any) -> Any:
@@ -81,29 +128,25 @@ async def ask(socket: str, do: str, **what: Any) -> Any:
             await asyncio.sleep(AGAIN_S)
 
 
-@dataclass(slots=True)
-class Guest:
-    """One chat on that server, as its person sees it."""
+class Guest(Onlooker):
+    """One chat on that server."""
 
-    socket: str
-    key: str
-    visible: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self, socket: str, key: str) -> None:
+        """`key` is the session's."""
+        super().__init__()
+        self._socket, self._key = socket, key
 
     async def say(self, message_id: str, text: str) -> bool:
         """Write until the server has it; it may have it twice then, as one update."""
-        await ask(self.socket, "say", session=self.key, id=message_id, text=text)
+        await ask(self._socket, "say", session=self._key, id=message_id, text=text)
         return True
 
-    @property
-    def answers(self) -> list[str]:
-        """What can be read of the bot; a placeholder that was left alone says nothing."""
-        return [each["texts"][-1] for each in self.visible if each["texts"][-1] != PLACEHOLDER]
+    def read(self, message: dict[str, Any]) -> str:
+        """Read how it stands now."""
+        text: str = message["texts"][-1]
+        return text
 
-    async def until(self, condition: Any, timeout_s: float) -> None:
-        """Wait until `condition()` holds of what is visible. Raises TimeoutError."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                self.visible = await ask(self.socket, "visible", session=self.key)
-                if condition():
-                    return
-                await asyncio.sleep(AGAIN_S)
+    async def look(self) -> list[dict[str, Any]]:
+        """See `Onlooker.look`."""
+        seen: list[dict[str, Any]] = await ask(self._socket, "visible", session=self._key)
+        return seen

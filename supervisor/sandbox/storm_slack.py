@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from greenroom.platforms.chats.slack.markup import escape, unescape
 from greenroom.platforms.fakes.slack_wire import APP_TOKEN, BOT_TOKEN
-from greenroom.supervisor.sandbox.storm_daemon import free_port
-from greenroom.supervisor.sandbox.storm_http import AGAIN_S, ask
-from greenroom.supervisor.sandbox.storm_server import PLACEHOLDER, kill, spawn
+from greenroom.supervisor.sandbox.storm_http import HttpServer, ask
+from greenroom.supervisor.sandbox.storm_server import Onlooker
 
 
-@dataclass(slots=True)
-class SlackServer:
-    """The process behind a port, with its journal. See `storm_servers.Server`."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-    process: asyncio.subprocess.Process | None = None
-
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+class SlackServer(HttpServer):
+    """The fake with its journal. See `storm_servers.Server`."""
 
     @property
     def toml(self) -> str:
@@ -34,20 +20,13 @@ class SlackServer:
         tokens = f'bot_token = "{BOT_TOKEN}"\napp_token = "{APP_TOKEN}"\n'
         return f'[platforms.slack]\n{tokens}api_url = "{self.address}/api/"\n'
 
-    def offer_platform(self) -> dict[str, str]:
-        """It is built in."""
-        return {}
+    def module(self) -> Sequence[str]:
+        """See `ServerProcess.module`."""
+        return "greenroom.platforms.fakes.slack_process", str(self.port), str(self.folder / "slack.journal")
 
-    async def start(self) -> None:
-        """Start it, and return when it answers."""
-        journal = str(self.folder / "slack.journal")
-        self.process = await spawn("greenroom.platforms.fakes.slack_process", str(self.port), journal)
+    async def until_it_answers(self) -> None:
+        """See `ServerProcess.until_it_answers`."""
         await ask(self.address, "visible", channel="DNOBODY")
-
-    async def kill(self) -> None:
-        """SIGKILL."""
-        process, self.process = self.process, None
-        await kill(process)
 
     def guest(self, number: int) -> tuple[str, SlackGuest]:
         """One chat: its key, and who writes there."""
@@ -55,31 +34,25 @@ class SlackServer:
         return f"slack:me:{channel}", SlackGuest(self.address, channel)
 
 
-@dataclass(slots=True)
-class SlackGuest:
-    """One direct chat, as its person sees it."""
+class SlackGuest(Onlooker):
+    """One direct chat."""
 
-    address: str
-    channel: str
-    visible: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self, address: str, channel: str) -> None:
+        """Sit down there."""
+        super().__init__()
+        self._address, self._channel = address, channel
 
     async def say(self, message_id: str, text: str) -> bool:
         """Write until the server has it; what it has already it delivers again."""
-        user = self.channel.upper().replace("D", "U", 1)
-        await ask(self.address, "say", channel=self.channel, user=user, id=message_id, text=escape(text))
+        user = self._channel.upper().replace("D", "U", 1)
+        await ask(self._address, "say", channel=self._channel, user=user, id=message_id, text=escape(text))
         return True
 
-    @property
-    def answers(self) -> list[str]:
-        """What can be read of the bot; a placeholder that was left alone says nothing."""
-        texts = (unescape(each["text"]) for each in self.visible)
-        return [text for text in texts if text != PLACEHOLDER]
+    def read(self, message: dict[str, Any]) -> str:
+        """Read it as a person does."""
+        return unescape(message["text"])
 
-    async def until(self, condition: Callable[[], object], timeout_s: float) -> None:
-        """Wait until `condition()` holds of what is visible. Raises TimeoutError."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                self.visible = await ask(self.address, "visible", channel=self.channel)
-                if condition():
-                    return
-                await asyncio.sleep(AGAIN_S)
+    async def look(self) -> list[dict[str, Any]]:
+        """See `Onlooker.look`."""
+        seen: list[dict[str, Any]] = await ask(self._address, "visible", channel=self._channel)
+        return seen

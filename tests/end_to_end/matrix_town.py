@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import urllib.error
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,10 +12,10 @@ from tests.platforms.matrix_person import posts_of
 from tests.platforms.synapse import Signed, Synapse
 
 from greenroom.actors.model import SessionKey
+from greenroom.supervisor.sandbox.storm_server import Onlooker
 
 AGAIN_S = 0.1
 SERVER_ERRORS = 500
-PLACEHOLDER = "..."
 PAGE = "1000"
 
 
@@ -66,37 +65,21 @@ class Town:
             self._rooms.append((person, room["room_id"]))
 
 
-class Guest:
-    """One room, as its person sees it."""
-
-    has_buttons = False
+class Guest(Onlooker):
+    """One room."""
 
     def __init__(self, server: Synapse, person: Signed, bot: str, room: str) -> None:
-        self.visible: list[dict[str, Any]] = []
+        super().__init__()
         self._server, self._person, self._bot = server, person, bot
         self._path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}"
 
-    async def say(self, message_id: str, text: str, **_: str) -> bool:
+    async def say(self, message_id: str, text: str) -> bool:
         """Write until the server has it: under one transaction, so that it has it once."""
         said = {"msgtype": "m.text", "body": text}
         await self._ask(f"{self._path}/send/m.room.message/{quote(message_id, safe='')}", said)
         return True
 
-    @property
-    def answers(self) -> list[str]:
-        """What the bot says; a placeholder that was left alone says nothing."""
-        return [each["text"] for each in self.visible if each["text"] != PLACEHOLDER]
-
-    async def until(self, condition: Callable[[], object], timeout_s: float) -> None:
-        """Wait until `condition()` holds of what the server has. Raises TimeoutError."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                await self._look()
-                if condition():
-                    return
-                await asyncio.sleep(AGAIN_S)
-
-    async def _look(self) -> None:
+    async def look(self) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
         page: str | None = ""
         while page is not None:
@@ -104,7 +87,7 @@ class Guest:
             answer = await self._ask(f"{self._path}/messages?{asked}")
             events += answer["chunk"]
             page = answer.get("end") if answer["chunk"] else None
-        self.visible = [{"id": post.id, "text": post.text, "key": post.key} for post in posts_of(events, self._bot)]
+        return [{"id": post.id, "text": post.text, "key": post.key} for post in posts_of(events, self._bot)]
 
     async def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask until the server answers: a person tries again."""
