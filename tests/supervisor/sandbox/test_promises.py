@@ -14,7 +14,7 @@ from greenroom.supervisor.sandbox.notices import Notices
 from greenroom.supervisor.sandbox.parts import Parts
 from greenroom.supervisor.sandbox.people import People
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, FaultKind, Scenario
-from greenroom.supervisor.sandbox.stories import drained_after_a_notice
+from greenroom.supervisor.sandbox.stories_drain import drained_after_a_notice
 
 WORKS_ON = Policy(notice_first_s=20.0, notice_every_s=30.0, drain_s=120.0)
 
