@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 from os import PathLike, fspath
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.model import Attachment, Change, Inbound, Receipt, SessionKey
 from greenroom.actors.pool import PoolRuntime
-from greenroom.platforms.agents.function import as_agent
+from greenroom.actors.runtime import Loop
+from greenroom.actors.session_actor import AGENTS_LOOP
+from greenroom.platforms.agents.function import as_agent, closing_of
 from greenroom.platforms.processes.local import LocalSpawner
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
@@ -46,6 +48,9 @@ logger = logging.getLogger("greenroom.supervisor")
 
 CLOSE_S = 10.0
 """How long the threads of a closing supervisor may take to end."""
+
+AGENT_CLOSE_S = 10.0
+"""How long an agent may take to end what it keeps open."""
 
 PULSE = SessionKey("greenroom", "pulse", "pulse")
 """A conversation that nobody has: reading about it costs next to nothing."""
@@ -188,8 +193,9 @@ class BlockingRoom(Room, BlockingOperating, BlockingDoorkeeping):
 class Supervisor:
     """Keeps the sessions of one database alive while its `with` block runs.
 
-    `agent` is `async def agent(turn)`, or `def agent(messages) -> str`. Leaving the block drains: running work gets
-    `policy.drain_s` seconds, the rest is marked and goes on at the next start.
+    `agent` is `async def agent(turn)`, or `def agent(messages) -> str`; its `async def close(self)`, if it has one, is
+    called when the last run is over. Leaving the block drains: running work gets `policy.drain_s` seconds, the rest is
+    marked and goes on at the next start.
     """
 
     def __init__(
@@ -209,7 +215,7 @@ class Supervisor:
         begins and ceases to refuse; both are called on an inner thread and must return at once.
         """
         self._path = fspath(path)
-        self._agent = as_agent(agent)
+        self._agent, self._close_agent = as_agent(agent), closing_of(agent)
         self._policy = policy or Policy()
         self._summarise = summarise
         self._on_began = on_began
@@ -320,6 +326,8 @@ class Supervisor:
             core.close(self._reason(), clean=self._drained.done() and self._drained.result().clean)
         finally:
             self._core = None
+            if self._close_agent is not None:
+                _end_agent(runtime.loop(AGENTS_LOOP), self._close_agent)
             self._end_threads(runtime)
 
     def _end_threads(self, runtime: PoolRuntime) -> None:
@@ -365,6 +373,21 @@ def _change(
     key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
     change = Change.DELETE if text is None else Change.EDIT
     return Inbound(key, update_id, text or "", reply_to=of, attachments=tuple(attachments), change=change)
+
+
+def _end_agent(loop: Loop, close: Callable[[], Awaitable[None]]) -> None:
+    """Let the agent end what it keeps open, on the loop where it ran; it is waited for, but not for ever."""
+
+    async def end() -> None:
+        await close()
+
+    ended: Future[BaseException | None] = Future()
+    loop.spawn(end(), name="the agent's end", done=lambda error, _: ended.set_result(error))
+    try:
+        if (error := ended.result(AGENT_CLOSE_S)) is not None:
+            logger.warning("the agent did not end in order: %r", error)
+    except TimeoutError:
+        logger.warning("the agent did not end within %g s, and is left behind", AGENT_CLOSE_S)
 
 
 def _settle(future: Future[Any], result: object) -> None:

@@ -37,6 +37,12 @@ def as_agent(given: Any) -> Agent:
     return _in_thread(given, wanted)
 
 
+def closing_of(given: Any) -> Callable[[], Awaitable[None]] | None:
+    """Find how an agent ends what it keeps open: its `async def close(self)`, if it has one."""
+    close = getattr(given, "close", None)
+    return close if inspect.iscoroutinefunction(close) else None
+
+
 def _in_thread(plain: SyncAgent, wanted: tuple[str, ...]) -> Agent:
     async def agent(turn: Turn) -> str | Conclusion | None:
         messages = await turn.messages()

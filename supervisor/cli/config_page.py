@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from greenroom.supervisor.cli.paper import as_plain, print_json, print_table
 from greenroom.supervisor.daemon.config import Config
+from greenroom.supervisor.daemon.equipping import read_agent, read_tools
 from greenroom.supervisor.daemon.offering import read_platforms
 
 
@@ -28,7 +29,8 @@ def _read_values(config: Config) -> Iterator[tuple[str, str, object, str]]:
             yield section, key, getattr(model, key), config.origin(section, key)
     for knob in dataclasses.fields(config.policy):
         yield "policy", knob.name, getattr(config.policy, knob.name), config.origin("policy", knob.name)
-    for wanted in read_platforms(config):
+    agent = read_agent(config)
+    for wanted in (*([agent] if agent else ()), *read_tools(config), *read_platforms(config)):
         for key, value in wanted.settings.model_dump(mode="json").items():  # In which secrets are stars.
             yield wanted.name, key, value, config.origin(*wanted.path, key)
 

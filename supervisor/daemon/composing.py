@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from greenroom.actors.ports import History
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, install
-from greenroom.supervisor.daemon.offering import describe_import
+from greenroom.supervisor.daemon.equipping import make_agent, read_agent, refuse_tools
+from greenroom.supervisor.daemon.shelf import describe_import
 
 if TYPE_CHECKING:
     from greenroom.actors.ports import Summarise
@@ -22,8 +23,11 @@ LEDGER_NAME = "ledger.txt"
 """The file beside the database into which the demo agent writes lines, each once."""
 
 
-def load_agent(config: Config) -> Callable[..., Any]:
+def load_agent(config: Config) -> Any:
     """Find the agent that the configuration names. Raises ConfigError."""
+    if wanted := read_agent(config):
+        return make_agent(config, wanted)
+    refuse_tools(config, f"the {config.agent.chosen} agent")
     if config.agent.target is None:
         from greenroom.platforms.agents.demo import demo_agent  # noqa: PLC0415 - only where it is used
 

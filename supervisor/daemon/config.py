@@ -51,6 +51,8 @@ class Config:
     policy: Policy
     log: LogSection
     platforms: Mapping[str, Mapping[str, Any]]
+    tools: Mapping[str, Mapping[str, Any]]
+    mcp: Mapping[str, Mapping[str, Any]]
     file: Path | None
     origins: Origins
     lines: Mapping[tuple[str, ...], int]  # of the file, on which each table and key stands
@@ -69,10 +71,13 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a file says of platforms, also where the rest of it is wrong; each platform judges its own."""
+    """What a file says of what has tables of its own, also where the rest of it is wrong; each judges its own."""
 
     file: Path | None
+    agent: AgentSection
     platforms: Mapping[str, Mapping[str, Any]]
+    tools: Mapping[str, Mapping[str, Any]]
+    mcp: Mapping[str, Mapping[str, Any]]
     lines: Mapping[tuple[str, ...], int]
 
     def spot(self, *path: str) -> Spot:
@@ -81,12 +86,20 @@ class Tables:
 
 
 def read_tables(named: Path | None = None) -> Tables:
-    """Read what the file says of platforms, and judge nothing. Raises ConfigError where there is nothing to read."""
+    """Read what the file says in such tables, and judge nothing. Raises ConfigError where there is nothing to read."""
     file = _find(named)
-    tables, lines = _read_file(file)
-    platforms = tables.get("platforms")
-    named_ones = platforms.items() if isinstance(platforms, dict) else ()
-    return Tables(file, {name: table for name, table in named_ones if isinstance(table, dict)}, lines)
+    sections, lines = _read_file(file)
+    kind = sections["agent"].get("kind") if isinstance(sections.get("agent"), dict) else None
+    said = {"kind": kind} if isinstance(kind, str) else {}
+    agent = AgentSection.model_validate({**_tables_in(sections, "agent"), **said})
+    platforms, tools, mcp = (_tables_in(sections, name) for name in ("platforms", "tools", "mcp"))
+    return Tables(file, agent, platforms, tools, mcp, lines)
+
+
+def _tables_in(sections: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    section = sections.get(name)
+    found = section.items() if isinstance(section, dict) else ()
+    return {key: table for key, table in found if isinstance(table, dict)}
 
 
 def _find(named: Path | None) -> Path | None:
@@ -173,6 +186,8 @@ def _compose(
         policy=policy,
         log=settings.log,
         platforms=MappingProxyType(settings.platforms),
+        tools=MappingProxyType(settings.tools),
+        mcp=MappingProxyType(settings.mcp),
         file=file,
         origins=origins,
         lines=MappingProxyType(lines),

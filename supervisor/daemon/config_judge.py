@@ -15,6 +15,14 @@ from greenroom.supervisor.policy import InvalidPolicyError, Policy
 Origins = Mapping[tuple[str, str], Spot]
 
 
+NAMED: Mapping[str, str] = {
+    "platforms": "the platform's settings",
+    "tools": "the tools' settings",
+    "mcp": "the server's settings",
+}
+"""Sections whose tables are judged by what they name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """One value as it was written. `strict`: the writer had types (TOML), so that nothing is converted."""
@@ -34,9 +42,11 @@ def judge_value(given: Given) -> str | None:
         return given.spot.say(f"must be a table: write [{given.section}]")
     if given.section == "policy":
         return _judge_knob(given)
-    if given.section == "platforms":
-        return None if isinstance(given.value, dict) else given.spot.say("must be a table of the platform's settings")
+    if given.section in NAMED:
+        return None if isinstance(given.value, dict) else given.spot.say(f"must be a table of {NAMED[given.section]}")
     section = _section_type(given.section)
+    if given.section == "agent" and isinstance(given.value, dict) and given.key not in section.model_fields:
+        return None  # The table of a kind, which judges it.
     if given.key not in section.model_fields:
         return given.spot.say(describe_unknown(given.key, section.model_fields, within=f"[{given.section}]"))
     field = section.model_fields[given.key]
@@ -77,16 +87,20 @@ def _judge_knob(given: Given) -> str | None:
 
 def _section_type(section: str) -> type[BaseModel]:
     annotation = Settings.model_fields[section].annotation
-    assert isinstance(annotation, type)  # noqa: S101 - policy and platforms, which are no models, were judged above
+    assert isinstance(annotation, type)  # noqa: S101 - what is no model was judged above
     return annotation
 
 
 def judge_agent(agent: AgentSection, origins: Origins) -> Iterator[str]:
-    if agent.kind == "python" and agent.target is None:
+    tables = sorted(agent.tables)
+    if len(tables) > 1 and "kind" not in agent.model_fields_set:
+        yield origins["agent", tables[-1]].say(f"there are several kinds; write kind = '{tables[0]}' in [agent]")
+    if agent.chosen == "python" and agent.target is None:
         spot = Spot(origins["agent", "kind"].where, "agent.target")
         yield spot.say("missing; write target = 'module:function', such as 'mybot.agent:answer'")
-    if agent.kind == "demo" and agent.target is not None:
-        yield origins["agent", "target"].say("the demo agent has no target; write kind = 'python' beside it")
+    if agent.chosen != "python" and agent.target is not None:
+        problem = f"the {agent.chosen} agent has no target; write kind = 'python' beside it"
+        yield origins["agent", "target"].say(problem)
 
 
 def judge_openness(settings: Settings, origins: Origins) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Judging the settings of one platform account: every mistake in words, none of them with a secret."""
+"""Judging the table of one platform account, agent or set of tools: every mistake in words, none with a secret."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from greenroom.platforms.chats.account import AccountSettings
 from greenroom.platforms.chats.secret import WRONG_SECRET
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, describe_error, describe_unknown
 
-Settings = TypeVar("Settings", bound=AccountSettings)
+Settings = TypeVar("Settings", bound=BaseModel)
 
 OWN_WORDS = ("value_error", "assertion_error")
-"""Kinds of errors that a platform's own validators raise, with words of their own."""
+"""Kinds of errors that the settings' own validators raise, with words of their own."""
 
 
 class BadSettings(ConfigError):
-    """An account's settings cannot be used."""
+    """The settings of a table cannot be used."""
 
 
-def read_account(
+def read_table(
     kind: type[Settings],
     values: Mapping[str, Any],
     path: tuple[str, ...],
@@ -44,9 +43,7 @@ def read_account(
         raise BadSettings(told) from None  # Not from what repeats the values.
 
 
-def _describe(
-    error: ErrorDetails, kind: type[AccountSettings], path: tuple[str, ...], spot: Callable[..., Spot]
-) -> str:
+def _describe(error: ErrorDetails, kind: type[BaseModel], path: tuple[str, ...], spot: Callable[..., Spot]) -> str:
     keys = tuple(str(part) for part in error["loc"])
     where = spot(*path, *keys)
     if error["type"] == "extra_forbidden":

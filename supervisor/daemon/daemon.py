@@ -28,10 +28,11 @@ from greenroom.supervisor.daemon.control import taking_orders
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
 from greenroom.supervisor.daemon.logs import set_up_logs
 from greenroom.supervisor.daemon.obeying import obey
-from greenroom.supervisor.daemon.offering import Wanted, make_platforms, read_platforms
+from greenroom.supervisor.daemon.offering import make_platforms, read_platforms
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
+from greenroom.supervisor.daemon.shelf import Wanted
 from greenroom.supervisor.daemon.waiting import describe_waiting
 from greenroom.supervisor.history import StoreHistory
 from greenroom.supervisor.recovery import Decided

@@ -38,13 +38,20 @@ def describe_changes(old: Config, new: Config) -> Iterator[str]:
         if before.get(key) != after.get(key):
             when = "in force now" if key == "log.level" else "needs a restart"
             yield f"{key}: {before.get(key)} -> {after.get(key)} ({when})"
-    for name in sorted(old.platforms.keys() | new.platforms.keys()):  # Told by name alone: the values may be secret.
-        if old.platforms.get(name) != new.platforms.get(name):
-            yield f"platforms.{name}: changed (needs a restart)"
+    before_tables, after_tables = _tables(old), _tables(new)
+    for name in sorted(before_tables.keys() | after_tables.keys()):  # Told by name alone: the values may be secret.
+        if before_tables.get(name) != after_tables.get(name):
+            yield f"{name}: changed (needs a restart)"
+
+
+def _tables(config: Config) -> dict[str, object]:
+    """Every table that is judged by what it names, by its name."""
+    sections = {"platforms": config.platforms, "agent": config.agent.tables, "tools": config.tools, "mcp": config.mcp}
+    return {f"{section}.{name}": table for section, tables in sections.items() for name, table in tables.items()}
 
 
 def _flatten(config: Config) -> dict[str, object]:
-    """Every value by its key, but those of platforms."""
+    """Every value by its key, but those of such tables."""
     flat: dict[str, object] = {}
     for name, section in (("web", config.web), ("agent", config.agent), ("log", config.log)):
         flat |= {f"{name}.{key}": getattr(section, key) for key in type(section).model_fields}

@@ -40,16 +40,31 @@ class WebSection(Section):
     hosts: tuple[str, ...] = ()
 
 
-class AgentSection(Section):
-    """Who answers: the built-in demo, or `module:function` found on the Python path or beside the file.
+class AgentSection(BaseModel):
+    """Who answers: the built-in demo, `module:function` found on the Python path or beside the file, or another kind.
+
+    Each other kind has a table of its own, such as `[agent.openai]`; the only one there names the kind.
 
     `summariser` is another one, `async def summarise(messages) -> str`: what it says stands for the rows of a
     transcript that the agent's window (`policy.transcript_window`) leaves out.
     """
 
-    kind: Literal["demo", "python"] = "demo"
+    model_config = ConfigDict(extra="allow", frozen=True)  # Tables of kinds; each kind judges its own.
+
+    kind: str = "demo"
     target: str | None = Field(default=None, pattern=AGENT_TARGET)
     summariser: str | None = Field(default=None, pattern=AGENT_TARGET)
+
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The tables of kinds."""
+        return {name: table for name, table in (self.model_extra or {}).items() if isinstance(table, dict)}
+
+    @property
+    def chosen(self) -> str:
+        """The kind in force."""
+        only = next(iter(self.tables), None) if len(self.tables) == 1 else None
+        return self.kind if "kind" in self.model_fields_set or only is None else only
 
 
 class LogSection(Section):
@@ -63,7 +78,8 @@ class Settings(BaseSettings):
     """All sections, from options, then the environment (`GREENROOM_WEB_PORT=...`), then the file, then defaults.
 
     Build it through `load_config`, which reports every mistake in words; pydantic's own are for programmers.
-    `policy` is judged by `Policy`, which knows its knobs and their limits, and `platforms` by each platform.
+    `policy` is judged by `Policy`, which knows its knobs and their limits; `platforms`, `tools` and `mcp` are judged by
+    what they name.
     """
 
     model_config = SettingsConfigDict(
@@ -80,6 +96,8 @@ class Settings(BaseSettings):
     policy: dict[str, Any] = Field(default_factory=dict)
     log: LogSection = LogSection()
     platforms: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    tools: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    mcp: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(

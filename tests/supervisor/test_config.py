@@ -88,7 +88,7 @@ def test_a_relative_database_in_a_file_lies_beside_the_file(home: Path) -> None:
 WRONG = {
     "[web]\nprot = 1": "greenroom.toml:2: web.prot: unknown key; did you mean port?",
     "[wep]\nport = 1": "greenroom.toml:1: wep: unknown key; did you mean web?",
-    "zzz = 1": "greenroom.toml:1: zzz: unknown key; the file knows agent, log, platforms, policy, store, web",
+    "zzz = 1": "greenroom.toml:1: zzz: unknown key; the file knows agent, log, mcp, platforms, policy, store, tools, web",
     "web = 3": "greenroom.toml:1: web: must be a table: write [web]",
     '[web]\nport = "80"': (
         "greenroom.toml:2: web.port: must be a whole number, got '80'; remove it to use the default 8765"
@@ -106,9 +106,8 @@ WRONG = {
         "greenroom.toml:2: web.hosts: must be a list, such as ['one', 'two'], got 'a'; remove it to use the default ()"
     ),
     "web.port = -1": "greenroom.toml:1: web.port: must be 0 or more, got -1; remove it to use the default 8765",
-    "[agent]\nkind = 'dmo'": (
-        "greenroom.toml:2: agent.kind: must be one of 'demo', 'python', got 'dmo'; remove it to use the default demo"
-    ),
+    "[agent]\nkind = 3": "greenroom.toml:2: agent.kind: must be a text in quotes, got 3; remove it to use the default demo",
+    "[agent.one]\n[agent.two]": ("greenroom.toml:2: agent.two: there are several kinds; write kind = 'one' in [agent]"),
     "[agent]\nkind = 'python'": (
         "greenroom.toml:2: agent.target: missing; write target = 'module:function', such as 'mybot.agent:answer'"
     ),

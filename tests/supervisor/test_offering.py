@@ -13,7 +13,7 @@ from greenroom.platforms.chats.addressing import Listening
 from greenroom.supervisor.cli.config_page import print_config
 from greenroom.supervisor.daemon.config import Config, load_config
 from greenroom.supervisor.daemon.config_problems import ConfigError, install
-from greenroom.supervisor.daemon.offering import BUILT_IN, load_checked, make_platforms, read_platforms
+from greenroom.supervisor.daemon.offering import PLATFORMS, load_checked, make_platforms, read_platforms
 from greenroom.supervisor.daemon.reloading import describe_changes
 from greenroom.supervisor.history import StoreHistory
 
@@ -182,7 +182,7 @@ MISTAKES = {
     "[platforms.pigoen]": [
         (
             f"greenroom.toml:1: platforms.pigoen: no such platform; there are "
-            f"{', '.join(sorted([*BUILT_IN, 'absent', 'nameless', 'owl', 'pigeon', 'recalling', 'settings']))}"
+            f"{', '.join(sorted([*PLATFORMS.built_in, 'absent', 'nameless', 'owl', 'pigeon', 'recalling', 'settings']))}"
         )
     ],
 }
@@ -199,9 +199,9 @@ def test_a_package_that_cannot_be_imported_is_named(load: Load) -> None:
 
 
 def test_a_missing_extra_is_one_clear_line(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    built_in = BUILT_IN["telegram"]
+    built_in = PLATFORMS.built_in["telegram"]
     monkeypatch.setitem(
-        BUILT_IN, "telegram", type(built_in)("not_installed_here:make", "python-telegram-bot", "telegram")
+        PLATFORMS.built_in, "telegram", type(built_in)("not_installed_here:make", "python-telegram-bot", "telegram")
     )
     assert problems(load("\n[platforms.telegram]")) == [
         f"greenroom.toml:2: platforms.telegram: telegram needs python-telegram-bot; {install('telegram')}"
@@ -253,7 +253,7 @@ def documented() -> dict[str, str]:
     return {re.findall(r"\[platforms\.(\w+)", table)[0]: table for table in tables}
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", PLATFORMS.built_in)
 def test_what_the_readme_says_of_a_platform_can_be_used(
     load: Load, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
