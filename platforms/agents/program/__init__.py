@@ -1,0 +1,17 @@
+"""Any program as an agent: it speaks lines of JSON on its standard input and output (docs/agent-protocol.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from greenroom.actors.ports import Agent
+from greenroom.platforms.agents.program.program import ProgramAgent
+from greenroom.platforms.agents.program.settings import ProgramSettings
+from greenroom.platforms.agents.tools.tool import Toolset
+
+__all__ = ["ProgramSettings", "make"]
+
+
+def make(settings: ProgramSettings, _folder: Path, tools: Toolset) -> Agent:
+    """Make the agent of `[agent.subprocess]`."""
+    return ProgramAgent(settings, tools)
