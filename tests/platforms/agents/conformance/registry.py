@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.platforms.agents.conformance.counterpart import Counterpart, Lacks, Property
 from tests.platforms.agents.conformance.demo import DEMO_LACKS, demo
 from tests.platforms.agents.conformance.functions import ASYNC_LACKS, PLAIN_LACKS, async_function, plain_function
+from tests.platforms.agents.conformance.program import program
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +32,6 @@ ENTRIES: Mapping[str, Entry] = {
     "async function": Entry(async_function, ASYNC_LACKS),
     "plain function": Entry(plain_function, PLAIN_LACKS),
     "demo": Entry(demo, DEMO_LACKS),
+    "program": Entry(program),
 }
 """By the name that the table shows."""
