@@ -21,7 +21,15 @@ from greenroom.supervisor.daemon.shelf import BuiltIn, Shelf, Wanted, call_make
 OWN_KINDS = ("demo", "python")
 """Kinds of agents that have no table."""
 
-AGENTS = Shelf("kind of agent", "greenroom.agents", AgentSettings, {}, OWN_KINDS)
+AGENTS = Shelf(
+    "kind of agent",
+    "greenroom.agents",
+    AgentSettings,
+    {
+        "subprocess": BuiltIn("greenroom.platforms.agents.program:make"),
+    },
+    OWN_KINDS,
+)
 """Entry points under `greenroom.agents` are named as the tables below `[agent]`."""
 
 TOOLS = Shelf("set of tools", "greenroom.tools", ToolSettings, {})

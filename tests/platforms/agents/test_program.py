@@ -12,8 +12,11 @@ from greenroom.actors.births import is_alive, read_birth
 from greenroom.actors.ports import Agent
 from greenroom.platforms.agents.program import ProgramSettings, make
 from greenroom.platforms.agents.program.codec import LINE_MAX, GarbageError
-from greenroom.platforms.agents.program.program import ProgramEndedError
+from greenroom.platforms.agents.program.program import ProgramAgent, ProgramEndedError
 from greenroom.platforms.agents.tools.tool import Tools
+from greenroom.supervisor.daemon.composing import load_agent
+from greenroom.supervisor.daemon.equipping import Equipped
+from greenroom.supervisor.daemon.offering import load_checked
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
@@ -157,3 +160,13 @@ def test_the_page_on_the_protocol_shows_the_examples_as_they_are() -> None:
         assert f"```{language}\n{example}```" in page
         assert len(example.splitlines()) <= 20
     assert f"{LINE_MAX:,} bytes" in page
+
+
+def test_the_table_that_the_readme_shows_makes_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_KEY", "k")
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    table = readme.partition("[agent.subprocess]")[2].partition("```")[0]
+    (tmp_path / "greenroom.toml").write_text(f"[store]\npath = 'bot.db'\n[agent.subprocess]{table}")
+    agent = load_agent(load_checked(tmp_path / "greenroom.toml"))
+    assert isinstance(agent, Equipped)
+    assert isinstance(agent.agent, ProgramAgent)
