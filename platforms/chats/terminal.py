@@ -53,6 +53,9 @@ class TerminalChat:
     they are shown when that chat is opened.
     """
 
+    name = "terminal"
+    traits = TRAITS
+
     def __init__(
         self,
         history: History,
@@ -67,25 +70,13 @@ class TerminalChat:
         self._history, self._output = history, output
         self._reader = LineReader(input.fileno())  # Outlives a crash of `run`: what it has read is still to be said.
         self._session = SessionKey("terminal", account, chat)
-        self._account, self._new_id = account, new_id
+        self.account, self._new_id = account, new_id
         self._drawing = output.isatty()
         self._interactive = input.isatty()
         self._screen = Screen()
         self._written: dict[str, str] = {}
         self._lost = asyncio.Event()
         self._choices: Choices | None = None  # of the question that was asked last, until something is said
-
-    @property
-    def name(self) -> str:
-        return "terminal"
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def traits(self) -> Traits:
-        return TRAITS
 
     @property
     def session(self) -> SessionKey:

@@ -48,6 +48,9 @@ SERVERS_WITHIN_S = 2.0
 class DiscordChat:
     """Implements `Platform`; everything runs on the loop that runs `run`."""
 
+    name = PLATFORM
+    traits = TRAITS
+
     def __init__(
         self,
         settings: DiscordSettings,
@@ -58,6 +61,7 @@ class DiscordChat:
         servers_within_s: float = SERVERS_WITHIN_S,
     ) -> None:
         """Prepare. `folder` keeps how far was heard; `connector` makes what leads to Discord, for each connection."""
+        self.account = settings.account
         self._settings, self._now, self._connector = settings, now, connector
         self._servers_within_s = servers_within_s
         self._path = folder / f"{PLATFORM}-{quote(settings.account, safe='')}.json"
@@ -65,18 +69,6 @@ class DiscordChat:
         self._taken = Taken()
         self._store: str | None = None
         self._unreadable = False  # the gateway said that we may not read what is written
-
-    @property
-    def name(self) -> str:
-        return PLATFORM
-
-    @property
-    def account(self) -> str:
-        return self._settings.account
-
-    @property
-    def traits(self) -> Traits:
-        return TRAITS
 
     async def run(self, door: Door) -> None:
         """Listen until cancelled. What connections end with is raised in our words."""

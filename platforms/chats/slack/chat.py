@@ -41,8 +41,13 @@ class SlackChat:
     Bots cannot show that they are typing. A reply is what stands in a thread; there is no other.
     """
 
+    name = NAME
+
     def __init__(self, settings: SlackSettings, folder: Path, *, ping_s: float = PING_S) -> None:
         """Prepare; nothing is opened before `run`. Files that people send are kept below `folder`."""
+        self.account = settings.account
+        delivery = DeliveryClass(settings.delivery)
+        self.traits = Traits(delivery, text_max=TEXT_MAX, edit_min_s=EDIT_MIN_S, buttons=True)
         self._settings, self._folder, self._ping_s = settings, folder, ping_s
         self._rules = Rules(
             settings.account,
@@ -50,24 +55,12 @@ class SlackChat:
             settings.sessions_per,
             settings.open_threads,
             settings.bots,
-            DeliveryClass(settings.delivery),
+            delivery,
         )
         self._port = settings.port
         self._web: AsyncWebClient | None = None
         self._me: Me | None = None
         self._lookups: Lookups | None = None
-
-    @property
-    def name(self) -> str:
-        return NAME
-
-    @property
-    def account(self) -> str:
-        return self._rules.account
-
-    @property
-    def traits(self) -> Traits:
-        return Traits(self._rules.delivery, text_max=TEXT_MAX, edit_min_s=EDIT_MIN_S, buttons=True)
 
     async def run(self, door: Door) -> None:
         """Receive until cancelled. Raises MisconfiguredError for tokens that Slack refuses."""

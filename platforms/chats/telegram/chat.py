@@ -44,10 +44,14 @@ class TelegramChat:
     answer replies to its question; where one person talks to the bot that would be in the way.
     """
 
+    name = NAME
+    traits = TRAITS
+
     def __init__(
         self, settings: TelegramSettings, folder: Path, *, poll_s: int = POLL_S, settled_s: float = SETTLED_S
     ) -> None:
         """Prepare; nothing is opened before `run`. Files that people send are kept below `folder`."""
+        self.account = settings.account
         self._settings, self._folder = settings, folder
         self._poll_s, self._settled_s = poll_s, settled_s
         self._rules = Rules(
@@ -56,18 +60,6 @@ class TelegramChat:
         self._port = settings.port
         self._bot: Bot | None = None
         self._groups = Moved(folder, settings.account)
-
-    @property
-    def name(self) -> str:
-        return NAME
-
-    @property
-    def account(self) -> str:
-        return self._rules.account
-
-    @property
-    def traits(self) -> Traits:
-        return TRAITS
 
     async def run(self, door: Door) -> None:
         """Receive until cancelled. Raises MisconfiguredError for a token that is wrong, or polled by somebody else."""

@@ -58,6 +58,9 @@ class WebChat:
     `ready` says what keeps greenroom from taking and answering messages now, for /readyz; None when nothing does.
     """
 
+    name = "web"
+    traits = TRAITS
+
     def __init__(
         self,
         history: History,
@@ -71,25 +74,13 @@ class WebChat:
         ready: Callable[[], Awaitable[str | None]] = always_ready,
     ) -> None:
         """Prepare; nothing is opened before `bind` or `run`."""
-        self._history, self._account = history, account
+        self.account, self._history = account, history
         self._host, self._port, self._beat_s, self._now = host, port, beat_s, now
         self._board, self._ready = Board(), ready
         self._loop: asyncio.AbstractEventLoop | None = None
         self._door: Door | None = None
         self._listening: socket.socket | None = None
         self._app = Guard(build_app(self), AllowedHosts(host, hosts))
-
-    @property
-    def name(self) -> str:
-        return "web"
-
-    @property
-    def account(self) -> str:
-        return self._account
-
-    @property
-    def traits(self) -> Traits:
-        return TRAITS
 
     @property
     def address(self) -> str:
@@ -224,4 +215,4 @@ class WebChat:
         return next((row for row in rows if row.id == message_id and row.mine is mine), None)
 
     def _session(self, chat: str) -> SessionKey:
-        return SessionKey(self.name, self._account, chat)
+        return SessionKey(self.name, self.account, chat)

@@ -50,8 +50,11 @@ class Webhook:
     again; with a callback it is posted there as well, and counts as delivered when the receiver took it.
     """
 
+    name = NAME
+
     def __init__(self, settings: WebhookSettings, history: History, now: Callable[[], float] = time.time) -> None:
         """Prepare; nothing is opened before `bind` or `run`."""
+        self.account = settings.account
         self._settings, self._history, self._now = settings, history, now
         self._port = settings.port
         self._listening: socket.socket | None = None
@@ -62,24 +65,12 @@ class Webhook:
         self._app = build_app(self)
         polled = settings.callback is None
         keyed = polled or settings.callback_knows_ids
-        self._traits = Traits(
+        self.traits = Traits(
             DeliveryClass.NATIVE_KEY if keyed else DeliveryClass.NONE,
             text_max=POLLED_TEXT_MAX if polled else TEXT_MAX,
             edits=False,
             buttons=True,
         )
-
-    @property
-    def name(self) -> str:
-        return NAME
-
-    @property
-    def account(self) -> str:
-        return self._settings.account
-
-    @property
-    def traits(self) -> Traits:
-        return self._traits
 
     @property
     def address(self) -> str:
