@@ -30,24 +30,21 @@ from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ExceptionHandler, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from greenroom.actors.model import Receipt
-from greenroom.actors.ports import BusyError, RefusedError
-from greenroom.actors.session_key import InvalidKeyError
 from greenroom.platforms.chats.web.board import CrowdedError, Stream
-from greenroom.platforms.chats.web.codec import BODY_MAX_BYTES, BadMessageError, Said, TooLargeError, parse_said
+from greenroom.platforms.chats.web.codec import BODY_MAX_BYTES, Said, TooLargeError, parse_said
+from greenroom.platforms.chats.web.mistakes import MISTAKES, answer
 
 BODY_S_MAX = 30.0
 """Seconds that a request body may take to arrive."""
 
 READ_ON_MAX_BYTES = 16 * 1024 * 1024
 """How much of a body is taken from the wire before the client is hung up on."""
-
-RETRY_AFTER_S = 1
 
 MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
@@ -156,35 +153,7 @@ def _page_parts() -> Mapping[str, bytes]:
     return {part.name: part.read_bytes() for part in folder.iterdir() if part.name.rpartition(".")[2] in MEDIA_TYPES}
 
 
-def _errors() -> Mapping[type[Exception], ExceptionHandler]:
-    def answer(status: int, *, again: bool = False, text: str | None = None) -> ExceptionHandler:
-        headers = {"retry-after": str(RETRY_AFTER_S)} if again else {}
-        if status in {408, 413}:  # What is still to come of the request is not read.
-            headers["connection"] = "close"
-
-        async def respond(_: Request, error: Exception) -> Response:
-            return JSONResponse({"error": text or str(error)}, status, headers)
-
-        return respond
-
-    async def http(_: Request, error: Exception) -> Response:
-        if not isinstance(error, HTTPException):  # Starlette promises it; its types do not.
-            raise error
-        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
-
-    return {
-        HTTPException: http,
-        TooLargeError: answer(413),
-        BadMessageError: answer(400),
-        InvalidKeyError: answer(400),
-        RefusedError: answer(403),
-        TimeoutError: answer(408, text="the request took too long to arrive"),
-        ClientDisconnect: answer(400, text="the request broke off"),
-        BusyError: answer(503, again=True),
-        CrowdedError: answer(503, again=True, text="too many browsers look at this server; try again"),
-    }
-
-
 def build_app(room: Room) -> Starlette:
     """Make the ASGI application of a chat."""
-    return Starlette(routes=build_routes(room), exception_handlers=_errors())
+    crowded = answer(503, "too many browsers look at this server; try again")
+    return Starlette(routes=build_routes(room), exception_handlers={**MISTAKES, CrowdedError: crowded})

@@ -8,20 +8,15 @@ from typing import Protocol
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ExceptionHandler
 
-from greenroom.actors.ports import BusyError, RefusedError
-from greenroom.actors.session_key import InvalidKeyError
-from greenroom.platforms.chats.web.codec import BadMessageError, TooLargeError
+from greenroom.platforms.chats.web.mistakes import MISTAKES, answer
 from greenroom.platforms.chats.web.routes import read_body
 from greenroom.platforms.chats.webhook.codec import Answers, Asked, Said, Taken, parse_asked, parse_said
 from greenroom.platforms.chats.webhook.openapi import describe
 from greenroom.platforms.chats.webhook.signing import BadSignatureError
-
-RETRY_AFTER_S = "1"
 
 
 class Room(Protocol):
@@ -81,35 +76,10 @@ def build_app(room: Room) -> Starlette:
         Route("/openapi.json", openapi),
         Route("/livez", livez),
     ]
-    return Starlette(routes=routes, exception_handlers=_errors())
+    crowded = answer(503, "too many wait for answers; try again")
+    mistakes = {**MISTAKES, BadSignatureError: answer(401), CrowdedError: crowded}
+    return Starlette(routes=routes, exception_handlers=mistakes)
 
 
 def _json(value: msgspec.Struct, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
-
-
-def _errors() -> Mapping[type[Exception], ExceptionHandler]:
-    def answer(status: int, headers: Mapping[str, str] | None = None, text: str | None = None) -> ExceptionHandler:
-        async def respond(_: Request, error: Exception) -> Response:
-            return JSONResponse({"error": text or str(error)}, status, headers)
-
-        return respond
-
-    async def http(_: Request, error: Exception) -> Response:
-        if not isinstance(error, HTTPException):  # Starlette promises it; its types do not.
-            raise error
-        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
-
-    again, close = {"retry-after": RETRY_AFTER_S}, {"connection": "close"}
-    return {
-        HTTPException: http,
-        BadSignatureError: answer(401),
-        TooLargeError: answer(413, close),
-        BadMessageError: answer(400),
-        InvalidKeyError: answer(400),
-        RefusedError: answer(403),
-        TimeoutError: answer(408, close, text="the request took too long to arrive"),
-        ClientDisconnect: answer(400, text="the request broke off"),
-        BusyError: answer(503, again),
-        CrowdedError: answer(503, again, text="too many wait for answers; try again"),
-    }
