@@ -3,8 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from greenroom.actors.model import Attachment
+from greenroom.actors.ports import BusyError
 from greenroom.platforms.chats import saving
-from greenroom.platforms.chats.saving import FOLDER, TooLargeError, save
+from greenroom.platforms.chats.saving import FOLDER, TRIES_MAX, Fetching, TooLargeError, Wanted, save
+
+ATTACHED = Attachment("/there", "text/plain", 1, "b.txt")
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -47,3 +51,35 @@ async def test_a_download_that_breaks_leaves_nothing_and_can_be_repeated(tmp_pat
         await save(tmp_path, "F1", breaking(), media_type="text/plain")
     kept = await save(tmp_path, "F1", chunks(b"whole"), media_type="text/plain")
     assert kept.size == 5
+
+
+class Attempts:
+    """Fetches a file; what it fails with comes first, the last one for ever."""
+
+    def __init__(self, *failures: Exception | None) -> None:
+        self.failures = list(failures)
+
+    async def fetch(self) -> Attachment:
+        failure = self.failures.pop(0) if len(self.failures) > 1 else self.failures[0]
+        if failure is not None:
+            raise failure
+        return ATTACHED
+
+
+async def test_what_passes_is_tried_again_and_in_the_end_the_message_comes_without_the_file() -> None:
+    fetching, lost = Fetching(OSError), Wanted("F1", "a.txt", Attempts(ConnectionResetError("cut")).fetch)
+    for _ in range(TRIES_MAX - 1):
+        with pytest.raises(BusyError):
+            await fetching.fetch([lost])
+    words = "[the file a.txt could not be fetched: ConnectionResetError]"
+    assert await fetching.fetch([lost, Wanted("F2", None, Attempts(None).fetch)]) == ((ATTACHED,), (words,))
+    with pytest.raises(BusyError):  # It is counted anew.
+        await fetching.fetch([lost])
+
+
+async def test_what_will_never_be_had_is_said_at_once_and_what_nobody_foresaw_is_the_callers() -> None:
+    fetching = Fetching(OSError)
+    refused = Wanted("F1", None, Attempts(TooLargeError("it has 21 bytes")).fetch)
+    assert await fetching.fetch([refused]) == ((), ("[the file F1 could not be fetched: it has 21 bytes]",))
+    with pytest.raises(ZeroDivisionError):
+        await fetching.fetch([Wanted("F1", None, Attempts(ZeroDivisionError()).fetch)])

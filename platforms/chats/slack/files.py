@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from greenroom.actors.model import Attachment
-from greenroom.actors.ports import BusyError
-from greenroom.platforms.chats.saving import TooLargeError, save
+from greenroom.platforms.chats.saving import Fetching, UnfetchableError, Wanted, save
 from greenroom.platforms.chats.slack.codec import File
 
 FETCH_S = 120.0
-TRIES_MAX = 8
-"""After so many the message is taken without the file: it must not hold up its chat for ever."""
-
 CHUNK_BYTES = 65_536
 SLACK_HOSTS = ("slack.com", "slack-files.com")
 """Only these, and the host of the Web API, are ever shown the token."""
 
 HTML = "text/html"
 OK, SERVER_ERRORS, TOO_MANY = 200, 500, 429
-
-logger = logging.getLogger("greenroom.platform.slack")
-
-
-class UnfetchableError(Exception):
-    """The file will not be had, however often it is tried. The message says why."""
 
 
 class Files:
@@ -40,28 +29,11 @@ class Files:
         """`folder` is the database's."""
         self._session, self._token, self._folder = session, token, folder
         self._source, self._api_host = f"slack:{account}", urlsplit(api_url).netloc
-        self._failures: Counter[str] = Counter()
+        self._fetching = Fetching(aiohttp.ClientError, TimeoutError, OSError)
 
     async def fetch(self, files: Sequence[File]) -> tuple[tuple[Attachment, ...], tuple[str, ...]]:
-        """Fetch them in order; the words say what could not be had, and why. Raises BusyError for now."""
-        had: list[Attachment] = []
-        words: list[str] = []
-        for file in files:
-            try:
-                had.append(await self._fetch(file))
-            except (UnfetchableError, TooLargeError) as error:
-                words.append(_sorry(file, error))
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                words.append(self._failed(file, type(error).__name__))
-        return tuple(had), tuple(words)
-
-    def _failed(self, file: File, why: str) -> str:
-        """Count it, and say so when it is enough. Raises BusyError before."""
-        self._failures[file.id] += 1
-        if self._failures[file.id] < TRIES_MAX:
-            raise BusyError(f"a file cannot be fetched now: {why}")
-        del self._failures[file.id]
-        return _sorry(file, why)
+        """See `Fetching.fetch`."""
+        return await self._fetching.fetch(Wanted(file.id, file.name, partial(self._fetch, file)) for file in files)
 
     async def _fetch(self, file: File) -> Attachment:
         address = file.url_private_download or file.url_private
@@ -91,7 +63,3 @@ class Files:
                 raise UnfetchableError("Slack wants a login; the bot needs the scope files:read")
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
-
-
-def _sorry(file: File, why: object) -> str:
-    return f"[the file {file.name or file.id} could not be fetched: {why}]"
