@@ -293,6 +293,12 @@ class Turn(Protocol):
         out a summary may stand first (`MessageKind.SUMMARY`), if the host has a summariser.
         """
 
+    async def recall(self, words: str, last: int = 10) -> Sequence[Message]:
+        """Find what was said in this chat with all these words in it, newest first, also in conversations before.
+
+        What is to be answered now is not among it, and what was said in the last moment may be missing.
+        """
+
     async def say(self, text: str) -> None:
         """Stream words: they become visible soon and are part of the answer."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from greenroom.actors.acts import Word
@@ -14,7 +15,7 @@ from greenroom.actors.link import Link
 from greenroom.actors.mending import mend
 from greenroom.actors.model import Message, Seq
 from greenroom.actors.ports import Summarise
-from greenroom.actors.store import SummaryOf, TranscriptOf, UnansweredOf
+from greenroom.actors.store import MentionsOf, SummaryOf, TranscriptOf, UnansweredOf
 from greenroom.actors.window import CountTokens, fit, without_cut_results
 
 logger = logging.getLogger("greenroom.run")
@@ -50,6 +51,11 @@ class Recall:
             window = fit(window, max(0, tokens - count(summary)), count)
         return await self._complete(summary, window)
 
+    async def find(self, words: str, last: int, *, without: AbstractSet[str]) -> tuple[Message, ...]:
+        """See `ports.Turn.recall`; `without` are keys of rows that are not wanted."""
+        rows = await self._rows(MentionsOf(self._link.place.session, words, last + len(without)))
+        return tuple(row for row in rows if row.key not in without)[:last]
+
     async def _complete(self, summary: Message | None, window: tuple[Message, ...]) -> tuple[Message, ...]:
         """Put before the window what must not be missing: the summary, and what the user waits to have answered."""
         unanswered = await self._rows(UnansweredOf(self._link.place.session_id))
@@ -71,7 +77,7 @@ class Recall:
                 break
         return rows
 
-    async def _rows(self, query: TranscriptOf | UnansweredOf) -> tuple[Message, ...]:
+    async def _rows(self, query: TranscriptOf | UnansweredOf | MentionsOf) -> tuple[Message, ...]:
         answer: Any = await self._link.read(query)
         return answer if isinstance(answer, tuple) else ()
 

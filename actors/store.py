@@ -201,6 +201,17 @@ class PastOf(Struct, frozen=True):
     session_id: SessionId
 
 
+class MentionsOf(Struct, frozen=True):
+    """Ask what user or agent said in a chat with all these words in it, the newest first, over all its sessions.
+
+    Answer: tuple[Message, ...]. What was said in the last moment may be missing.
+    """
+
+    session: SessionKey
+    words: str
+    last: int
+
+
 class Past(Struct, frozen=True):
     """The last resume decision, and the user's messages that were concluded last, oldest first."""
 
@@ -246,6 +257,7 @@ Query = (
     | OwedOf
     | ShownOf
     | SettledOf
+    | MentionsOf
     | PastOf
     | OwnerNow
     | ProcessesOf

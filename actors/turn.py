@@ -138,9 +138,11 @@ class LiveTurn:
         self, last: int | None = None, *, tokens: int | None = None, count: CountTokens = estimate_tokens
     ) -> Sequence[Message]:
         """Read the end of the transcript, oldest first; the host's window unless the caller says otherwise."""
-        if self._recall is None:
-            self._recall = Recall(self._link)
-        return await self._recall.read(last, tokens, count)
+        return await self._memory.read(last, tokens, count)
+
+    async def recall(self, words: str, last: int = 10) -> Sequence[Message]:
+        """Find what was said in this chat, also in conversations before; what is to be answered now is not among it."""
+        return await self._memory.find(mend(words, "turn.recall"), last, without={row.key for row in self._new})
 
     async def say(self, text: str) -> None:
         """Stream words. They are part of the answer, and visible soon. What no answer has room for is not kept."""
@@ -271,6 +273,13 @@ class LiveTurn:
         self._link.confirm(key, answer)
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _memory(self) -> Recall:
+        """Made when it is needed: some runs read nothing."""
+        if self._recall is None:
+            self._recall = Recall(self._link)
+        return self._recall
 
     @property
     def _inquiry(self) -> Inquiry:

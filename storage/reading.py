@@ -29,6 +29,7 @@ from greenroom.actors.store import (
     Ledger,
     LedgerOf,
     LeftoversOf,
+    MentionsOf,
     OwedOf,
     OwnerNow,
     OwnRowsOf,
@@ -59,6 +60,7 @@ from greenroom.storage.rows import (
     read_key,
     read_run,
 )
+from greenroom.storage.search import read_mentions
 from greenroom.storage.segments import count_segments
 from greenroom.storage.shown import read_settled, read_shown
 from greenroom.storage.spending import read_spent
@@ -112,6 +114,8 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:  # noqa: C901, PLR
             return read_shown(db, session, last)
         case SettledOf(session):
             return read_settled(db, session)
+        case MentionsOf(session, words, last):
+            return read_mentions(db, session, words, last)
         case PastOf(session_id):
             return read_past(db, session_id)
         case OwnerNow():

@@ -7,12 +7,13 @@ import contextlib
 import logging
 import threading
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import apsw
 
-from greenroom.actors.model import Role, Seq, SessionId, SessionKey
-from greenroom.storage.rows import Row, read_key
+from greenroom.actors.model import Message, Role, Seq, SessionId, SessionKey
+from greenroom.storage.rows import MESSAGE_COLUMNS, Row, read_key, read_message
 from greenroom.storage.sqlite import CannotOpen, open_reader, open_writer
 from greenroom.storage.trouble import TroubleKind, classify_error
 
@@ -22,6 +23,13 @@ PAUSE_S = 0.05
 SETTLE_S = 0.2
 """After it was woken: what is said within this time is indexed together."""
 WORDS_MAX = 32
+
+LOOKED_AT_MAX = 50_000
+
+_MENTION = (
+    f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ? AND role IN ('user', 'assistant')"  # noqa: S608 - constant
+    " AND session_id IN (SELECT id FROM sessions WHERE key = ?)"
+)
 
 _SCHEMA = """
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, content = '', contentless_delete = 1);
@@ -73,6 +81,26 @@ def search(path: str, text: str, limit: int) -> tuple[Found, ...]:
         return tuple(found for number in ids for found in _read_found(db, number))
     finally:
         db.close(force=True)
+
+
+def read_mentions(db: apsw.Connection, session: SessionKey, text: str, last: int) -> tuple[Message, ...]:
+    """What user or agent said in a chat with all words of `text`, newest first; nothing where there is no index.
+
+    A word that every chat is full of is looked for in the last `LOOKED_AT_MAX` messages that have it.
+    """
+    query, path = write_query(text), index_path(db.filename)
+    if not query or not Path(path).exists():
+        return ()
+    try:
+        with contextlib.closing(open_reader(path)) as index:
+            rows = index.execute(
+                "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?", (query, LOOKED_AT_MAX)
+            )
+            mentions = (found for row in rows for found in db.execute(_MENTION, (row[0], str(session))))
+            return tuple(map(read_message, islice(mentions, max(0, last))))
+    except (CannotOpen, apsw.CorruptError, apsw.SQLError) as error:
+        logger.warning("search index: %s; it is made again", error)
+        return ()
 
 
 def write_query(text: str) -> str:

@@ -32,7 +32,19 @@ AGENTS = Shelf(
 )
 """Entry points under `greenroom.agents` are named as the tables below `[agent]`."""
 
-TOOLS = Shelf("set of tools", "greenroom.tools", ToolSettings, {})
+TOOLS = Shelf(
+    "set of tools",
+    "greenroom.tools",
+    ToolSettings,
+    {
+        "clock": BuiltIn("greenroom.platforms.agents.tools.clock:make"),
+        "fetch": BuiltIn("greenroom.platforms.agents.tools.fetch:make", needs="httpx", extra="tools"),
+        "files": BuiltIn("greenroom.platforms.agents.tools.files:make"),
+        "memory": BuiltIn("greenroom.platforms.agents.tools.memory:make"),
+        "processes": BuiltIn("greenroom.platforms.agents.tools.processes:make"),
+        "shell": BuiltIn("greenroom.platforms.agents.tools.shell:make"),
+    },
+)
 """Entry points under `greenroom.tools` are named as the tables below `[tools]`."""
 
 MCP = Shelf(

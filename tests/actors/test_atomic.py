@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from greenroom.actors.atomic import replace_file
+from greenroom.actors.atomic import replace_file, replace_in
 
 
 def mode_of(path: Path) -> int:
@@ -118,3 +118,20 @@ def refuse_with(number: int) -> object:
         raise OSError(number, os.strerror(number))
 
     return refuse
+
+
+def test_in_an_open_folder_a_file_is_replaced_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(b"old")
+    (tmp_path / "kept").chmod(0o640)
+    (tmp_path / "link").symlink_to("kept")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        (tmp_path / f".kept.{os.getpid()}-{folder}.new").write_bytes(b"left by a crash")
+        replace_in(folder, "kept", b"new")
+        replace_in(folder, "link", b"mine")
+        replace_in(folder, "made", b"first")
+    finally:
+        os.close(folder)
+    assert [(tmp_path / name).read_bytes() for name in ("kept", "link", "made")] == [b"new", b"mine", b"first"]
+    assert [mode_of(tmp_path / name) for name in ("kept", "made")] == [0o640, 0o600]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept", "link", "made"]

@@ -20,7 +20,7 @@ from greenroom.actors.model import (
     Tail,
 )
 from greenroom.actors.pool import PoolRuntime
-from greenroom.storage.search import Indexer, index_path, open_index, search, write_query
+from greenroom.storage.search import Indexer, index_path, open_index, read_mentions, search, write_query
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
 
@@ -84,6 +84,28 @@ def test_what_is_found_says_where_it_was_said(indexed: str) -> None:
 
 def test_no_more_is_found_than_was_asked_for(indexed: str) -> None:
     assert len(search(indexed, "weather", 1)) == 1
+
+
+def mentioned(path: str, words: str, last: int = 10, key: SessionKey = KEY) -> list[str]:
+    db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return [each.text for each in read_mentions(db, key, words, last)]
+    finally:
+        db.close()
+
+
+def test_what_a_chat_mentions_comes_newest_first_and_no_other_chat_hears_of_it(indexed: str) -> None:
+    assert mentioned(indexed, "weather") == [TEXTS[1], TEXTS[0]]
+    assert mentioned(indexed, "weather", last=1) == [TEXTS[1]]
+    assert mentioned(indexed, "weather", last=0) == []
+    assert mentioned(indexed, "?!") == []
+    assert mentioned(indexed, "weather", key=SessionKey("web", "bot", "2")) == []
+    assert mentioned(indexed, "weather", key=SessionKey("web", "bot", "1", "thread")) == []
+
+
+def test_a_damaged_index_mentions_nothing(indexed: str) -> None:
+    Path(index_path(indexed)).write_bytes(b"no database " * 1000)
+    assert mentioned(indexed, "weather") == []
 
 
 def test_a_database_without_an_index_finds_nothing(path: str) -> None:

@@ -1,0 +1,54 @@
+"""What was said in a chat is found again, also what was said before a new conversation began; other chats are not."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from tests.platforms.agents.caller import CHAT, WAIT_S, Caller, calling
+
+from greenroom.platforms.agents.tools import clock, memory
+
+OTHER = "test:bot:2"
+
+
+async def until_found(caller: Caller, words: str, count: int) -> str:
+    """The index follows within moments; each search is a run of its own."""
+    async with asyncio.timeout(WAIT_S):
+        while (found := await caller.told("search_memory", words=words)).count(" UTC, ") < count:
+            pass
+    return found
+
+
+async def test_what_was_said_in_this_chat_is_found_and_nothing_else(tmp_path: Path) -> None:
+    async with calling(tmp_path, memory.make(memory.MemorySettings()), clock.make(clock.ClockSettings())) as caller:
+        await caller.call("current_time", OTHER)
+        await caller.call("current_time")
+        assert await until_found(caller, "current_time", 1)
+        await caller.says("/new")
+        found = await until_found(caller, "current_time", 1)
+        lines = [line for line in found.splitlines() if '"name": "current_time"' in line]
+        assert len(lines) == 1, "only this chat's, and not the search itself"
+        assert re.fullmatch(
+            r'\d{4}-\d\d-\d\d \d\d:\d\d UTC, the user: \{"name": "current_time", "args": \{\}\}', lines[0]
+        )
+        assert (
+            await caller.told("search_memory", words="never said") == "Nothing was said with all of these words in it."
+        )
+        assert "Expected `int` <= 50" in await caller.refused("search_memory", words="a", most=51)
+
+
+async def test_the_time_is_told_in_its_zone(tmp_path: Path) -> None:
+    async with calling(tmp_path, clock.make(clock.ClockSettings(zone="Asia/Tokyo"))) as caller:
+        assert re.fullmatch(
+            r"\w+day, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d JST \(UTC\+0900\)", await caller.told("current_time")
+        )
+    with pytest.raises(ValidationError, match="must be the name of a time zone"):
+        clock.ClockSettings(zone="Mars")
+
+
+def test_the_message_of_a_call_is_what_this_file_looks_for() -> None:
+    assert json.dumps({"name": "current_time", "args": {}}) == '{"name": "current_time", "args": {}}'
+    assert CHAT != OTHER
