@@ -302,6 +302,12 @@ class Turn(Protocol):
     async def say(self, text: str) -> None:
         """Stream words: they become visible soon and are part of the answer."""
 
+    async def unsay(self, count: int) -> None:
+        """Take back the last so many characters that were said, as far back as the last question.
+
+        For words of a model that broke off, before it is asked for them again.
+        """
+
     async def progress(self, text: str) -> None:
         """Say what is going on; shown while the run lasts, not part of the answer."""
 

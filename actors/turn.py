@@ -159,6 +159,17 @@ class LiveTurn:
         if self._speaking is None:
             self._speak()
 
+    async def unsay(self, count: int) -> None:
+        """Take back the last characters of what was said since the last question; what is shown is changed soon."""
+        if count <= 0 or self.over:
+            return
+        said = self.said[:-count]
+        self._said = [said] if said else []
+        self._said_length = len(said)
+        self._shown = True
+        if self._speaking is None:
+            self._speak()
+
     async def progress(self, text: str) -> None:
         """Say what is going on; shown while the run lasts."""
         remark = mend(text, "turn.progress")

@@ -26,6 +26,7 @@ AGENTS = Shelf(
     "greenroom.agents",
     AgentSettings,
     {
+        "openai": BuiltIn("greenroom.platforms.agents.openai:make", needs="openai", extra="openai"),
         "subprocess": BuiltIn("greenroom.platforms.agents.program:make"),
     },
     OWN_KINDS,

@@ -32,12 +32,11 @@ def user(number: int, name: str = "ann", **rest: Any) -> dict[str, Any]:
     return {"id": str(number), "username": name, "discriminator": "0", "avatar": None, **rest}
 
 
-def told(number: int, author: dict[str, Any], content: str, **rest: Any) -> Any:
-    """A message as the gateway tells of it."""
-    return {
-        "id": str(number),
+def message(content: str = "hello", author: dict[str, Any] | None = None, **rest: Any) -> discord.Message:
+    data: Any = {
+        "id": str(MESSAGE),
         "channel_id": str(CHANNEL),
-        "author": author,
+        "author": author or user(ANN, global_name="Ann"),
         "content": content,
         "timestamp": "2026-11-21T20:37:53+00:00",
         "edited_timestamp": None,
@@ -51,17 +50,28 @@ def told(number: int, author: dict[str, Any], content: str, **rest: Any) -> Any:
         "type": 0,
         **rest,
     }
-
-
-def message(content: str = "hello", author: dict[str, Any] | None = None, **rest: Any) -> discord.Message:
-    data = told(MESSAGE, author or user(ANN, global_name="Ann"), content, **rest)
     return discord.Message(state=STATE, channel=discord.PartialMessageable(state=STATE, id=CHANNEL), data=data)
 
 
 REPLY_TO_ME: dict[str, Any] = {
     "type": 19,
     "message_reference": {"message_id": "5", "channel_id": str(CHANNEL)},
-    "referenced_message": told(5, user(ME, "bot", bot=True), "earlier"),
+    "referenced_message": {
+        "id": "5",
+        "channel_id": str(CHANNEL),
+        "author": user(ME, "bot", bot=True),
+        "content": "earlier",
+        "timestamp": "2026-11-21T20:30:00+00:00",
+        "edited_timestamp": None,
+        "tts": False,
+        "mention_everyone": False,
+        "mentions": [],
+        "mention_roles": [],
+        "attachments": [],
+        "embeds": [],
+        "pinned": False,
+        "type": 0,
+    },
 }
 
 

@@ -1,9 +1,10 @@
 """Slack by socket mode, against the fake workspace on loopback."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.platforms.slack_stage import ANN, BOB, DM, GROUP, connected, until
+from tests.platforms.slack_stage import ACK_S, ANN, BOB, DM, GROUP, connected, until, workspace
 from tests.platforms.stage import Stage
 
 from greenroom.actors.model import Change, SessionKey
@@ -23,6 +24,17 @@ from greenroom.platforms.fakes.slack_wire import FakeSlackServer
 
 HOME = SessionKey("slack", "me", DM)
 ROOM = SessionKey("slack", "me", GROUP)
+
+
+@pytest.fixture
+def slack() -> FakeSlack:
+    return workspace()
+
+
+@pytest.fixture
+async def server(slack: FakeSlack) -> AsyncIterator[FakeSlackServer]:
+    async with FakeSlackServer(slack, ack_s=ACK_S, slow_s=0.0) as server:
+        yield server
 
 
 async def test_what_a_person_says_is_taken_and_then_acknowledged(

@@ -1,10 +1,11 @@
 """What was said while nothing listened, and Slack gave up, is read from the histories of chats."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.platforms.slack_stage import ANN, BOB, DM, GROUP, connected, until
+from tests.platforms.slack_stage import ACK_S, ANN, BOB, DM, GROUP, connected, until, workspace
 from tests.platforms.stage import Stage
 
 from greenroom.actors.model import SessionKey
@@ -21,6 +22,17 @@ FILE = "slack-me.heard.json"
 @pytest.fixture(autouse=True)
 def _each_gap_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill, "GAP_S", 0.0)
+
+
+@pytest.fixture
+def slack() -> FakeSlack:
+    return workspace()
+
+
+@pytest.fixture
+async def server(slack: FakeSlack) -> AsyncIterator[FakeSlackServer]:
+    async with FakeSlackServer(slack, ack_s=ACK_S) as server:
+        yield server
 
 
 async def test_what_slack_gave_up_on_is_taken_from_the_histories_threads_included(

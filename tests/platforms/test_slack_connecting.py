@@ -1,15 +1,27 @@
 """Slack's socket mode: connections that are lost, replaced, refused or shared."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.platforms.slack_stage import ANN, DM, chat_on, connected, until
+from tests.platforms.slack_stage import ACK_S, ANN, DM, chat_on, connected, until, workspace
 from tests.platforms.stage import WAIT_S, Stage
 
 from greenroom.actors.ports import BusyError, MisconfiguredError, NotSentError
 from greenroom.platforms.fakes.slack import FakeSlack
 from greenroom.platforms.fakes.slack_wire import FakeSlackServer
+
+
+@pytest.fixture
+def slack() -> FakeSlack:
+    return workspace()
+
+
+@pytest.fixture
+async def server(slack: FakeSlack) -> AsyncIterator[FakeSlackServer]:
+    async with FakeSlackServer(slack, ack_s=ACK_S) as server:
+        yield server
 
 
 async def test_a_connection_that_is_cut_is_made_again(

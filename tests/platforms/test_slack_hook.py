@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.platforms.slack_stage import ACK_S, ANN, DM, GROUP, chat_on, until
+from tests.platforms.slack_stage import ACK_S, ANN, DM, GROUP, chat_on, until, workspace
 from tests.platforms.stage import WAIT_S, Stage, running
 
 from greenroom.actors.model import SessionKey
@@ -21,6 +21,11 @@ from greenroom.platforms.fakes.slack_wire import FakeSlackServer
 SECRET = "signed by slack"
 HOME = SessionKey("slack", "me", DM)
 HELLO = b'{"type": "url_verification", "challenge": "c"}'
+
+
+@pytest.fixture
+def slack() -> FakeSlack:
+    return workspace()
 
 
 @pytest.fixture

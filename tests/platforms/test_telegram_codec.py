@@ -9,8 +9,7 @@ from telegram import Update
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError, TimedOut
 
 from greenroom.actors.entry import DeliveryPolicy, OutboxLimits, Ways, parts_of
-from greenroom.actors.keys import answer_key
-from greenroom.actors.model import Change, Generation, SessionId
+from greenroom.actors.model import Change
 from greenroom.actors.ports import Choices, NotSentError, RetryLaterError, SendRefusedError, TargetGoneError
 from greenroom.actors.splitting import split_utf16, utf16_units
 from greenroom.platforms.chats.addressing import Listening, SessionsPer
@@ -170,13 +169,6 @@ def test_a_press_answers_the_question_of_its_button() -> None:
     assert (told.inbound.text, told.inbound.answers, told.press) == ("not yet", "3.1.answer", "p")
     gone = {"message_id": 5, "date": 0, "chat": GROUP}
     assert read(callback_query={"id": "p", "from": ANN, "chat_instance": "1", "data": data, "message": gone}) is None
-
-
-def test_the_key_of_any_question_is_never_cut() -> None:
-    question = answer_key(SessionId(2**63 - 1), Generation(2**31 - 1), 9_999)
-    markup = keyboard(Choices(question, ("no",) * 100))
-    assert markup is not None
-    assert {question_of(str(button.callback_data)) for (button,) in markup.inline_keyboard} == {question}
 
 
 @given(st.text(alphabet="ab.1", max_size=200), st.lists(st.text(min_size=1), min_size=1, max_size=5))

@@ -29,7 +29,7 @@ TEXT_MAX = 4096
 """UTF-16 code units of a message."""
 
 DATA_MAX_BYTES = 64
-"""Of what a button carries: a number and the key of its question. What it says is in the message that is pressed."""
+"""Of what a button carries."""
 
 WANTED = ("message", "edited_message", "callback_query")
 """Kinds of updates that are asked for."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from greenroom import Policy, Supervisor
-from greenroom.actors.model import Receipt, SessionKey
+from greenroom.actors.model import Attachment, Receipt, SessionKey
 from greenroom.platforms.chats.hosted import HostedChat
 from greenroom.supervisor.supervisor import AsyncRoom
 
@@ -25,8 +25,8 @@ class Chat:
     def __init__(self, room: AsyncRoom) -> None:
         self._room = room
 
-    async def says(self, text: str, id: str = "1") -> Receipt:
-        return await self._room.accept(chat=CHAT, id=id, text=text)
+    async def says(self, text: str, id: str = "1", attachments: Sequence[Attachment] = ()) -> Receipt:
+        return await self._room.accept(chat=CHAT, id=id, text=text, attachments=attachments)
 
     async def answer(self, receipt: Receipt) -> str:
         return await asyncio.wait_for(self._room.answer(receipt), WAIT_S)

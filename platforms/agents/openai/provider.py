@@ -1,0 +1,195 @@
+"""The model's server: one request after the other, streamed, through OpenAI's own library.
+
+A hiccup is tried again at once by the library, as the server says. What takes longer than a breath is no business of a
+running process: the caller hears for how long, and it is put off on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from importlib import import_module
+from typing import Any
+
+import httpx2
+import openai
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+from pydantic import BaseModel
+
+from greenroom.platforms.agents.openai import chat, responses
+from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reader
+from greenroom.platforms.agents.openai.settings import OpenAISettings
+from greenroom.platforms.agents.openai.talk import Item
+from greenroom.platforms.agents.tools.tool import Tool
+
+logger = logging.getLogger("greenroom.openai")
+
+BREATH_S = 5.0
+"""Longest that a server may have us wait before the same request is tried again in the same run."""
+
+CONNECT_S = 10.0
+"""How long a connection may take to be made."""
+
+RESOURCES = {"chat": "openai.resources.chat", "responses": "openai.resources.responses"}
+"""What the library imports when it is first used."""
+
+TOO_LONG = ("context_length_exceeded", "context length", "context window", "context size", "maximum context")
+"""How servers say that a conversation is longer than their model takes."""
+
+WHY_MAX = 500
+"""Characters of a server's own words in a log."""
+
+
+class UnreachableError(Exception):
+    """The server cannot be reached, or says that it cannot answer now. `after_s`: not before so long, if it says so."""
+
+    def __init__(self, why: str, after_s: float | None = None) -> None:
+        super().__init__(why)
+        self.after_s = after_s
+
+
+class ModelRefusedError(Exception):
+    """The server refuses the request, and would again."""
+
+
+class TooLongError(ModelRefusedError):
+    """The conversation is longer than the model takes."""
+
+
+class Provider:
+    """See the module. Used on one loop at a time; `http` is for whoever brings a transport of their own."""
+
+    def __init__(self, settings: OpenAISettings, http: httpx2.AsyncClient | None = None) -> None:
+        self._settings = settings
+        self._http = http
+        import_module(RESOURCES[settings.api])  # Now: it takes the library a second, which no loop has.
+        self._client: AsyncOpenAI | None = self._make_client()
+        self._loop: asyncio.AbstractEventLoop | None = None  # that of the client, once it was used
+
+    def reader(self) -> Reader:
+        """Make what reads one stream."""
+        return chat.ChatReader() if self._settings.api == "chat" else responses.ResponsesReader()
+
+    async def stream(
+        self, model: str, items: Sequence[Item], tools: Mapping[str, Tool]
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
+        """Ask the model, and give the pieces of its answer.
+
+        Raises UnreachableError, TooLongError and ModelRefusedError before the first piece, BrokenStreamError at any.
+        """
+        try:
+            stream = await self._open(model, items, tools)
+        except openai.APIStatusError as error:
+            raise self._judge(error) from None
+        except openai.APIConnectionError as error:
+            logger.info("%s cannot be reached: %r", model, error.__cause__ or error)
+            raise UnreachableError("the model's provider cannot be reached") from None
+        except (openai.OpenAIError, ValueError) as error:  # It is no answer that the library can read.
+            raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")) from None
+        try:
+            async with stream:
+                async for piece in stream:
+                    if not isinstance(piece, BaseModel):
+                        raise BrokenStreamError(f"a piece of the stream is {type(piece).__name__}")
+                    yield piece.model_dump(warnings=False)
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:  # ValueError: a piece is no JSON, no UTF-8.
+            raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")) from None
+
+    async def close(self) -> None:
+        """Hang up."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _open(self, model: str, items: Sequence[Item], tools: Mapping[str, Tool]) -> Any:
+        settings, client = self._settings, self._connected()
+        more: dict[str, Any] = {"temperature": settings.temperature, "extra_body": settings.extra or None}
+        if settings.api == "chat":
+            more |= {
+                "messages": chat.write_messages(items, settings.system),
+                "tools": chat.write_tools(tools),
+                "max_completion_tokens" if settings.base_url is None else "max_tokens": settings.answer_tokens,
+                "reasoning_effort": settings.effort,
+                "stream_options": {"include_usage": True},
+            }
+            return await client.chat.completions.create(model=model, stream=True, **_given(more))
+        more |= {
+            "input": responses.write_input(items),
+            "instructions": settings.system,
+            "tools": responses.write_tools(tools),
+            "max_output_tokens": settings.answer_tokens,
+            "reasoning": {"effort": settings.effort} if settings.effort else None,
+            "include": ["reasoning.encrypted_content"] if settings.effort else None,
+        }
+        return await client.responses.create(model=model, stream=True, store=False, **_given(more))
+
+    def _connected(self) -> AsyncOpenAI:
+        """Give the client for the loop that runs now: an agent may live longer than a supervisor."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop not in (None, loop):
+            self._client = self._make_client()
+        self._loop = loop
+        return self._client
+
+    def _make_client(self) -> AsyncOpenAI:
+        settings = self._settings
+        return AsyncOpenAI(
+            api_key=self._key,
+            base_url=settings.base_url,
+            timeout=httpx2.Timeout(settings.timeout_s, connect=min(CONNECT_S, settings.timeout_s)),
+            max_retries=settings.retries,
+            http_client=self._http or DefaultAsyncHttpxClient(event_hooks={"response": [_do_not_wait_long]}),
+        )
+
+    async def _key(self) -> str:
+        """Read the key: the library asks for it before each request."""
+        return self._settings.key.get_secret_value() if self._settings.key is not None else "none"
+
+    def _judge(self, error: openai.APIStatusError) -> Exception:
+        """Say what a refusal means. Only what is logged has the server's words, without the key."""
+        status, said = error.status_code, self._clean(error.message)
+        logger.info("the model's provider refuses: %s", said)
+        if status in (408, 409, 425, 429) or status >= 500:  # noqa: PLR2004 - as HTTP has it
+            return UnreachableError(f"the model's provider answers {status}", read_retry_after(error.response.headers))
+        if any(mark in f"{error.code} {error.message}".lower() for mark in TOO_LONG):
+            return TooLongError(said)
+        return ModelRefusedError(said)
+
+    def _clean(self, words: str) -> str:
+        key = self._settings.key.get_secret_value() if self._settings.key is not None else ""
+        return (words.replace(key, "***") if key else words)[:WHY_MAX]
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read for how long a server wants to be left alone, in seconds; a date counts from the server's own.
+
+    >>> read_retry_after({"retry-after": "20"})
+    20.0
+    >>> read_retry_after({"retry-after": "soon"}) is None
+    True
+    """
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            after_s = float(headers.get(name, "")) * unit_s
+        except ValueError:
+            continue
+        if 0 <= after_s < float("inf"):
+            return after_s
+    try:
+        asked, told = (parsedate_to_datetime(headers.get(name, "")) for name in ("retry-after", "date"))
+        return max(0.0, (asked - told).total_seconds())
+    except (TypeError, ValueError):  # One of them is no date, or only one has a zone.
+        return None
+
+
+async def _do_not_wait_long(response: httpx2.Response) -> None:
+    """Have the library give up at once on a server that wants to be left alone for longer than a breath."""
+    if response.is_error and (read_retry_after(response.headers) or 0.0) > BREATH_S:
+        response.headers["x-should-retry"] = "false"
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is not set: not every server knows every field."""
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}

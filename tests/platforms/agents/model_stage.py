@@ -1,0 +1,79 @@
+"""A house whose agent follows a model: what a person says, what they see, and what the store has of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.platforms.agents.room import Chat
+
+from greenroom import Policy, Supervisor
+from greenroom.actors.model import Attachment, ToolPolicy
+from greenroom.actors.ports import Turn
+from greenroom.platforms.agents.openai import OpenAISettings, make
+from greenroom.platforms.agents.tools.tool import Tool, Tools
+from greenroom.platforms.chats.hosted import HostedChat
+from greenroom.storage.sqlite import open_reader
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+class Offered:
+    """Tools from a list."""
+
+    def __init__(self, *tools: Tool) -> None:
+        self._tools = tools
+
+    async def offer(self) -> Sequence[Tool]:
+        return self._tools
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def weather(_: Turn, city: str) -> str:
+    return f"21 C in {city}"
+
+
+WEATHER = Tool("get_weather", "Tells the weather of a city.", CITY, ToolPolicy.PURE, weather)
+
+
+class House:
+    """A house with one chat; `settings` are those of its model."""
+
+    def __init__(
+        self, folder: Path, base_url: str, *tools: Tool, policy: Policy | None = None, **settings: Any
+    ) -> None:
+        self._folder = folder
+        self._policy = policy or Policy(drain_s=0.0, provider_backoff_s=0.1, provider_max_s=0.0)
+        given = {"model": "m1", "base_url": base_url, "ask_user": False} | settings
+        context = {"folder": folder}
+        self.agent = make(OpenAISettings.model_validate(given, context=context), folder, Tools(Offered(*tools)))
+        self._said = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Chat]:
+        """Keep a process while the block runs."""
+        async with Supervisor(self._folder / "bot.db", agent=self.agent, policy=self._policy) as room:
+            room.attach(HostedChat("mybot", "me"))
+            yield Chat(room)
+
+    async def says(self, text: str, *attachments: Attachment) -> str:
+        """Say one thing in a process of its own, and give what is answered."""
+        async with self.open() as chat:
+            return await self.asks(chat, text, *attachments)
+
+    async def asks(self, chat: Chat, text: str, *attachments: Attachment) -> str:
+        """Say one thing, and wait for what is answered."""
+        self._said += 1
+        return await chat.answer(await chat.says(text, f"{self._said}", attachments))
+
+    def rows(self, sql: str) -> list[Any]:
+        """Read the store."""
+        db = open_reader(str(self._folder / "bot.db"))
+        try:
+            return list(db.execute(sql))
+        finally:
+            db.close()
