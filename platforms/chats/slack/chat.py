@@ -25,7 +25,7 @@ from greenroom.platforms.chats.slack.lookups import Lookups
 from greenroom.platforms.chats.slack.settings import SlackSettings
 from greenroom.platforms.chats.slack.socket_mode import PING_S, SocketMode
 from greenroom.platforms.chats.slack.troubles import SlackTroubleError, of_call, of_start
-from greenroom.platforms.chats.web.server import listen
+from greenroom.platforms.chats.web.server import ListeningPort
 
 EDIT_MIN_S = 1.5
 """Slack takes about fifty edits a minute (tier 3)."""
@@ -57,7 +57,7 @@ class SlackChat:
             settings.bots,
             delivery,
         )
-        self._port = settings.port
+        self._port = ListeningPort(settings.host, settings.port)
         self._web: AsyncWebClient | None = None
         self._me: Me | None = None
         self._lookups: Lookups | None = None
@@ -86,14 +86,12 @@ class SlackChat:
             await SocketMode(self._web, token, intake, door, ping_s=self._ping_s).run()
         elif settings.signing_secret is not None:
             hook = Hook(intake, settings.signing_secret.get_secret_value)
-            listening_socket = listen(settings.host, self._port)
-            self._port = listening_socket.getsockname()[1]  # Run again after a crash it takes the same.
-            await serve(hook.app, listening_socket, door)
+            await serve(hook.app, self._port.take(), door)
 
     @property
     def address(self) -> str:
         """Where events are posted to, without socket mode; the port is the real one once it listens."""
-        return f"http://{self._settings.host}:{self._port}{PATH}"
+        return f"{self._port.url}{PATH}"
 
     async def send(self, message: Outgoing) -> str:
         body = post_body(message, self._rules)

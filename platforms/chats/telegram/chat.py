@@ -24,7 +24,7 @@ from greenroom.platforms.chats.telegram.moved import Moved
 from greenroom.platforms.chats.telegram.polling import POLL_S, SETTLED_S, Polling
 from greenroom.platforms.chats.telegram.settings import TelegramSettings
 from greenroom.platforms.chats.telegram.troubles import WRONG_TOKEN, blames_marks, is_not_modified, of_call, of_start
-from greenroom.platforms.chats.web.server import listen
+from greenroom.platforms.chats.web.server import ListeningPort
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class TelegramChat:
         self._rules = Rules(
             settings.account, settings.listening, settings.sessions_per, markdown=settings.formatting == "markdown"
         )
-        self._port = settings.port
+        self._port = ListeningPort(settings.host, settings.port)
         self._bot: Bot | None = None
         self._groups = Moved(folder, settings.account)
 
@@ -88,9 +88,7 @@ class TelegramChat:
         if self._settings.webhook_url is None:
             await Polling(line.bot, intake, poll_s=self._poll_s, settled_s=self._settled_s).run(door)
             return
-        listening = listen(self._settings.host, self._port)
-        self._port = listening.getsockname()[1]  # Run again after a crash it takes the same.
-        await Hook(line.bot, intake, self._settings.webhook_url).run(listening, door)
+        await Hook(line.bot, intake, self._settings.webhook_url).run(self._port.take(), door)
 
     async def send(self, message: Outgoing) -> str:
         at = where(message.session)

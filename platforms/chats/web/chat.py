@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -22,7 +21,7 @@ from greenroom.platforms.chats.web.codec import (
 )
 from greenroom.platforms.chats.web.guard import AllowedHosts, Guard
 from greenroom.platforms.chats.web.routes import build_app
-from greenroom.platforms.chats.web.server import listen, serving
+from greenroom.platforms.chats.web.server import ListeningPort, serving
 
 SHOWN_MAX = 200
 """Messages that a page shows, from the newest back."""
@@ -75,38 +74,28 @@ class WebChat:
     ) -> None:
         """Prepare; nothing is opened before `bind` or `run`."""
         self.account, self._history = account, history
-        self._host, self._port, self._beat_s, self._now = host, port, beat_s, now
+        self._port, self._beat_s, self._now = ListeningPort(host, port), beat_s, now
         self._board, self._ready = Board(), ready
         self._loop: asyncio.AbstractEventLoop | None = None
         self._door: Door | None = None
-        self._listening: socket.socket | None = None
         self._app = Guard(build_app(self), AllowedHosts(host, hosts))
 
     @property
     def address(self) -> str:
         """Where the page is; the port is the real one once bound."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}/"
+        return f"{self._port.url}/"
 
     def bind(self) -> str:
         """Open the listening socket, if it is not open yet, and return the address. Raises ListenError.
 
         A host that wants to refuse to start when the port is taken calls this before it attaches the platform.
         """
-        self._bound()
+        self._port.bind()
         return self.address
-
-    def _bound(self) -> socket.socket:
-        if self._listening is None:
-            self._listening = listen(self._host, self._port)
-            self._port = self._listening.getsockname()[1]
-        return self._listening
 
     def close(self) -> None:
         """Close the socket of a `bind` that no `run` followed. Harmless when repeated."""
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
+        self._port.close()
 
     def watched(self, chat: str) -> int:
         """Count the browsers that look at a chat now."""
@@ -117,7 +106,7 @@ class WebChat:
 
         Run again after a crash it takes the same port, so that pages find it.
         """
-        listening, self._listening = self._bound(), None
+        listening = self._port.take()
         self._door, self._loop = door, asyncio.get_running_loop()
         self._board.open()
         async with serving(self._app, listening) as server:

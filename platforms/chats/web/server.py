@@ -55,6 +55,39 @@ def _explain(host: str, port: int, error: OSError) -> ListenError:
     return ListenError(f"{where}: {reason}; 127.0.0.1 is this machine alone, 0.0.0.0 all its interfaces")
 
 
+class ListeningPort:
+    """Where a chat listens: on one port in all its lives, also where any free one was asked for."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Open nothing yet."""
+        self._host, self._port = host, port
+        self._listening: socket.socket | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address, without a path; the port is the real one once bound."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def bind(self) -> socket.socket:
+        """Open the socket, if it is not open yet. Raises ListenError."""
+        if self._listening is None:
+            self._listening = listen(self._host, self._port)
+            self._port = self._listening.getsockname()[1]
+        return self._listening
+
+    def take(self) -> socket.socket:
+        """Bind, and leave the socket to the caller, who closes it. Raises ListenError."""
+        listening, self._listening = self.bind(), None
+        return listening
+
+    def close(self) -> None:
+        """Close the socket, if nobody took it. Harmless when repeated."""
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+
 class GuestServer(uvicorn.Server):
     """A uvicorn server that leaves the process's signals to its host and says when it serves."""
 

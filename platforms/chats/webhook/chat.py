@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -11,7 +10,7 @@ import msgspec
 
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.ports import BusyError, Choices, Door, History, MisconfiguredError, NotSentError, Outgoing, Traits
-from greenroom.platforms.chats.web.server import ListenError, listen, serving
+from greenroom.platforms.chats.web.server import ListenError, ListeningPort, serving
 from greenroom.platforms.chats.webhook.board import Board
 from greenroom.platforms.chats.webhook.codec import (
     NAME,
@@ -56,8 +55,7 @@ class Webhook:
         """Prepare; nothing is opened before `bind` or `run`."""
         self.account = settings.account
         self._settings, self._history, self._now = settings, history, now
-        self._port = settings.port
-        self._listening: socket.socket | None = None
+        self._port = ListeningPort(settings.host, settings.port)
         self._door: Door | None = None
         self._receiver: Receiver | None = None
         self._board = Board()
@@ -75,30 +73,21 @@ class Webhook:
     @property
     def address(self) -> str:
         """Where it listens; the port is the real one once bound."""
-        host = self._settings.host
-        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+        return self._port.url
 
     def bind(self) -> str:
         """Open the listening socket, if it is not open yet, and return the address. Raises ListenError."""
-        self._bound()
+        self._port.bind()
         return self.address
-
-    def _bound(self) -> socket.socket:
-        if self._listening is None:
-            self._listening = listen(self._settings.host, self._port)
-            self._port = self._listening.getsockname()[1]
-        return self._listening
 
     def close(self) -> None:
         """Close the socket of a `bind` that no `run` followed. Harmless when repeated."""
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
+        self._port.close()
 
     async def run(self, door: Door) -> None:
         """Serve until cancelled. Run again after a crash it takes the same port."""
         try:
-            listening, self._listening = self._bound(), None
+            listening = self._port.take()
         except ListenError as error:
             raise MisconfiguredError(str(error)) from error
         self._door = door
