@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.platforms.agents.conformance.counterpart import Counterpart, Lacks, Property
 from tests.platforms.agents.conformance.demo import DEMO_LACKS, demo
 from tests.platforms.agents.conformance.functions import ASYNC_LACKS, PLAIN_LACKS, async_function, plain_function
+from tests.platforms.agents.conformance.model import MODEL_LACKS, model
 from tests.platforms.agents.conformance.program import program
 
 
@@ -32,6 +33,7 @@ ENTRIES: Mapping[str, Entry] = {
     "async function": Entry(async_function, ASYNC_LACKS),
     "plain function": Entry(plain_function, PLAIN_LACKS),
     "demo": Entry(demo, DEMO_LACKS),
+    "openai": Entry(model, MODEL_LACKS),
     "program": Entry(program),
 }
 """By the name that the table shows."""
