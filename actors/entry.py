@@ -57,6 +57,7 @@ class Ways(Struct, frozen=True):
     limits: OutboxLimits
     buttons: bool = False
     utf16: bool = False
+    late_s: float = 0.0
 
     @classmethod
     def of(cls, traits: Traits, policy: DeliveryPolicy, uid: str, limits: OutboxLimits) -> Self:
@@ -75,6 +76,7 @@ class Ways(Struct, frozen=True):
             limits,
             traits.buttons,
             traits.utf16,
+            traits.late_s,
         )
 
     def split(self, text: str) -> tuple[str, ...]:
@@ -105,6 +107,8 @@ class Entry(Struct, frozen=True):
     not_before: float = 0.0  # monotonic; a retry waits until then
     failures: int = 0  # in a row, of the anchor, while there is no text
     failing_from: float | None = None  # monotonic; when its text first failed, in this process, without success since
+    late_until: float = 0.0  # monotonic; what was given up, or left by a process before this one, may come until then
+    confirms: bool = False  # all is visible; its first message is edited once more, against words that came late
 
     @property
     def message_id(self) -> str | None:
@@ -115,13 +119,15 @@ class Entry(Struct, frozen=True):
     @property
     def complete(self) -> bool:
         """Whether all of the text is visible."""
+        if self.confirms:
+            return self.parts is not None and self.says == self.parts[0]
         if self.parts is None or self.done < len(self.parts) - 1:
             return False
         return self.done >= len(self.parts) or self.says == self.parts[self.done]
 
 
-def take_up(ways: Ways, delivery: Delivery, *, not_before: float) -> Entry:
-    """Make the entry of a row that a process before this one may have worked on.
+def take_up(ways: Ways, delivery: Delivery, *, now: float, not_before: float) -> Entry:
+    """Make the entry of a row that a process before this one may have worked on, and whose last call may be under way.
 
     A part's id is stored only when all parts before it are complete.
     """
@@ -129,7 +135,14 @@ def take_up(ways: Ways, delivery: Delivery, *, not_before: float) -> Entry:
     certain = ways.rule is DeliveryClass.NONE and delivery.state not in {DeliveryState.SENDING, DeliveryState.UNKNOWN}
     tried_upto = -1 if certain else known
     done = max(0, known - 1) if ways.edits else known
-    entry = Entry(delivery, done=done, doubt=done <= tried_upto, tried_upto=tried_upto, not_before=not_before)
+    entry = Entry(
+        delivery,
+        done=done,
+        doubt=done <= tried_upto,
+        tried_upto=tried_upto,
+        not_before=not_before,
+        late_until=now + ways.late_s,
+    )
     return entry if delivery.text is None else fill(ways, entry, delivery.text, delivery.choices)
 
 
@@ -168,14 +181,34 @@ def advance(entry: Entry) -> Entry:
     return entry
 
 
+def confirm(ways: Ways, entry: Entry, now: float) -> Entry | None:
+    """All is visible; but words of a call that was given up may still come, and be taken for the newer ones.
+
+    Then its first message is edited once more when they cannot come any more. None: nothing can come.
+    """
+    if entry.confirms or not ways.edits or not entry.delivery.message_ids or entry.late_until <= now:
+        return None
+    return structs.replace(entry, confirms=True, done=0, says=None, gone=False, doubt=False, failures=0)
+
+
+def awaits_late(ways: Ways, entry: Entry) -> bool:
+    """Whether the entry's next call must come after all that may still come late: it edits against that, or looks."""
+    return entry.confirms or (ways.rule is DeliveryClass.RECONCILE and entry.doubt and entry.message_id is None)
+
+
+def call_at(ways: Ways, entry: Entry) -> float:
+    """When an entry with a text makes its next call, on the monotonic clock."""
+    return max(entry.not_before, entry.late_until) if awaits_late(ways, entry) else entry.not_before
+
+
 def ready_at(ways: Ways, entry: Entry) -> float | None:
     """When the entry has a call to make, on the monotonic clock; None: it has none."""
     if entry.parts is not None:
-        return entry.not_before
+        return call_at(ways, entry)
     if not ways.edits or entry.muted:
         return None
     if entry.message_id is None:
-        return entry.not_before if entry.wanted or entry.live is not None else None
+        return call_at(ways, entry) if entry.wanted or entry.live is not None else None
     return None if entry.live is None else max(entry.not_before, entry.edit_from)
 
 
@@ -239,6 +272,7 @@ def posted(ways: Ways, entry: Entry, message_id: str, text: str | None) -> Entry
         wanted=False,
         failures=0,
         failing_from=None,
+        late_until=0.0,  # What might come late was this, or was never sent.
     )
 
 

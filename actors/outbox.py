@@ -13,7 +13,19 @@ from typing import assert_never
 from msgspec import structs
 
 from greenroom.actors.calls import Call, Edit, Look, Outcome, Post, Worked
-from greenroom.actors.entry import Entry, Ways, advance, fill, next_call, parts_of, posted, ready_at, take_up
+from greenroom.actors.entry import (
+    Entry,
+    Ways,
+    advance,
+    call_at,
+    confirm,
+    fill,
+    next_call,
+    parts_of,
+    posted,
+    ready_at,
+    take_up,
+)
 from greenroom.actors.facts import DeliveryMoved
 from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState
 from greenroom.actors.outbox_words import (
@@ -100,7 +112,7 @@ def _take_all(ways: Ways, lane: Lane, deliveries: Iterable[Delivery], moment: Mo
         if known is None:
             wait_s = 0.0 if delivery.retry_at is None else max(delivery.retry_at - moment.at, 0.0)
             not_before = moment.now + min(wait_s, ways.limits.backoff_max_s)
-            entries[delivery.key] = take_up(ways, delivery, not_before=not_before)
+            entries[delivery.key] = take_up(ways, delivery, now=moment.now, not_before=not_before)
         else:
             entries[delivery.key] = known if delivery.text is None else _heard(ways, known, delivery)
     return structs.replace(lane, entries=(*entries.values(), *heard.values()))
@@ -111,8 +123,9 @@ def _settle(ways: Ways, lane: Lane, moment: Moment, effects: Effects = NOTHING) 
     if lane.busy is not None:
         return lane, effects
     advanced = [advance(entry) for entry in lane.entries]
-    complete = [entry for entry in advanced if entry.complete]
-    lane = Lane(tuple(entry for entry in advanced if not entry.complete), asked=lane.asked)
+    shown = [confirm(ways, entry, moment.now) or entry if entry.complete else entry for entry in advanced]
+    complete = [entry for entry in shown if entry.complete]
+    lane = Lane(tuple(entry for entry in shown if not entry.complete), asked=lane.asked)
     facts = (_moved(entry, DeliveryState.DELIVERED, moment) for entry in complete)
     acts = (Conclude(entry.delivery.key) for entry in complete)
     lane, wishes = _wish(ways, lane, moment)
@@ -130,8 +143,8 @@ def _wish(ways: Ways, lane: Lane, moment: Moment) -> tuple[Lane, tuple[Act, ...]
 def _focus(ways: Ways, lane: Lane) -> tuple[Entry, float] | None:
     """The entry whose turn it is, and from when on."""
     for entry in lane.entries:
-        if entry.parts is not None:
-            return entry, entry.not_before
+        if entry.parts is not None and not entry.confirms:
+            return entry, call_at(ways, entry)
     waiting = [(entry, at) for entry in lane.entries if (at := ready_at(ways, entry)) is not None]
     return min(waiting, key=lambda pair: pair[1], default=None)
 
@@ -165,6 +178,9 @@ def _end_call(ways: Ways, lane: Lane, outcome: Outcome, moment: Moment) -> tuple
     setback = decide_setback(ways, entry, call, outcome, moment)
     facts = () if setback.state is None else (_moved(setback.entry, setback.state, moment, setback.reason),)
     acts: tuple[Act, ...] = () if setback.pause_s is None else (Pause(setback.pause_s),)
+    if setback.state is DeliveryState.DELIVERED:
+        settled = structs.replace(entry, says=call.text if isinstance(call, Edit) else None)
+        return _settle(ways, _with(lane, settled), moment)
     if setback.state is DeliveryState.DEAD:
         lane = Lane(tuple(e for e in lane.entries if e.delivery.key != key))
         return _settle(ways, lane, moment, Effects(facts, (*acts, Bury(setback.entry.delivery))))

@@ -186,4 +186,4 @@ class Lane(Struct, frozen=True):
     @property
     def owes(self) -> bool:
         """Whether a text waits to become visible."""
-        return any(entry.parts is not None for entry in self.entries)
+        return any(entry.parts is not None and not entry.confirms for entry in self.entries)

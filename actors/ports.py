@@ -23,8 +23,15 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+LATE_S = 10.0
+"""How long after its sender has given it up a request to a platform may still take effect, unless the platform says."""
+
+
 class Traits(Struct, frozen=True):
-    """What a platform can do. `text_max` counts characters of a message; `edit_min_s` spaces edits while streaming."""
+    """What a platform can do. `text_max` counts characters of a message; `edit_min_s` spaces edits while streaming.
+
+    `late_s`: how long a request may still take effect whose answer nobody waits for any more; 0 where there is no wire.
+    """
 
     delivery: DeliveryClass
     text_max: int = 4096
@@ -33,6 +40,7 @@ class Traits(Struct, frozen=True):
     placeholder: str = "..."
     typing: bool = False  # it has `typing`, see `Typing`
     buttons: bool = False  # it shows `Choices` under a message; else they are listed in the text
+    late_s: float = LATE_S
     utf16: bool = False  # `text_max` counts UTF-16 code units: most emoji are two of them
 
 

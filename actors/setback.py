@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from greenroom.actors.calls import Call, Doubtful, Edit, Forbidden, Gone, Outcome, Post, Postponed, Unsent, Worked
 from greenroom.actors.entry import Entry, OutboxLimits, Ways, doubted, removed
-from greenroom.actors.model import DeliveryState
+from greenroom.actors.model import DeliveryClass, DeliveryState
 from greenroom.actors.outbox_words import Moment
 
 
@@ -24,6 +24,8 @@ class Setback(Struct, frozen=True):
 
 def decide_setback(ways: Ways, entry: Entry, call: Call, outcome: Outcome, moment: Moment) -> Setback:
     """Decide after a call that did not work. Only what has a text is ever given up; an anchor just waits."""
+    if entry.confirms:
+        return _unconfirmed(ways, entry, outcome, moment)
     match outcome:
         case Postponed(after_s):  # No effect, no fault of this delivery: it counts as no attempt.
             return Setback(entry, _unsaid(entry), pause_s=_believed_s(ways.limits, after_s))
@@ -40,11 +42,26 @@ def decide_setback(ways: Ways, entry: Entry, call: Call, outcome: Outcome, momen
                 entry = doubted(entry, call.message.text)
             elif isinstance(call, Edit):
                 entry = structs.replace(entry, says=None)
+            if ways.rule is DeliveryClass.RECONCILE or (isinstance(call, Edit) and call.live):
+                entry = structs.replace(entry, late_until=moment.now + ways.late_s)
             return _again(ways, entry, reason, moment, hopeless=raised)
         case Worked():
             return Setback(entry)
         case _:
             assert_never(outcome)
+
+
+def _unconfirmed(ways: Ways, entry: Entry, outcome: Outcome, moment: Moment) -> Setback:
+    """What is visible could not be shown once more: tried again, but never taken for a failure of the delivery."""
+    failures = entry.failures + 1
+    match outcome:
+        case Postponed(after_s):
+            return Setback(entry, pause_s=_believed_s(ways.limits, after_s))
+        case Unsent() | Doubtful() if failures < ways.limits.attempts_max:
+            pause_s = _backoff_s(ways.limits, failures, moment.chance)
+            return Setback(structs.replace(entry, failures=failures, not_before=moment.now + pause_s))
+        case _:
+            return Setback(entry, DeliveryState.DELIVERED)
 
 
 def _unsaid(entry: Entry) -> DeliveryState | None:

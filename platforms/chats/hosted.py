@@ -19,7 +19,7 @@ class HostedChat:
         """`name` and `account` are the first two parts of the host's session keys."""
         self.name = name
         self.account = account
-        self.traits = Traits(DeliveryClass.NATIVE_KEY, text_max=1_000_000_000, edits=False)
+        self.traits = Traits(DeliveryClass.NATIVE_KEY, text_max=1_000_000_000, edits=False, late_s=0.0)
 
     async def run(self, door: Door) -> None:
         """Receive nothing: the host calls `room.accept`."""

@@ -35,7 +35,13 @@ BUSY_WAIT_S = 1.0
 
 # We draw the screen ourselves, so an id that comes twice changes nothing; the anchor is what shows words as they come.
 TRAITS = Traits(
-    DeliveryClass.EDIT_ANCHOR, text_max=1_000_000, edits=True, edit_min_s=0.1, placeholder=PLACEHOLDER, buttons=True
+    DeliveryClass.EDIT_ANCHOR,
+    text_max=1_000_000,
+    edits=True,
+    edit_min_s=0.1,
+    placeholder=PLACEHOLDER,
+    buttons=True,
+    late_s=0.0,
 )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.ports import (
+    LATE_S,
     BusyError,
     Choices,
     Door,
@@ -42,6 +45,7 @@ class Fault(StrEnum):
     RETRY_LATER = "told to come back later (429), no effect"
     REFUSED = "refused for ever"
     GONE = "what it refers to does not exist"
+    LATE = "the connection broke; the effect happens some seconds after that"
     SLOW = "works, after a while"
     EXITS = "the platform's library calls sys.exit"
 
@@ -91,6 +95,7 @@ class FakePlatform:
         self.misconfigured: str | None = None
         self.in_flight = 0
         self.in_flight_most = 0
+        self.later: Callable[[Callable[[], object]], object] = _call_later  # when a late effect happens
         self._retry_after_s = retry_after_s
         self._slow_s = slow_s
 
@@ -154,6 +159,9 @@ class FakePlatform:
         self.in_flight_most = max(self.in_flight_most, self.in_flight)
         try:
             await self._fail_before(fault)
+            if fault is Fault.LATE:
+                self.later(partial(_attempt, effect))
+                raise ConnectionResetError("the connection broke")
             result = effect()
             await self._fail_after(fault)
             return result
@@ -188,3 +196,13 @@ class FakePlatform:
                 raise ConnectionResetError("the connection broke")
             case _:
                 pass
+
+
+def _call_later(effect: Callable[[], object]) -> None:
+    asyncio.get_running_loop().call_later(LATE_S / 2, effect)
+
+
+def _attempt(effect: Callable[[], object]) -> None:
+    """Nobody hears any more whether it could be done."""
+    with suppress(SendRefusedError, TargetGoneError):
+        effect()

@@ -97,6 +97,18 @@ def _streams_behind_an_answer(told: Scenario, _: int) -> None:
     told.advance(90)
 
 
+def _words_come_late(told: Scenario, _: int) -> None:
+    """The connection breaks while words stream, and what was sent takes effect when the answer is there."""
+    told.platform_fails(None, PlatformFault.LATE)
+    told.says("m1 say nap answer")
+
+
+def _a_post_comes_late(told: Scenario, _: int) -> None:
+    """The connection breaks, and what was sent takes effect when it has been looked for."""
+    told.platform_fails(PlatformFault.LATE)
+    told.says("m1 answer")
+
+
 MUTANTS = (
     Mutant(
         "random idempotency key",
@@ -132,6 +144,20 @@ MUTANTS = (
         (Swap(entry, "_post", _posts_words),),
         frozenset({"what_is_visible_has_its_row"}),
         story(stories.a_call_fails(PlatformFault.BREAKS_AFTER)),
+    ),
+    Mutant(
+        "words that come late stay",
+        "an edit that was given up may come after the answer, and nothing is done about it",
+        (Swap(outbox, "confirm", lambda _: lambda *_: None),),
+        frozenset({"what_is_visible_has_its_row", "what_is_delivered_is_visible"}),
+        story(_words_come_late, platforms=(DeliveryClass.EDIT_ANCHOR,)),
+    ),
+    Mutant(
+        "looked for too early",
+        "a post that was given up is looked for before it can no longer come",
+        (Swap(entry, "awaits_late", lambda _: lambda _ways, it: it.confirms),),
+        frozenset({"what_is_visible_has_its_row", "nothing_is_shown_twice"}),
+        story(_a_post_comes_late, platforms=(DeliveryClass.RECONCILE,)),
     ),
     Mutant(
         "no answer taken for success",

@@ -19,6 +19,7 @@ from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
 from greenroom.storage.faulty_disk import Disk
 from greenroom.storage.faulty_disk import Fault as DiskFault
 from greenroom.supervisor.sandbox.happening import PEOPLE, PROCESS, Happening, Kind
+from greenroom.supervisor.sandbox.latecomers import Latecomers
 
 if TYPE_CHECKING:
     from greenroom.actors.simulation import SimRuntime
@@ -181,6 +182,7 @@ class World:
     networks: tuple[Network, ...]
     disk: Disk
     choose: Callable[[Seen], Fault | None] = lambda _: None
+    late: Latecomers = field(default_factory=Latecomers)
     wall: float = WALL
     began: float = 0.0  # when, in the world's own seconds, the living process began
     inherited: frozenset[str | None] = frozenset()  # the marks of what ran already when the living process began
@@ -301,12 +303,14 @@ class World:
         refusals: Counter[Seen] = Counter()
         for wire in self.wires:
             wire.on_typing = self._hear_typing
+            wire.later = lambda effect: self.late.add(self.now, effect)
             wire.refused = partial(self._hear_refusal, refusals)
         return self.wires
 
     def begin_life(self, runtime: SimRuntime) -> None:
         """A process starts: what was watched of the one before is over."""
         self.runtime = runtime
+        self.late.begin_life(runtime, self.now)
         self.inherited = frozenset(each.mark for each in self.machine.living())
         self.begun.clear()
         self.resting.clear()

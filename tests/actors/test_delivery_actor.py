@@ -152,7 +152,9 @@ def house(
         made.close()
 
 
-HEALING = (Fault.HANGS_BEFORE, Fault.HANGS_AFTER, Fault.BREAKS_BEFORE, Fault.BREAKS_AFTER, Fault.NOT_SENT)
+HEALING = (
+    *(Fault.HANGS_BEFORE, Fault.HANGS_AFTER, Fault.BREAKS_BEFORE, Fault.BREAKS_AFTER, Fault.LATE, Fault.NOT_SENT),
+)
 MORE = (Fault.RETRY_LATER, Fault.SLOW, Fault.EXITS)
 
 
