@@ -69,7 +69,8 @@ class _Pipes:
     murmured: Output
 
     def close(self) -> None:
-        self.told.close()
+        if not self.told.transport.is_closing():
+            self.told.transport.abort()
         self.said.transport.close()
         self.murmured.transport.close()
 
@@ -84,11 +85,11 @@ class ChildProgram:
         self._process = process
         self._program = program
         self._mark = mark
-        self._said, self._murmured = pipes.said, pipes.murmured
+        self._pipes, self._said = pipes, pipes.said
         self._murmur = Murmur(f"{program.name} ({process.pid})")
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._listening = asyncio.create_task(
-            self._murmur.listen(self._murmured.words), name=f"what {program.name} murmurs"
+            self._murmur.listen(pipes.murmured.words), name=f"what {program.name} murmurs"
         )
         self._burial = asyncio.create_task(self._bury(), name=f"the end of {program.name}")
 
@@ -137,6 +138,21 @@ class ChildProgram:
 
     async def _bury(self) -> None:
         """Wait until it has ended, or says no more; then see to it that nothing of it is left."""
+        try:
+            await self._until_over()
+            self.kill()
+            code = await self._process.wait()
+            end_remains(self.pid, self._mark)
+            await asyncio.wait((self._listening,), timeout=DRAIN_S)
+            self._ended.set_result(code)
+            await self._drain()
+        finally:  # Also where all tasks are cancelled because the loop ends: then nobody waits, and it is ended now.
+            self.kill()
+            self._pipes.close()
+            await self._process.wait()
+            self._ended.cancel()
+
+    async def _until_over(self) -> None:
         exit_ = asyncio.ensure_future(self._process.wait())
         silence = asyncio.ensure_future(self._said.closed.wait())
         try:
@@ -146,15 +162,8 @@ class ChildProgram:
                 self._signal(signal.SIGTERM)
                 await asyncio.wait((exit_,), timeout=self._program.end_s)
         finally:
-            self.kill()
+            exit_.cancel()
             silence.cancel()
-        code = await exit_
-        end_remains(self.pid, self._mark)
-        await asyncio.wait((self._listening,), timeout=DRAIN_S)
-        self._murmured.transport.close()
-        self.stdin.close()
-        self._ended.set_result(code)
-        await self._drain()
 
     async def _drain(self) -> None:
         """Hold its output open until all is read, unless somebody out of reach holds it, too."""

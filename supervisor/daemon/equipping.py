@@ -26,6 +26,7 @@ AGENTS = Shelf(
     "greenroom.agents",
     AgentSettings,
     {
+        "acp": BuiltIn("greenroom.platforms.agents.acp:make", needs="agent-client-protocol", extra="acp"),
         "openai": BuiltIn("greenroom.platforms.agents.openai:make", needs="openai", extra="openai"),
         "subprocess": BuiltIn("greenroom.platforms.agents.program:make"),
     },

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.platforms.agents.conformance.acp import ACP_LACKS, acp
 from tests.platforms.agents.conformance.counterpart import Counterpart, Lacks, Property
 from tests.platforms.agents.conformance.demo import DEMO_LACKS, demo
 from tests.platforms.agents.conformance.functions import ASYNC_LACKS, PLAIN_LACKS, async_function, plain_function
@@ -35,5 +36,6 @@ ENTRIES: Mapping[str, Entry] = {
     "demo": Entry(demo, DEMO_LACKS),
     "openai": Entry(model, MODEL_LACKS),
     "program": Entry(program),
+    "acp": Entry(acp, ACP_LACKS),
 }
 """By the name that the table shows."""

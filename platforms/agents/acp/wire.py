@@ -1,0 +1,105 @@
+"""Messages of the protocol over a child's standard streams, one a line, with limits on what is taken for one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from greenroom.platforms.agents.acp.narrator import HEARD
+from greenroom.platforms.processes.child import ChildProgram
+
+logger = logging.getLogger("greenroom.agent.acp")
+
+STRAY_MAX = 100
+"""Lines that are no messages which an agent may say in its life: some log to their standard output."""
+
+STRAY_SHOWN_MAX = 200
+"""Characters of such a line in the log."""
+
+
+class Broken(StrEnum):
+    """Why nothing more is taken from a child that still speaks."""
+
+    OVERSIZE = "it sent a message that is too long"
+    GARBAGE = "what it sends is not the Agent Client Protocol"
+
+
+class ChildWire:
+    """`acp`'s Transport. It ends when the child has nothing more to say, or must not."""
+
+    def __init__(self, child: ChildProgram, at_work: Callable[[], int]) -> None:
+        """Nothing was heard yet. `at_work` counts the prompts that are under way."""
+        self._child, self._at_work = child, at_work
+        self._stray = 0
+        self._writing = asyncio.Lock()
+        self.broken: Broken | None = None
+        self.blames_one = False
+        """Whether what broke it can only have come of one prompt."""
+        self.over = asyncio.Event()
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Tell the child. Raises ConnectionError if it cannot be told."""
+        if self.over.is_set() or self._child.ended:
+            raise ConnectionResetError("the agent has ended")
+        self._child.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        async with self._writing:
+            await self._child.stdin.drain()
+
+    async def receive(self) -> dict[str, Any] | None:
+        """The next message that somebody here must read; None: there will be none."""
+        while True:
+            message = await self._next()
+            if message is None or not _is_idle_talk(message):
+                return message
+
+    async def close(self) -> None:
+        """Take nothing more."""
+        self.over.set()
+
+    async def _next(self) -> dict[str, Any] | None:
+        while not self.over.is_set():
+            try:
+                line = await self._child.stdout.readline()
+            except ValueError:
+                self._break(Broken.OVERSIZE)
+                break
+            if not line.endswith(b"\n"):  # It has ended, in the middle of a line or not.
+                break
+            if (message := _read(line)) is not None:
+                return message
+            if line.strip() and not self._bears(line):
+                self._break(Broken.GARBAGE)
+        self.over.set()
+        return None
+
+    def _bears(self, line: bytes) -> bool:
+        self._stray += 1
+        logger.warning("the agent said what is no message: %r", line[:STRAY_SHOWN_MAX])
+        return self._stray <= STRAY_MAX
+
+    def _break(self, why: Broken) -> None:
+        self.broken, self.blames_one = why, self._at_work() <= 1
+        self.over.set()
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+    try:
+        message = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _is_idle_talk(message: dict[str, Any]) -> bool:
+    """Whether it is an update of a kind that nothing is made of."""
+    match message:
+        case {"method": "session/update", "params": {"update": {"sessionUpdate": str(kind)}}}:
+            return kind not in HEARD
+        case _:
+            return False
