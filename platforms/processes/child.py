@@ -175,7 +175,20 @@ class ChildProgram:
 
 
 async def start_child(program: Program) -> ChildProgram:
-    """Start a program as the leader of a group of its own. Raises CannotStartError."""
+    """Start a program as the leader of a group of its own; whoever is cancelled meanwhile leaves nothing of it.
+
+    Raises CannotStartError.
+    """
+    starting = asyncio.ensure_future(_start(program))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(CannotStartError):
+            await (await starting).end()
+        raise
+
+
+async def _start(program: Program) -> ChildProgram:
     mark = make_mark()
     env = _environment(program, mark)
     command = _leashed((_find(program, env), *program.command[1:]))
