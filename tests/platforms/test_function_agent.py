@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Generator, Sequence
 from typing import Any
 
 import pytest
@@ -53,6 +53,70 @@ def test_whatever_takes_a_turn_or_messages_is_an_agent(given: Any, visible: str)
         room.says("a")
         room.rest()
         assert room.visible() == [visible]
+
+
+def test_what_a_generator_yields_is_streamed_and_what_it_returns_is_the_rest() -> None:
+    def agent(messages: Sequence[Message], attempt: int) -> Generator[str, None, str]:
+        yield f"{messages[-1].text}: "
+        yield f"attempt {attempt}"
+        return "The rest."
+
+    with Scenario(as_agent(agent)) as room:
+        room.says("a")
+        room.rest()
+        assert room.visible() == ["a: attempt 1\n\nThe rest."]
+
+
+def test_what_an_async_generator_yields_is_visible_while_it_goes_on() -> None:
+    async def agent(turn: Turn) -> AsyncGenerator[str]:
+        yield f"{turn.text}, "
+        await asyncio.sleep(30)
+        yield "b"
+
+    with Scenario(as_agent(agent)) as room:
+        room.says("a")
+        room.advance(10)
+        assert room.visible() == ["a, "]
+        room.rest()
+        assert room.visible() == ["a, b"]
+
+
+def test_a_generator_that_is_stopped_is_closed() -> None:
+    closed: list[str] = []
+
+    def plain(messages: Sequence[Message]) -> Generator[str]:
+        try:
+            while True:
+                yield messages[-1].text
+        finally:
+            closed.append("plain")
+
+    async def given_the_turn(turn: Turn) -> AsyncGenerator[str]:
+        try:
+            while True:
+                await asyncio.sleep(1)
+                yield turn.text
+        finally:
+            closed.append("async")
+
+    for agent in (plain, given_the_turn):
+        with Scenario(as_agent(agent)) as room:
+            room.says("a")
+            room.until(lambda: room.visible() not in ([], ["..."]))
+            room.says("/stop")
+            room.rest()
+            assert room.visible()[-1] == "Stopped."
+    assert closed == ["plain", "async"]
+
+
+def test_a_generator_of_what_is_no_text_fails() -> None:
+    def agent(messages: Sequence[Message]) -> Generator[int]:
+        yield 7
+
+    with Scenario(as_agent(agent)) as room:
+        room.says("a")
+        room.rest()
+        assert "The agent failed: TypeError" in room.visible()[-1]
 
 
 def test_a_plain_function_is_given_what_it_names() -> None:

@@ -11,10 +11,10 @@ from greenroom.actors.window import CHARS_A_TOKEN
 from greenroom.platforms.agents.openai.calls import ASK, name_tools
 from greenroom.platforms.agents.openai.pictures import addresses_of
 from greenroom.platforms.agents.openai.provider import Provider
-from greenroom.platforms.agents.openai.recalled import read_rows
 from greenroom.platforms.agents.openai.settings import OpenAISettings
-from greenroom.platforms.agents.openai.talk import Item
 from greenroom.platforms.agents.openai.work import Work
+from greenroom.platforms.agents.recalled import read_rows
+from greenroom.platforms.agents.talk import Item
 from greenroom.platforms.agents.tools.tool import Tool, Toolset
 
 ANSWER_PART = 4

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from greenroom.actors.model import ToolPolicy
 from greenroom.actors.ports import QuestionTimedOutError, QuestionUndeliveredError, Turn
 from greenroom.platforms.agents.openai.reply import Reply
-from greenroom.platforms.agents.openai.talk import Call, Calls, Result
+from greenroom.platforms.agents.talk import Call, Calls, Result
 from greenroom.platforms.agents.tools.calling import use
 from greenroom.platforms.agents.tools.tool import Tool
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from greenroom.platforms.agents.openai.reply import Reply, Usage, count_in, fields_in, list_in, text_in
-from greenroom.platforms.agents.openai.talk import Call, Calls, Item, Result, Words
+from greenroom.platforms.agents.talk import Call, Calls, Item, Result, Words
 from greenroom.platforms.agents.tools.tool import Tool
 
 THOUGHTS = ("reasoning_content", "reasoning")

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from greenroom.platforms.agents.openai import chat, responses
 from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reader
 from greenroom.platforms.agents.openai.settings import OpenAISettings
-from greenroom.platforms.agents.openai.talk import Item
+from greenroom.platforms.agents.talk import Item
 from greenroom.platforms.agents.tools.tool import Tool
 
 logger = logging.getLogger("greenroom.openai")

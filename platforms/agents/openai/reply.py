@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from greenroom.actors.window import CHARS_A_TOKEN
-from greenroom.platforms.agents.openai.talk import Call
+from greenroom.platforms.agents.talk import Call
 
 STOP, LENGTH = "stop", "length"
 

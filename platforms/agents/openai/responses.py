@@ -19,7 +19,7 @@ from greenroom.platforms.agents.openai.reply import (
     list_in,
     text_in,
 )
-from greenroom.platforms.agents.openai.talk import Call, Calls, Item, Result, Speaker, Words
+from greenroom.platforms.agents.talk import Call, Calls, Item, Result, Speaker, Words
 from greenroom.platforms.agents.tools.tool import Tool
 
 WORDS = ("response.output_text.delta", "response.refusal.delta")

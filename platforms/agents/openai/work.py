@@ -20,7 +20,7 @@ from greenroom.platforms.agents.openai.calls import ASK, calls_of, is_sound, mak
 from greenroom.platforms.agents.openai.provider import ModelRefusedError, Provider, TooLongError, UnreachableError
 from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reply
 from greenroom.platforms.agents.openai.settings import OpenAISettings
-from greenroom.platforms.agents.openai.talk import IMAGE_TOKENS, ITEM_TOKENS, Item, shorten, tokens_of
+from greenroom.platforms.agents.talk import IMAGE_TOKENS, ITEM_TOKENS, Item, shorten, tokens_of
 from greenroom.platforms.agents.tools.tool import Tool
 
 logger = logging.getLogger("greenroom.openai")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
+
+import apsw
 
 from greenroom import Policy, Supervisor
 from greenroom.actors.model import Attachment, Receipt, SessionKey
@@ -42,9 +44,17 @@ class Chat:
 @asynccontextmanager
 async def living(folder: Path, agent: Any) -> AsyncIterator[Chat]:
     """One life of the process; what runs at its end is interrupted."""
-    async with Supervisor(folder / "bot.db", agent=agent, policy=Policy(drain_s=0.0)) as room:
+    policy = Policy(drain_s=0.0, provider_backoff_s=0.01)
+    async with Supervisor(folder / "bot.db", agent=agent, policy=policy) as room:
         room.attach(HostedChat("mybot", "me"))
         yield Chat(room)
+
+
+def spent(folder: Path) -> tuple[int, int]:
+    """The calls of models and the tokens that are stored."""
+    with closing(apsw.Connection(str(folder / "bot.db"), flags=apsw.SQLITE_OPEN_READONLY)) as db:
+        calls, tokens = db.execute("SELECT sum(model_calls), sum(tokens) FROM runs").get
+    return calls, tokens
 
 
 async def until(look: Callable[[], Awaitable[bool]]) -> None:

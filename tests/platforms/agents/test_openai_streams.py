@@ -13,7 +13,7 @@ from greenroom.platforms.agents.openai.calls import calls_of
 from greenroom.platforms.agents.openai.chat import ChatReader
 from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reader, Reply, Usage, fields_in, list_in, text_in
 from greenroom.platforms.agents.openai.responses import ENDS, ResponsesReader
-from greenroom.platforms.agents.openai.talk import Call
+from greenroom.platforms.agents.talk import Call
 
 Piece = Mapping[str, Any]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from greenroom.actors.lines import CUT_RESULT
 from greenroom.actors.model import Attachment, Generation, Message, MessageKind, Role, Seq, ToolCall, ToolPolicy
 from greenroom.platforms.agents.openai.chat import write_messages
-from greenroom.platforms.agents.openai.recalled import NO_RESULT, NOTE, read_rows
 from greenroom.platforms.agents.openai.responses import write_input
-from greenroom.platforms.agents.openai.talk import (
+from greenroom.platforms.agents.recalled import NO_RESULT, NOTE, read_rows
+from greenroom.platforms.agents.talk import (
     LEFT_OUT,
     Call,
     Calls,

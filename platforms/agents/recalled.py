@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from greenroom.actors.model import Attachment, Message, MessageKind, Role
 from greenroom.actors.naming import with_names
-from greenroom.platforms.agents.openai.talk import Call, Calls, Item, Result, Speaker, Words
+from greenroom.platforms.agents.talk import Call, Calls, Item, Result, Speaker, Words
 
 NOTE = "[automatic note, not from the user]"
 """How what the house tells begins, so that nobody takes it for the user's words."""
