@@ -149,20 +149,25 @@ class Live:
     async def leave(self, session_id: str) -> None:
         """Hear no more of a prompt; one that is under way is called off, and who does not obey is ended."""
         exchange = self._exchanges.pop(session_id, None)
-        if exchange is not None:
-            exchange.close()
         prompting = self._prompts.get(session_id)
-        if prompting is None:
-            return
+        try:
+            if prompting is not None:
+                await self._tell_off(session_id)
+                if exchange is not None:
+                    exchange.close()
+                await asyncio.wait((prompting,), timeout=CANCEL_S)
+        finally:
+            if exchange is not None:
+                exchange.close()
+            if prompting is not None and not prompting.done():
+                self._insist(prompting)
+
+    async def _tell_off(self, session_id: str) -> None:
         try:
             async with asyncio.timeout(TOLD_S):
                 await self.connection.cancel(session_id=session_id)
-            await asyncio.wait((prompting,), timeout=CANCEL_S)
         except (TimeoutError, ConnectionError):
             logger.warning("the agent cannot be told to cancel")
-        finally:
-            if not prompting.done():
-                self._insist(prompting)
 
     def _insist(self, prompting: asyncio.Task[schema.PromptResponse]) -> None:
         if not self.at_work:  # Nobody else is harmed.

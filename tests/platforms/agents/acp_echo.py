@@ -10,7 +10,6 @@ from acp import PROTOCOL_VERSION, run_agent, start_tool_call, update_agent_messa
 from acp.schema import (
     AgentCapabilities,
     InitializeResponse,
-    LoadSessionResponse,
     NewSessionResponse,
     PermissionOption,
     PromptResponse,
@@ -31,16 +30,11 @@ class Echo:
 
     async def initialize(self, protocol_version: int, **_: Any) -> InitializeResponse:
         return InitializeResponse(
-            protocol_version=min(PROTOCOL_VERSION, protocol_version),
-            agent_capabilities=AgentCapabilities(load_session=True),
+            protocol_version=min(PROTOCOL_VERSION, protocol_version), agent_capabilities=AgentCapabilities()
         )
 
     async def new_session(self, cwd: str, **_: Any) -> NewSessionResponse:
         return NewSessionResponse(session_id=f"{cwd} {uuid.uuid4().hex}")
-
-    async def load_session(self, cwd: str, session_id: str, **_: Any) -> LoadSessionResponse:
-        await self.conn.session_update(session_id, update_agent_message_text(f"the past in {cwd}"))
-        return LoadSessionResponse()
 
     async def cancel(self, session_id: str, **_: Any) -> None:
         pass

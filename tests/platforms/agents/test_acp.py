@@ -10,13 +10,18 @@ import pytest
 from acp import schema
 from pydantic import BaseModel
 from tests.platforms.agents.acp_stage import PATIENT, alive, answered, counterpart, pids, until_asked, until_sent
-from tests.platforms.agents.conformance.acp import AcpCounterpart
+from tests.platforms.agents.conformance.acp import PROGRAM, AcpCounterpart
 from tests.platforms.agents.conformance.stage import CHAT, staging
 from tests.platforms.conformance.counterpart import Attached
 from tests.tidy.source import ROOT
 
 from greenroom.platforms.agents.acp import AcpSettings, make
 from greenroom.platforms.agents.tools.tool import Toolset
+from greenroom.supervisor.daemon.composing import load_agent
+from greenroom.supervisor.daemon.config_problems import ConfigError
+from greenroom.supervisor.daemon.offering import load_checked
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.supervisor import Supervisor
 
 OTHER = "2"
 ASK = ("ask", ("Write a.txt", [["Allow", "allow_once"], ["Always", "allow_always"], ["Reject", "reject_once"]]))
@@ -201,8 +206,18 @@ async def test_the_librarys_own_server_side_is_understood(tmp_path: Path) -> Non
     async with staging(LibraryEcho(tmp_path / "acp"), tmp_path) as stage:
         await stage.says("one")
         await until_asked(stage)
-        assert 'May I? write a.txt\n{"path": "a.txt"}' in "\n".join(await stage.texts(CHAT))
-        await stage.kill_and_start()
+        await stage.until_shown('May I? write a.txt\n{"path": "a.txt"}')
         await stage.says("Allow")
-        await stage.until_concluded("y: [Note: You were given the following before.")
-        assert "the past" not in "".join(await stage.texts(CHAT))
+        await stage.until_concluded("y: one")
+
+
+def test_a_table_of_the_configuration_makes_it_and_it_takes_no_tools(tmp_path: Path) -> None:
+    table = f"[store]\npath = 'bot.db'\n[agent.acp]\ncommand = ['{sys.executable}', '{PROGRAM}', '{tmp_path}']\n"
+    file = tmp_path / "greenroom.toml"
+    file.write_text(table)
+    config = load_checked(file)
+    with Supervisor(config.database, agent=load_agent(config), policy=Policy(allow=("*",))) as room:
+        assert room.answer(room.accept(chat="web:me:1", id="1", text="hello"), timeout_s=30) == "re: hello"
+    file.write_text(f"{table}[tools.clock]\n")
+    with pytest.raises(ConfigError, match="acp takes no tools"):
+        load_agent(load_checked(file))
