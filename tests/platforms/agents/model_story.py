@@ -101,19 +101,17 @@ class WorldTools:
         return f"{policy.value} of {name} done"
 
 
-class ModelInTheWorld:
-    """The agent, made anew for each run, and what the model says in it: calls first, then the answer.
+class ScriptedModel:
+    """What the model says in each run: calls first, then the answer.
 
-    A model that `looks` goes on from the calls that it is shown; one that does not makes all its calls again.
+    One that `looks` goes on from the calls that it is shown; one that does not makes all its calls again.
     """
 
-    def __init__(self, world: World, server: LLMockServer, wire: BlockingWire, *, looks: bool) -> None:
-        self._world, self._server, self._looks = world, server, looks
-        self._settings = OpenAISettings(model="m1", base_url=server.base_url(), ask_user=False)
-        provider = Provider(self._settings, httpx2.AsyncClient(transport=wire))
-        self._agent = OpenAIAgent(self._settings, Path("/nowhere"), WorldTools(world), provider)
+    def __init__(self, server: LLMockServer, *, looks: bool) -> None:
+        self._scenarios, self._looks = server.state.scenarios, looks
 
-    async def __call__(self, turn: Turn) -> Conclusion:
+    async def prepare(self, turn: Turn) -> None:
+        """Have the server say what belongs to this run."""
         names = [message.text.split()[0] for message in turn.new]
         rows = [row for row in await turn.messages() if row.seq >= turn.new[0].seq]
         results = sum(row.role is Role.TOOL and "done" in row.text for row in rows) if self._looks else 0
@@ -122,8 +120,21 @@ class ModelInTheWorld:
         while done < len(steps) and results >= len(steps[done].tool_calls):
             results -= len(steps[done].tool_calls)
             done += 1
-        self._server.state.scenarios.clear()
-        self._server.state.scenarios.add(*steps[done:], Reply(" ".join(f"All of it <{name}>." for name in names)))
+        self._scenarios.clear()
+        self._scenarios.add(*steps[done:], Reply(" ".join(f"All of it <{name}>." for name in names)))
+
+
+class ModelInTheWorld:
+    """The agent of a simulated house."""
+
+    def __init__(self, world: World, server: LLMockServer, wire: BlockingWire, *, looks: bool) -> None:
+        self._model = ScriptedModel(server, looks=looks)
+        settings = OpenAISettings(model="m1", base_url=server.base_url(), ask_user=False)
+        provider = Provider(settings, httpx2.AsyncClient(transport=wire))
+        self._agent = OpenAIAgent(settings, Path("/nowhere"), WorldTools(world), provider)
+
+    async def __call__(self, turn: Turn) -> Conclusion:
+        await self._model.prepare(turn)
         return await self._agent(turn)
 
 

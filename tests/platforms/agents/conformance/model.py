@@ -57,9 +57,7 @@ class ModelCounterpart(Counterpart):
 
     def agent(self, tools: Toolset) -> Any:
         self._queue()
-        settings = OpenAISettings(model="m1", base_url=self._server.base_url())
-        once = AsyncClient(limits=Limits(max_keepalive_connections=0))  # Who is killed closes nothing that is idle.
-        return OpenAIAgent(settings, self._folder, tools, Provider(settings, once))
+        return agent_of(self._server, self._folder, tools)
 
     def will(self, *steps: Step) -> str:
         self._steps = steps
@@ -76,6 +74,14 @@ class ModelCounterpart(Counterpart):
     def _queue(self) -> None:
         self._server.state.scenarios.clear()
         self._server.state.scenarios.add(*answers(self._steps))
+
+
+def agent_of(server: LLMockServer, folder: Path, tools: Toolset) -> OpenAIAgent:
+    """Make an agent that may be killed: it keeps no connection that is idle, which nobody would close."""
+    settings = OpenAISettings(model="m1", base_url=server.base_url())
+    return OpenAIAgent(
+        settings, folder, tools, Provider(settings, AsyncClient(limits=Limits(max_keepalive_connections=0)))
+    )
 
 
 def answers(steps: Sequence[Step]) -> Iterator[Behavior]:
