@@ -37,6 +37,9 @@ SHORTER_MAX = 3
 UNSOUND_MAX = 5
 """Answers in a row that call nothing that could be called; then the model has lost its way."""
 
+THINKING_S = 60.0
+"""After so long without words, of a stream that goes on, it is said that the model is thinking."""
+
 RESULT_PART = 8
 """One result takes no more than one in so many tokens of the window when a conversation is recalled."""
 
@@ -58,6 +61,7 @@ class Work:
         self._turn, self._settings, self._provider, self._tools, self._read = turn, settings, provider, tools, read
         self._models = (settings.model, *settings.fallbacks)
         self._said = 0  # characters of the answer that is coming in
+        self._spoke_at = asyncio.get_running_loop().time()
         self._spoke = False  # something was said before that, and the user was not asked since
 
     async def go_on(self, window: int | None) -> Conclusion:
@@ -126,6 +130,7 @@ class Work:
             async with aclosing(self._provider.stream(model, items, self._tools)) as pieces:
                 async for piece in pieces:
                     await self._say(reader.take(piece))
+                    await self._show_life()
         except BrokenStreamError as error:
             broken = error
         reply = reader.reply()
@@ -141,7 +146,15 @@ class Work:
             words = f"\n\n{words}" if words and self._spoke else words
         if words:
             self._said += len(words)
+            self._spoke_at = asyncio.get_running_loop().time()
             await self._turn.say(words)
+
+    async def _show_life(self) -> None:
+        """Say that a model is thinking that streams no words: its silence is none."""
+        now = asyncio.get_running_loop().time()
+        if now - self._spoke_at >= THINKING_S:
+            self._spoke_at = now
+            await self._turn.progress("thinking")
 
     async def _take_back(self) -> None:
         said, self._said = self._said, 0

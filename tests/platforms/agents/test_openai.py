@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,34 @@ async def test_what_breaks_off_for_good_is_no_answer(llmock: LLMock, tmp_path: P
     assert house.rows(FINAL) == []
     ((said,),) = house.rows(PARTIAL)
     assert "One two three four".startswith(said)
+
+
+async def test_a_stream_that_stands_still_is_given_up_and_asked_for_again(llmock: LLMock, tmp_path: Path) -> None:
+    llmock.reply("One two three four.", times=2).stall(after_chunks=3, seconds=30)
+    assert await House(tmp_path, llmock.base_url(), timeout_s=0.5).says("Count!") == "One two three four."
+    llmock.assert_resilient(strict=True)
+
+
+async def test_what_is_said_meanwhile_steers_the_next_step(llmock: LLMock, tmp_path: Path) -> None:
+    begun = threading.Event()
+    steered = threading.Event()
+
+    async def look(turn: Turn) -> str:
+        begun.set()
+        await turn.in_thread(steered.wait, 20)
+        return "seen"
+
+    looking = Tool("look", "Looks.", {"type": "object"}, ToolPolicy.PURE, look)
+    llmock.call_tool("look").reply("Green it is.")
+    house = House(tmp_path, llmock.base_url(), looking, policy=Policy(busy="steer"))
+    async with house.open() as chat:
+        receipt = await chat.says("Paint it red!", "red")
+        await asyncio.to_thread(begun.wait, 20)
+        await chat.says("No, green!", "green")
+        steered.set()
+        assert await chat.answer(receipt) == "Green it is."
+    assert [each["role"] for each in conversation(llmock)] == ["user", "assistant", "tool", "user"]
+    assert len(llmock.requests) == 2
 
 
 async def test_a_stream_that_broke_after_its_finish_is_an_answer(llmock: LLMock, tmp_path: Path) -> None:
