@@ -14,7 +14,7 @@ import venv
 from pathlib import Path
 
 PIP = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"]
-EXTRAS_WITHIN = {"web": ["web"], "dev": ["web", "dev"]}
+EXTRAS_WITHIN = {"web": ["web"], "dev": ["web", "dev"], "dev-all": ["web", "dev", "dev-all"]}
 """What each extra brings along: whoever has `dev` has `web`."""
 
 

@@ -22,7 +22,7 @@ find_python() {
     return 1
 }
 
-# ensure_environment web|dev: returns at once when the environment is as pyproject.toml asks, and makes it so otherwise.
+# ensure_environment web|dev|dev-all: returns at once when the environment is as pyproject.toml asks, and makes it so otherwise.
 ensure_environment() {
     stamped "$1" && return
     python=$(find_python) || exit 1
