@@ -6,7 +6,7 @@ The wire blocks: while it is used no virtual time passes, so that a story has on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,15 +107,18 @@ class ScriptedModel:
     One that `looks` goes on from the calls that it is shown; one that does not makes all its calls again.
     """
 
-    def __init__(self, server: LLMockServer, *, looks: bool) -> None:
+    def __init__(
+        self, server: LLMockServer, steps_of: Callable[[str], Iterable[Reply]] | None = None, *, looks: bool
+    ) -> None:
         self._scenarios, self._looks = server.state.scenarios, looks
+        self._steps_of = steps_of or said_of
 
     async def prepare(self, turn: Turn) -> None:
         """Have the server say what belongs to this run."""
         names = [message.text.split()[0] for message in turn.new]
         rows = [row for row in await turn.messages() if row.seq >= turn.new[0].seq]
-        results = sum(row.role is Role.TOOL and "done" in row.text for row in rows) if self._looks else 0
-        steps = [reply for name in names for reply in said_of(name)]
+        results = sum(row.role is Role.TOOL and not row.text.startswith("[") for row in rows) if self._looks else 0
+        steps = [reply for name in names for reply in self._steps_of(name)]
         done = 0
         while done < len(steps) and results >= len(steps[done].tool_calls):
             results -= len(steps[done].tool_calls)

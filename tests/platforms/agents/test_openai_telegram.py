@@ -1,11 +1,10 @@
-"""A model with tools in a Telegram chat, on real threads and a real file, killed at each commit of its store."""
+"""A model with tools of an MCP server in a Telegram chat, on real threads and a real file, killed at each commit of its store."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,19 +12,22 @@ from typing import Any
 
 import apsw
 import pytest
+from llmock.scenarios import Reply, ToolCall
 from llmock.testing import LLMockServer
 from tests.platforms.agents.conformance.model import agent_of
-from tests.platforms.agents.model_story import NAME, ScriptedModel
+from tests.platforms.agents.model_story import ScriptedModel
+from tests.platforms.agents.test_mcp import Shop
 from tests.platforms.conformance.stand import Stand, echo
 from tests.platforms.conformance.telegram import telegram_polled
 
 from greenroom import Turn
 from greenroom.actors.model import ToolPolicy
 from greenroom.actors.ports import Conclusion
-from greenroom.platforms.agents.tools.tool import Tool
+from greenroom.platforms.agents.mcp import make
+from greenroom.platforms.agents.mcp.settings import McpSettings
 
 CHAT = "1"
-POLICIES = (ToolPolicy.PURE, ToolPolicy.KEYED, ToolPolicy.ONCE)
+NAMES = ("m1", "m2")
 WAIT_S = 20.0
 SAMPLE = (0.3, 0.7)
 """Where in a conversation it is killed when there is no time for all of it."""
@@ -71,46 +73,42 @@ class Commits:
         assert self.buried.wait(WAIT_S)
 
 
-class Effects:
-    """Tools whose effects are counted outside of any process that may die."""
+class Mind:
+    """The agent of one process."""
 
-    def __init__(self) -> None:
-        self.of: Counter[tuple[str, str, str]] = Counter()
+    def __init__(self, model: ScriptedModel, server: LLMockServer, folder: Path, shop: Shop) -> None:
+        self._model = model
+        policies = {"book": ToolPolicy.KEYED}
+        self._tools = make(McpSettings(**shop.settings, policies=policies, prefix=False), folder, "shop")
+        self._agent = agent_of(server, folder, self._tools)
 
-    async def offer(self) -> Sequence[Tool]:
-        return [Tool(policy.value, "Does it.", NAME, policy, self._make(policy)) for policy in POLICIES]
+    async def __call__(self, turn: Turn) -> Conclusion:
+        await self._model.prepare(turn)
+        return await self._agent(turn)
 
     async def close(self) -> None:
-        pass
+        await self._agent.close()
+        await self._tools.close()
 
-    def _make(self, policy: ToolPolicy) -> Any:
-        async def work(_: Turn, name: str) -> str:
-            self.of[policy.value, name, ""] += 1
-            return f"{name} done"
 
-        async def work_under(_: Turn, name: str, idempotency_key: str) -> str:
-            self.of[policy.value, name, idempotency_key] += 1
-            return f"{name} done"
-
-        return work_under if policy is ToolPolicy.KEYED else work
+def buying(name: str) -> Iterator[Reply]:
+    """What the model does for one message: two calls at once, of which one has a key; then one of policy `once`."""
+    yield Reply("Looking.", (ToolCall("greet", {"name": name}), ToolCall("book", {"seat": name})))
+    yield Reply("Paying.", (ToolCall("pay", {"amount": int(name[1:])}),))
 
 
 class Telling(Stand):
     """The house; each of its processes has an agent of its own."""
 
-    def __init__(self, person: Any, folder: Path, server: LLMockServer, commits: Commits) -> None:
+    def __init__(self, person: Any, folder: Path, server: LLMockServer, shop: Shop, commits: Commits) -> None:
         super().__init__(person, folder, echo)
-        self.effects, self.server, self.commits = Effects(), server, commits
-        self._model = ScriptedModel(server, looks=True)
+        self._server, self._shop, self.commits = server, shop, commits
+        self._model = ScriptedModel(server, buying, looks=True)
+        self.span = range(0)
+        """The commits of an undisturbed conversation, without those of its beginning and end."""
 
     def make_agent(self) -> Any:
-        real = agent_of(self.server, self.folder, self.effects)
-
-        async def agent(turn: Turn) -> Conclusion:
-            await self._model.prepare(turn)
-            return await real(turn)
-
-        return agent
+        return Mind(self._model, self._server, self.folder, self._shop)
 
     async def until_answered(self, name: str) -> bool:
         """Wait until a message is answered and all is at rest; False if its process died before."""
@@ -148,11 +146,13 @@ def watched(stand: Telling) -> Iterator[None]:
 async def converse(stand: Telling) -> None:
     """Two messages, one after the other; a process that dies is followed by another."""
     await stand.start()
-    for name in ("m1", "m2"):
+    begun = stand.commits.count
+    for name in NAMES:
         await stand.person.says(CHAT, f"{name} please")
         while not await stand.until_answered(name):
             await stand.bury()
             await stand.start()
+    stand.span = range(begun + 1, stand.commits.count + 1)
 
 
 @pytest.fixture
@@ -161,49 +161,49 @@ def server() -> Iterator[LLMockServer]:
         yield server
 
 
-def folder_in(place: Path, name: object) -> Path:
-    folder = place / str(name)
-    folder.mkdir()
-    return folder
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """A server of tools, that outlives whoever calls them."""
+    shop = Shop(tmp_path, http=True)
+    await shop.start()
+    yield shop
+    await shop.stop()
 
 
-async def tell(folder: Path, server: LLMockServer, commits: Commits) -> Telling:
+async def tell(folder: Path, server: LLMockServer, shop: Shop, commits: Commits) -> range:
+    """Tell it, and look whether it ends as it should; gives the commits that there were."""
+    await asyncio.to_thread(folder.mkdir)
+    paid, booked = len(shop.effects("pay")), len(set(shop.effects("book")))
     async with telegram_polled(folder) as person:
-        stand = Telling(person, folder, server, commits)
+        stand = Telling(person, folder, server, shop, commits)
         with watched(stand):
             try:
                 await converse(stand)
             finally:
-                commits.buried.set()
+                if commits.reached.is_set():
+                    commits.buried.set()
                 await stand.stop()
         said = "\n".join(await stand.texts(CHAT))
-    assert [said.count(f"<{name}>") for name in ("m1", "m2")] == [1, 1], said
-    made = {what: count for what, count in stand.effects.of.items() if what[0] == ToolPolicy.ONCE}
-    assert all(count == 1 for count in made.values()), made
-    keys = {what for what in stand.effects.of if what[0] == ToolPolicy.KEYED}
-    assert len(keys) == 2, keys
-    return stand
+    assert [said.count(f"<{name}>") for name in NAMES] == [1, 1], said
+    assert len(shop.effects("pay")) - paid <= len(NAMES)
+    assert len(set(shop.effects("book"))) - booked == len(NAMES)
+    return stand.span
 
 
 async def test_killed_at_a_commit_it_answers_once_and_no_tool_is_called_twice_that_must_not_be(
-    server: LLMockServer, tmp_path: Path
+    server: LLMockServer, shop: Shop, tmp_path: Path
 ) -> None:
-    whole = Commits()
-    stand = await tell(folder_in(tmp_path, "whole"), server, whole)
-    assert sorted(what[:2] for what in stand.effects.of) == sorted(
-        (policy.value, n) for policy in POLICIES for n in ("m1", "m2")
-    )
-    for n, part in enumerate(SAMPLE):
-        commits = Commits(int(whole.count * part), list(Moment)[n % 2])
-        await tell(folder_in(tmp_path, part), server, commits)
+    span = await tell(tmp_path / "whole", server, shop, Commits())
+    assert len(shop.effects("pay")) == len(NAMES)
+    for part, moment in zip(SAMPLE, Moment, strict=True):
+        commits = Commits(span[int(len(span) * part)], moment)
+        await tell(tmp_path / moment.name, server, shop, commits)
         assert commits.reached.is_set()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("moment", list(Moment))
-async def test_killed_at_every_commit(server: LLMockServer, tmp_path: Path, moment: Moment) -> None:
-    whole = Commits()
-    await tell(folder_in(tmp_path, "whole"), server, whole)
-    for at in range(1, whole.count + 1):
-        await tell(folder_in(tmp_path, at), server, Commits(at, moment))
+async def test_killed_at_every_commit(server: LLMockServer, shop: Shop, tmp_path: Path, moment: Moment) -> None:
+    for at in await tell(tmp_path / "whole", server, shop, Commits()):
+        await tell(tmp_path / str(at), server, shop, Commits(at, moment))
