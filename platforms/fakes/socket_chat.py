@@ -62,6 +62,10 @@ def make(settings: SocketSettings, folder: Path) -> SocketChat:  # noqa: ARG001 
     return SocketChat(settings.socket, settings.delivery, account=settings.account)
 
 
+LATE_S = 0.2
+"""How long a request may still take effect that was given up: the server is on this machine, and busy with little."""
+
+
 class SocketChat:
     """A `Platform` on a chat server behind a Unix socket."""
 
@@ -69,7 +73,7 @@ class SocketChat:
         """`delivery` is the value of a delivery class."""
         kind = DeliveryClass(delivery)
         self.name, self.account = name, account
-        self.traits = Traits(kind, edits=kind is DeliveryClass.EDIT_ANCHOR, edit_min_s=0.1)
+        self.traits = Traits(kind, edits=kind is DeliveryClass.EDIT_ANCHOR, edit_min_s=0.1, late_s=LATE_S)
         self._socket = socket
 
     async def send(self, message: Outgoing) -> str:

@@ -45,5 +45,5 @@ async def test_minutes_after_a_crash_the_answer_is_shown_once_beside_a_placehold
 async def test_minutes_after_a_crash_the_nonce_alone_would_show_it_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat, "TRAITS", Traits(DeliveryClass.NATIVE_KEY, text_max=2000, edits=False))
+    monkeypatch.setattr(chat.DiscordChat, "traits", Traits(DeliveryClass.NATIVE_KEY, text_max=2000, edits=False))
     assert await shown_after_a_kill(tmp_path, minutes_later=True) == ["re: hello", "re: hello"]

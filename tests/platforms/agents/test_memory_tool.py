@@ -12,12 +12,13 @@ from tests.platforms.agents.caller import CHAT, WAIT_S, Caller, calling
 from greenroom.platforms.agents.tools import clock, memory
 
 OTHER = "test:bot:2"
+CALL = '"name": "current_time"'
 
 
-async def until_found(caller: Caller, words: str, count: int) -> str:
+async def until_found(caller: Caller, words: str, wanted: str) -> str:
     """The index follows within moments; each search is a run of its own."""
     async with asyncio.timeout(WAIT_S):
-        while (found := await caller.told("search_memory", words=words)).count(" UTC, ") < count:
+        while wanted not in (found := await caller.told("search_memory", words=words)):
             pass
     return found
 
@@ -26,10 +27,10 @@ async def test_what_was_said_in_this_chat_is_found_and_nothing_else(tmp_path: Pa
     async with calling(tmp_path, memory.make(memory.MemorySettings()), clock.make(clock.ClockSettings())) as caller:
         await caller.call("current_time", OTHER)
         await caller.call("current_time")
-        assert await until_found(caller, "current_time", 1)
+        assert await until_found(caller, "current_time", CALL)
         await caller.says("/new")
-        found = await until_found(caller, "current_time", 1)
-        lines = [line for line in found.splitlines() if '"name": "current_time"' in line]
+        found = await until_found(caller, "current_time", CALL)
+        lines = [line for line in found.splitlines() if CALL in line]
         assert len(lines) == 1, "only this chat's, and not the search itself"
         assert re.fullmatch(
             r'\d{4}-\d\d-\d\d \d\d:\d\d UTC, the user: \{"name": "current_time", "args": \{\}\}', lines[0]
