@@ -27,6 +27,9 @@ MARGIN_S = 10.0
 
 COMMAND_MAX = 20_000
 
+PREFACE = "exec 2>&1 9>&1"
+"""Errors are heard, too; and whatever a command does with its output, it has not ended by that: it still holds ours."""
+
 
 class ShellSettings(ToolSettings):
     """`[tools.shell]`. A person is asked before each command, unless `approve` is false."""
@@ -55,7 +58,7 @@ def make(settings: ShellSettings, folder: Path) -> Kit:
         It must end soon: what it leaves running in the background is ended with it.
         """
         where = await turn.in_thread(folder_below, root, args.folder)
-        command = (*SHELL, f"exec 2>&1\n{args.command}")
+        command = (*SHELL, f"{PREFACE}\n{args.command}")
         child = await start_child(Program("shell", command, cwd=where, env=settings.env, end_s=0.5))
         return await _heard(child, settings)
 

@@ -37,6 +37,7 @@ async def gone(pids: list[int]) -> None:
 async def test_what_a_command_wrote_is_told_with_its_end(caller: Caller) -> None:
     assert await caller.told("shell", command="echo one; echo two >&2; exit 3") == "one\ntwo\n(exit code 3)"
     assert await caller.told("shell", command="true") == "(exit code 0)"
+    assert await caller.told("shell", command="exec >/dev/null 2>&1; sleep 1") == "(exit code 0)"
     assert await caller.told("shell", command="pwd; cat; kill -9 $$", folder="below") == (
         f"{caller.folder}/root/below\n(ended by signal 9)"
     )
