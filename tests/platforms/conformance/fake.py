@@ -43,7 +43,8 @@ class FakeCounterpart(Counterpart):
         self.server = FakeChatServer(native_keys=delivery is DeliveryClass.NATIVE_KEY)
         self._delivery = delivery
         edits = delivery in {DeliveryClass.NATIVE_KEY, DeliveryClass.EDIT_ANCHOR}
-        self._traits = Traits(delivery, edits=edits, edit_min_s=0.01, typing=True, buttons=True)
+        late_s = 0.0  # There is no wire.
+        self._traits = Traits(delivery, edits=edits, edit_min_s=0.01, late_s=late_s, typing=True, buttons=True)
         self._numbers = count(1)
         self._said: dict[str, Inbound] = {}
         self._chats: set[SessionKey] = set()
