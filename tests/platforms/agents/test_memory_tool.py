@@ -12,7 +12,8 @@ from tests.platforms.agents.caller import CHAT, WAIT_S, Caller, calling
 from greenroom.platforms.agents.tools import clock, memory
 
 OTHER = "test:bot:2"
-CALL = '"name": "current_time"'
+SAID = re.compile(r'\d{4}-\d\d-\d\d \d\d:\d\d UTC, the user: \{"name": "current_time", "args": \{\}\}')
+CALL = 'the user: {"name": "current_time"'
 
 
 async def until_found(caller: Caller, words: str, wanted: str) -> str:
@@ -30,11 +31,8 @@ async def test_what_was_said_in_this_chat_is_found_and_nothing_else(tmp_path: Pa
         assert await until_found(caller, "current_time", CALL)
         await caller.says("/new")
         found = await until_found(caller, "current_time", CALL)
-        lines = [line for line in found.splitlines() if CALL in line]
-        assert len(lines) == 1, "only this chat's, and not the search itself"
-        assert re.fullmatch(
-            r'\d{4}-\d\d-\d\d \d\d:\d\d UTC, the user: \{"name": "current_time", "args": \{\}\}', lines[0]
-        )
+        said = [line for line in found.splitlines() if SAID.fullmatch(line)]
+        assert len(said) == 1, "only this chat's, and not the search itself"
         assert (
             await caller.told("search_memory", words="never said") == "Nothing was said with all of these words in it."
         )
