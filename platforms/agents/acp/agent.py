@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from acp import RequestError
 from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.actors.model import Message, Role, SessionKey
 from greenroom.actors.ports import Conclusion, ProviderError, Turn
@@ -62,14 +63,18 @@ class AcpAgent:
         rows = await turn.messages()
         live = await self._live_for(turn.session)
         known, remembers = await self._session(turn, live, rows)
-        blocks = compose(
-            Occasion(turn.new, turn.news, turn.recovery_note), rows, remembers=remembers, upto=known.kept.row_seq
-        )
-        known.kept = await self._keep(turn, live, known.kept, rows)
+        told = max((row for row in (*rows, *turn.new) if row.role is Role.USER), key=lambda row: row.seq, default=None)
+        again = told is not None and told.key == known.kept.row_key
+        occasion = Occasion(turn.new, turn.news, turn.recovery_note)
+        blocks = compose(occasion, rows, remembers=remembers, upto=known.kept.told_upto, again=again)
+        if told is not None:
+            known.kept = await self._keep(turn, live, replace(known.kept, row_key=told.key))
         prompting = Prompting(turn, live, known.conversation, self._settings)
         while True:
             finish = await self._heeding(live, prompting.prompt(blocks))
             self._host.worked()
+            if told is not None:
+                known.kept = replace(known.kept, told_upto=told.seq)
             if not prompting.words:
                 return Conclusion("", finish)
             blocks = [text_block(prompting.words.pop(0))]
@@ -122,21 +127,18 @@ class AcpAgent:
                 raise
             raise ProviderError("it reports an internal error") from error
         except ConnectionError as error:
+            live.discard("the connection to it is broken")
             if live.wire.broken is not None and live.wire.blames_one:
                 raise BrokenAgentError(live.wire.broken.value) from error
             raise ProviderError("its program has ended") from error
         except SessionTooSlowError as error:
             raise ProviderError("its program does not begin a session") from error
 
-    async def _keep(self, turn: Turn, live: Live, kept: Kept, rows: Sequence[Message]) -> Kept:
-        """Note, before it is told, up to where the agent is told: a row too many is told again, none is left out."""
-        told = max((row for row in (*rows, *turn.new) if row.role is Role.USER), key=lambda row: row.seq, default=None)
-        if told is None:
-            return kept
-        new = Kept(kept.acp_id, told.key, told.seq)
-        if live.resumes and new != kept:
-            await turn.in_thread(self._write, turn.session, new)
-        return new
+    async def _keep(self, turn: Turn, live: Live, kept: Kept) -> Kept:
+        """Note whose session it is before it is prompted; what it was told is known again with the next prompt."""
+        if live.resumes:
+            await turn.in_thread(self._write, turn.session, kept)
+        return kept
 
     def _read(self, session: SessionKey) -> Kept | None:
         try:

@@ -183,8 +183,9 @@ class Live:
             self.discard("it did not end a prompt that was cancelled")
 
     def discard(self, why: str) -> None:
-        """End it now, with its group."""
-        logger.warning("the agent is ended: %s", why)
+        """End it now, with its group. Harmless when it has ended."""
+        if not self._child.ended:
+            logger.warning("the agent is ended: %s", why)
         self._child.kill()
 
     async def close(self) -> None:

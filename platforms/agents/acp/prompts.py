@@ -9,7 +9,7 @@ from acp import schema
 from msgspec import Struct
 
 from greenroom.actors.model import Attachment, Message, MessageKind, Role
-from greenroom.actors.naming import joined_words, with_names
+from greenroom.actors.naming import with_names
 
 PAST_MAX = 20_000
 """Characters of what was said before that an agent without memory of it is told: the end of it."""
@@ -42,19 +42,21 @@ class Occasion(Struct, frozen=True):
     note: str | None  # on what befell the attempt before
 
 
-def compose(occasion: Occasion, past: Sequence[Message], *, remembers: bool, upto: int) -> list[Block]:
-    """The blocks of a prompt. Of the `past` an agent that remembers is told what reached the log since row `upto`."""
+def compose(occasion: Occasion, past: Sequence[Message], *, remembers: bool, upto: int, again: bool) -> list[Block]:
+    """The blocks of a prompt. Of the `past` an agent that remembers is told what reached the log since row `upto`.
+
+    `again` says that it was given the same before. Whoever speaks is named where several people did, ever.
+    """
     new = {message.key for message in occasion.new}
     before = [row for row in past if row.key not in new and row.kind not in UNKNOWN_TO_IT]
     if remembers:
         texts = [NOTE.format(row.text) for row in before if row.seq > upto and row.kind in SAID_TO_ALL]
     else:
         texts = [f"{PAST}\n{told}"] if (told := tell_past(before)) else []
-    again = AGAIN if remembers and occasion.new and all(row.seq <= upto for row in occasion.new) else None
-    if (note := occasion.note or again) is not None:
+    if (note := occasion.note or (AGAIN if again and remembers else None)) is not None:
         texts.append(NOTE.format(note))
     texts += [row.text for row in occasion.news]
-    texts.append(joined_words(occasion.new))
+    texts += [row.text for row in with_names((*before, *occasion.new)) if row.key in new]
     blocks: list[Block] = [text_block(text) for text in texts if text.strip()]
     blocks += [link_block(each) for message in occasion.new for each in message.attachments]
     return blocks or [text_block(NOTHING)]

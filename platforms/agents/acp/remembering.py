@@ -15,14 +15,14 @@ WITHOUT = "the agent begins a new session, and is told what was said before"
 
 
 class Kept(Struct, frozen=True):
-    """A session of the agent's, and up to which row of the log it has been told.
+    """A session of the agent's, and what of the log it has been told.
 
     A chat that begins anew has a log of its own, in which that row is not: so the key of the row says whose it is.
     """
 
     acp_id: str
-    row_key: str
-    row_seq: int
+    row_key: str  # the user's last message that it was given, answered or not
+    told_upto: int  # the row up to which its prompts were answered: what stands after it may not have been told
 
     def belongs_to(self, rows: Sequence[Message]) -> bool:
         """Whether this is the session of the conversation that has these rows."""

@@ -89,11 +89,18 @@ class ChildWire:
 
 
 def _read(line: bytes) -> dict[str, Any] | None:
+    """A request, a notification, or an answer to one of ours; the library bears nothing else."""
     try:
         message = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return message if isinstance(message, dict) else None
+    match message:
+        case {"method": str()}:
+            return dict(message)
+        case {"id": int(), "result": _} | {"id": int(), "error": {}}:
+            return dict(message)
+        case _:
+            return None
 
 
 def _is_idle_talk(message: dict[str, Any]) -> bool:

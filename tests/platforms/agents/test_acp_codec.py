@@ -139,8 +139,8 @@ def row(seq: int, text: str, role: Role = Role.USER, **more: Any) -> Message:
     return Message(Seq(seq), Generation(1), f"key {seq}", role, text, 1.0, **more)
 
 
-def texts(occasion: Occasion, past: list[Message], *, remembers: bool, upto: int = 0) -> list[str]:
-    blocks = compose(occasion, past, remembers=remembers, upto=upto)
+def texts(occasion: Occasion, past: list[Message], *, remembers: bool, upto: int = 0, again: bool = False) -> list[str]:
+    blocks = compose(occasion, past, remembers=remembers, upto=upto, again=again)
     return [str(getattr(block, "text", "")) for block in blocks]
 
 
@@ -171,18 +171,24 @@ def test_one_that_remembers_is_told_what_reached_the_log_without_it() -> None:
 def test_what_befell_it_is_told_before_the_words() -> None:
     news = row(3, "[process] it is done", Role.SYSTEM, kind=MessageKind.PROCESS)
     again = occasion(row(1, "go"), news=(news,), note="You were interrupted.")
-    assert texts(again, [row(1, "go"), news], remembers=True, upto=1) == [
+    assert texts(again, [row(1, "go"), news], remembers=True, upto=1, again=True) == [
         "[Note: You were interrupted.]",
         "[process] it is done",
         "go",
     ]
-    assert texts(occasion(row(1, "go")), [row(1, "go")], remembers=True, upto=1) == [f"[Note: {AGAIN}]", "go"]
+    assert texts(occasion(row(1, "go")), [row(1, "go")], remembers=True, again=True) == [f"[Note: {AGAIN}]", "go"]
     assert texts(occasion(), [], remembers=True) == [NOTHING]
+
+
+def test_who_speaks_is_named_where_several_people_did_ever() -> None:
+    past = [row(1, "hi", author="Ann"), row(2, "hello", Role.ASSISTANT), row(3, "and me?", author="Bob")]
+    assert texts(occasion(past[-1]), past, remembers=True) == ["Bob: and me?"]
+    assert texts(occasion(past[0]), past[:1], remembers=True) == ["hi"]
 
 
 def test_what_comes_with_words_is_pointed_to() -> None:
     files = (Attachment("/tmp/a b.txt", "text/plain", 3), Attachment("https://example.org/b.png", name="a picture"))
-    path, url = compose(occasion(row(1, "", attachments=files)), [], remembers=True, upto=0)
+    path, url = compose(occasion(row(1, "", attachments=files)), [], remembers=True, upto=0, again=False)
     assert path.model_dump(exclude_none=True) == {
         "type": "resource_link",
         "uri": "file:///tmp/a%20b.txt",
