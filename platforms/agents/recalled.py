@@ -25,9 +25,15 @@ Addresses = Mapping[str, str]
 """Where an attachment is -> the URL under which a model is shown it."""
 
 
-def read_rows(rows: Iterable[Message], addresses: Addresses | None = None) -> tuple[Item, ...]:
-    """Make a conversation of rows, oldest first. What is not in `addresses` is named in words."""
-    named = with_names(rows)
+def read_rows(
+    rows: Sequence[Message], addresses: Addresses | None = None, *, before: Sequence[Message] = ()
+) -> tuple[Item, ...]:
+    """Make a conversation of rows, oldest first. What is not in `addresses` is named in words.
+
+    Who wrote what is `before` them counts for whether people are named. Of notes that tell of several interruptions in
+    a row the last is told.
+    """
+    named = _without_repeated_notes(with_names((*before, *rows))[len(before) :])
     results = _results(named)
     items: list[Item] = []
     batch: list[Message] = []
@@ -51,6 +57,15 @@ def read_result(stored: str) -> str:
     except ValueError:
         return stored
     return value if isinstance(value, str) else stored
+
+
+def _without_repeated_notes(rows: Iterable[Message]) -> list[Message]:
+    kept: list[Message] = []
+    for row in rows:
+        if kept and row.kind is kept[-1].kind is MessageKind.RECOVERY_NOTE:
+            kept.pop()
+        kept.append(row)
+    return kept
 
 
 def _results(rows: Iterable[Message]) -> Mapping[str, deque[Message]]:

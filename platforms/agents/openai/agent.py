@@ -46,10 +46,11 @@ class OpenAIAgent:
         offered = await self._tools.offer()
         return name_tools((*offered, *((ASK,) if self._settings.ask_user else ())))
 
-    async def _read(self, turn: Turn, rows: Sequence[Message]) -> tuple[Item, ...]:
+    async def _read(self, turn: Turn, rows: Sequence[Message], before: Sequence[Message]) -> tuple[Item, ...]:
+        """Make a conversation of rows that come after others."""
         settings = self._settings
         found = await addresses_of(turn, rows, self._folder, settings.image_bytes_max) if settings.images else {}
-        return read_rows(rows, found)
+        return read_rows(rows, found, before=before)
 
     def _window(self) -> int | None:
         """Tokens that the rows of a transcript may have. None: as many rows as the host's window."""

@@ -48,7 +48,8 @@ BROKE_OFF, LOST = "it broke off", "it called what cannot be called"
 
 MILLION = 1_000_000
 
-Read = Callable[[Turn, Sequence[Message]], Awaitable[tuple[Item, ...]]]
+Read = Callable[[Turn, Sequence[Message], Sequence[Message]], Awaitable[tuple[Item, ...]]]
+"""Makes a conversation of rows that come after others."""
 
 
 class Work:
@@ -57,9 +58,10 @@ class Work:
     def __init__(
         self, turn: Turn, settings: OpenAISettings, provider: Provider, tools: Mapping[str, Tool], read: Read
     ) -> None:
-        """`read` makes a conversation of rows."""
+        """Nothing is read yet."""
         self._turn, self._settings, self._provider, self._tools, self._read = turn, settings, provider, tools, read
         self._models = (settings.model, *settings.fallbacks)
+        self._rows: Sequence[Message] = ()
         self._said = 0  # characters of the answer that is coming in
         self._spoke_at = asyncio.get_running_loop().time()
         self._spoke = False  # something was said before that, and the user was not asked since
@@ -83,12 +85,18 @@ class Work:
             self._spoke = (self._spoke or self._said > 0) and not self._asks_user(reply)
             self._said = 0
             results = await make_calls(self._turn, reply.calls, self._tools)
-            steering = await self._read(self._turn, await self._turn.steered())
-            items = (*items, calls_of(reply), *results, *steering)
+            items = (*items, calls_of(reply), *results, *await self._take_steering())
 
     async def _recall(self, window: int | None) -> tuple[Item, ...]:
         count = partial(count_row, result_max=window // RESULT_PART if window is not None else None)
-        return await self._read(self._turn, await self._turn.messages(tokens=window, count=count))
+        self._rows = await self._turn.messages(tokens=window, count=count)
+        return await self._read(self._turn, self._rows, ())
+
+    async def _take_steering(self) -> tuple[Item, ...]:
+        """Take what people said meanwhile."""
+        said = await self._turn.steered()
+        before, self._rows = self._rows, (*self._rows, *said)
+        return await self._read(self._turn, said, before)
 
     async def _ask_and_fit(self, items: tuple[Item, ...]) -> tuple[tuple[Item, ...], Reply]:
         """Ask; what the model says is too long is halved: its results, or else how far the model can look back."""

@@ -111,6 +111,21 @@ def test_notes_are_never_the_users_words() -> None:
     ]
 
 
+def test_of_several_interruptions_in_a_row_the_last_is_told() -> None:
+    rows = Rows()
+    rows.user("Make it.")
+    rows.note(f"{NOTE} Down.", MessageKind.RECOVERY_NOTE)
+    rows.note(f"{NOTE} Down again.", MessageKind.RECOVERY_NOTE)
+    assert read_rows(rows.all) == (Words(Speaker.USER, f"Make it.\n\n{NOTE} Down again."),)
+
+
+def test_who_says_more_is_named_if_others_spoke_before() -> None:
+    rows = Rows()
+    rows.user("Red!", author="Ann")
+    rows.user("No, green!", author="Bob")
+    assert read_rows(rows.all[1:], before=rows.all[:1]) == (Words(Speaker.USER, "Bob: No, green!"),)
+
+
 def test_people_in_a_group_are_named_and_files_that_are_not_shown_are_told_of() -> None:
     rows = Rows()
     rows.user("Look!", author="Ann", attachments=(Attachment("/a.png", "image/png"), Attachment("/b.png", "image/png")))
