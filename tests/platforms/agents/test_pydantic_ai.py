@@ -1,5 +1,7 @@
 """Pydantic AI's agents, where the suite of all agents does not look: history, usage, outputs, errors."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -85,3 +87,17 @@ async def test_a_model_that_is_overloaded_is_asked_again_and_a_tool_may_ask_for_
 def test_what_is_no_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="always"):
         as_agent(Agent(TestModel()), policies={"look": "always"})
+
+
+def test_the_example_books_a_table(tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parents[3] / "examples" / "pydantic_ai_bot.py"
+    done = subprocess.run(
+        [sys.executable, example, tmp_path / "bot.db"],
+        input="A table, please.\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == '{"find_table":"table 7","book_table":"booked"}\n'
+    assert spent(tmp_path)[0] == 2
