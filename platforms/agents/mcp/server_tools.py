@@ -20,6 +20,7 @@ from greenroom.platforms.agents.mcp.reading import name_of, parameters_of, polic
 from greenroom.platforms.agents.mcp.server import DownError, Server, describe
 from greenroom.platforms.agents.mcp.settings import McpSettings
 from greenroom.platforms.agents.mcp.wires import connected
+from greenroom.platforms.agents.tools.calling import IN_DOUBT
 from greenroom.platforms.agents.tools.tool import Tool
 from greenroom.platforms.chats.backoff import Backoff
 
@@ -41,7 +42,6 @@ ENDED = frozenset({mcp_types.CONNECTION_CLOSED})
 FORGOTTEN = "Session terminated"
 """What is said of a session that the server does not know (any more): nothing was called."""
 
-IN_DOUBT = "It may or may not have taken effect. Do not simply call it again: look, or ask the user."
 HARMLESS = "It may be called again."
 
 

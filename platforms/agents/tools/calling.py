@@ -21,8 +21,11 @@ from greenroom.actors.ports import (
 from greenroom.actors.tools import takes_key
 from greenroom.platforms.agents.tools.tool import Tool
 
-ARGS_SHOWN_MAX = 500
-"""Characters of the arguments that a person is shown who is asked for a yes."""
+ARGS_SHOWN_MAX = 4_000
+"""Characters of the arguments that a person is shown who is asked for a yes. Who sees less of them is told so."""
+
+IN_DOUBT = "It may or may not have taken effect. Do not simply call it again: look, or ask the user."
+"""What a model is told of a call that nobody heard the end of, unless it is harmless to call it again."""
 
 
 class Used(Struct, frozen=True):
@@ -46,7 +49,8 @@ async def use(turn: Turn, tool: Tool, args: Mapping[str, Any]) -> Used:
     except ToolInDoubtError as doubt:
         return Used(f"{doubt} Do not simply call it again: look, or ask the user.", failed=True)
     except TimeoutError:
-        return Used(f"{tool.name} took longer than {tool.timeout_s:g} s and was given up.", failed=True)
+        doubt_too = "" if tool.policy is ToolPolicy.PURE else f" {IN_DOUBT}"
+        return Used(f"{tool.name} took longer than {tool.timeout_s:g} s and was given up.{doubt_too}", failed=True)
     except Exception as error:  # Invariant: whatever a tool raises ends its call, and not the run.
         return Used(_cut(f"{type(error).__name__}: {error}", tool.result_max), failed=True)
     return Used(result if isinstance(result, str) else _cut(json.dumps(result, ensure_ascii=False), tool.result_max))

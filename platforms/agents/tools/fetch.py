@@ -84,7 +84,14 @@ class Fetcher:
         )
 
     async def fetch(self, url: str) -> str:
-        """Follow redirects to a page. Raises ForbiddenError, TimeoutError, OSError, httpx.HTTPError."""
+        """Follow redirects to a page. Raises ForbiddenError, OSError, httpx.HTTPError."""
+        try:
+            return await self._fetch(url)
+        except TimeoutError as error:
+            msg = f"no whole answer within {self._settings.timeout_s:g} s"
+            raise ConnectionError(msg) from error
+
+    async def _fetch(self, url: str) -> str:
         async with asyncio.timeout(self._settings.timeout_s):
             for _ in range(self._settings.redirects_max + 1):
                 wanted = httpx.URL(url)

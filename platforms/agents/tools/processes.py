@@ -17,6 +17,7 @@ from greenroom.actors.process import ProcessEnding, ProcessRecord, show_command
 from greenroom.platforms.agents.settings import ToolSettings
 from greenroom.platforms.agents.tools.clock import NoArgs
 from greenroom.platforms.agents.tools.rooted import folder_below, root_of
+from greenroom.platforms.agents.tools.shell import COMMAND_MAX
 from greenroom.platforms.agents.tools.typed import Args, Kit, typed_tool
 from greenroom.platforms.processes.child import INHERITED
 
@@ -33,7 +34,7 @@ class ProcessesSettings(ToolSettings):
 class StartArgs(Args, frozen=True):
     """What is started, and what is to be told of it."""
 
-    command: Annotated[str, Meta(min_length=1, max_length=20_000, description="Given to /bin/sh.")]
+    command: Annotated[str, Meta(min_length=1, max_length=COMMAND_MAX, description="Given to /bin/sh.")]
     folder: Annotated[str, Meta(description="Where it begins: a folder below the root; empty is the root.")] = ""
     wake_me: Annotated[bool, Meta(description="You are told of its end, as soon as it comes.")] = True
 

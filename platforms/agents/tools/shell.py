@@ -25,7 +25,8 @@ CHUNK = 65_536
 MARGIN_S = 10.0
 """How much longer the call may take than its command: it is ended in order, and what it said is told."""
 
-COMMAND_MAX = 20_000
+COMMAND_MAX = 3_000
+"""Characters of a command: a person who is asked for a yes sees all of it."""
 
 PREFACE = "exec 2>&1 9>&1"
 """Errors are heard, too; and whatever a command does with its output, it has not ended by that: it still holds ours."""

@@ -70,6 +70,7 @@ def test_a_failure_is_told_and_ends_no_run() -> None:
 
 def test_what_takes_too_long_is_given_up() -> None:
     assert told(tool(sleep_long, timeout_s=5)) == "failed: sleep_long took longer than 5 s and was given up."
+    assert "may or may not have taken effect" in told(tool(sleep_long, ToolPolicy.ONCE, timeout_s=5))
 
 
 def test_a_long_result_keeps_its_beginning_and_its_end() -> None:
