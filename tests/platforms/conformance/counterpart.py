@@ -26,6 +26,7 @@ class Ability(StrEnum):
     IN = "what a person says is on disk before it is acknowledged"
     OUT = "an answer becomes visible, once"
     ORDER = "answers come in the order of the questions"
+    CHATS = "chats are conversations of their own"
     REDELIVERY = "what comes twice is answered once"
     BUSY = "what could not be stored comes again"
     OWN = "its own messages are not heard"
@@ -101,7 +102,8 @@ class Counterpart(Protocol):
         """A person writes to the bot (in the group: addressing it). Returns the message's id."""
 
     async def redeliver(self, message_id: str) -> None:
-        """The server delivers a person's message again, as after an acknowledgement that was lost."""
+        """The server delivers a message again, as after a lost acknowledgement. Ability REDELIVERY."""
+        raise unwritten()
 
     async def visible(self, chat: str) -> list[Visible]:
         """Read the bot's messages of all threads of a chat, oldest first."""

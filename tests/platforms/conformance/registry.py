@@ -14,6 +14,7 @@ from tests.platforms.conformance.folder import FOLDER_LACKS, folder
 from tests.platforms.conformance.matrix import MATRIX_LACKS, matrix
 from tests.platforms.conformance.slack import SLACK_LACKS, slack
 from tests.platforms.conformance.telegram import TELEGRAM_LACKS, WEBHOOK_LACKS, telegram_polled, telegram_posted
+from tests.platforms.conformance.terminal import TERMINAL_LACKS, terminal
 from tests.platforms.conformance.web import WEB_LACKS, web
 from tests.platforms.conformance.webhook import ASKED_LACKS, POSTED_LACKS, webhook
 
@@ -42,6 +43,7 @@ ENTRIES: Mapping[str, Entry] = {
     "slack, reconcile": Entry(slack("reconcile"), DeliveryClass.RECONCILE, SLACK_LACKS),
     "telegram": Entry(telegram_polled, DeliveryClass.EDIT_ANCHOR, TELEGRAM_LACKS),
     "telegram, webhook": Entry(telegram_posted, DeliveryClass.EDIT_ANCHOR, WEBHOOK_LACKS),
+    "terminal": Entry(terminal, DeliveryClass.EDIT_ANCHOR, TERMINAL_LACKS),
     "webhook": Entry(webhook(posts=True), DeliveryClass.NONE, POSTED_LACKS),
     "webhook, ids known": Entry(webhook(posts=True, knows_ids=True), DeliveryClass.NATIVE_KEY, POSTED_LACKS),
     "webhook, asked": Entry(webhook(posts=False), DeliveryClass.NATIVE_KEY, ASKED_LACKS),

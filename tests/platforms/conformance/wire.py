@@ -7,8 +7,13 @@ import threading
 from collections import deque
 from typing import Any
 
+from msgspec.structs import replace
+
 from greenroom.actors.model import Inbound, Receipt, SessionKey
 from greenroom.actors.ports import Choices, Door, Outgoing, Platform, RefusedError
+
+LATE_S = 0.5
+"""How long a request of a process that was killed may still take effect: its server is on this machine, and awake."""
 
 CLOSE_S = 20.0
 """How long a platform may take to close its connections."""
@@ -39,7 +44,8 @@ class Wire:
     """A `Platform` around a platform. A step lies before and after whatever is asked of it, or of its door."""
 
     def __init__(self, platform: Platform, steps: Steps) -> None:
-        self.name, self.account, self.traits = platform.name, platform.account, platform.traits
+        self.name, self.account = platform.name, platform.account
+        self.traits = replace(platform.traits, late_s=min(platform.traits.late_s, LATE_S))
         self.accepted: list[Inbound] = []
         """What the door took, without what it had taken before."""
         self.turned_away: list[Inbound] = []
