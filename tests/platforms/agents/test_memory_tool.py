@@ -19,18 +19,18 @@ CALL = 'the user: {"name": "current_time"'
 async def until_found(caller: Caller, words: str, wanted: str) -> str:
     """The index follows within moments; each search is a run of its own."""
     async with asyncio.timeout(WAIT_S):
-        while wanted not in (found := await caller.told("search_memory", words=words)):
+        while wanted not in (found := await caller.told("search_memory", words=words, most=50)):
             pass
     return found
 
 
 async def test_what_was_said_in_this_chat_is_found_and_nothing_else(tmp_path: Path) -> None:
     async with calling(tmp_path, memory.make(memory.MemorySettings()), clock.make(clock.ClockSettings())) as caller:
-        await caller.call("search_memory", OTHER, words="elsewhere")
+        await caller.call("search_memory", OTHER, words="current_time elsewhere")
         await caller.call("current_time")
-        await until_found(caller, "name", CALL)
+        await until_found(caller, "current_time", CALL)
         await caller.says("/new")
-        found = await until_found(caller, "name", CALL)
+        found = await until_found(caller, "current_time", CALL)
         assert any(SAID.fullmatch(line) for line in found.splitlines())
         assert "elsewhere" not in found, "it was said in another chat"
         assert (
