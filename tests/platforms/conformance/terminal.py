@@ -9,14 +9,15 @@ import pty
 import re
 import struct
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.platforms.conformance.counterpart import ANN, Ability, Attached, Counterpart, Lacks, Visible
 from tests.platforms.conformance.glass import Glass
 
-from greenroom.actors.ports import History
+from greenroom.actors.model import SessionKey
+from greenroom.actors.ports import History, Shown
 from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.terminal import TerminalChat
 from greenroom.platforms.chats.terminal_screen import PLACEHOLDER, PROMPT
@@ -51,11 +52,28 @@ TERMINAL_LACKS: Lacks = {
 }
 
 
+class Past(History):
+    """A history that remembers what a terminal began with: a person types when all of it is drawn."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self.rows: list[str] | None = None
+
+    async def shown(self, session: SessionKey, last: int) -> Sequence[Shown]:
+        shown = await self._history.shown(session, last)
+        if self.rows is None:
+            self.rows = [f"{PROMPT}{each.text}" for each in shown if each.mine]
+        return shown
+
+    async def settled(self, session: SessionKey) -> bool:
+        return await self._history.settled(session)
+
+
 class Desk:
     """A terminal as the kernel has it, with its echo. The person's side is read as it comes, by the running loop."""
 
-    def __init__(self) -> None:
-        self.glass = Glass()
+    def __init__(self, past: Past) -> None:
+        self.glass, self._past = Glass(), past
         self._loop = asyncio.get_running_loop()
         self._person, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
@@ -71,8 +89,9 @@ class Desk:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the past is drawn: the prompt comes after it."""
-        return self.glass.rows[-1] == PROMPT
+        """Whether all of the past is drawn, and the prompt."""
+        rows, past = self.glass.rows, self._past.rows
+        return past is not None and rows[-1] == PROMPT and set(past) <= set(rows)
 
     def close(self) -> None:
         self._loop.remove_reader(self._person)
@@ -91,8 +110,9 @@ class TerminalCounterpart(Counterpart):
 
     def platform(self, history: History) -> TerminalChat:
         self.close()
-        desk = self._desk = Desk()
-        return TerminalChat(history, input=desk.input, output=desk.output, chat=CHAT)
+        past = Past(history)
+        desk = self._desk = Desk(past)
+        return TerminalChat(past, input=desk.input, output=desk.output, chat=CHAT)
 
     async def says(
         self, chat: str, text: str, *, author: str = ANN, thread: str | None = None, attached: Attached | None = None
