@@ -42,8 +42,11 @@ TOOLS = ("pure", "keyed", "once", "ask")
 CUTS = ("before", "after")
 WRITINGS = tuple(f"write:{way}" for way in WAYS)
 ASKS = ("question", "pick", "hurried")
-WORKS = ("say", "progress", "refusing", "nap", "doze", "thread", "outage", "listen", "spend")
+WORKS = ("say", "slip", "progress", "refusing", "nap", "doze", "thread", "outage", "listen", "spend")
 STEPS = (*PROCESS_STEPS, *TOOLS, *TOOLS, *WRITINGS, *ASKS, *WORKS)
+SLIP = "slip"
+"""Words with this in them are taken back."""
+
 HASTE_S = 30.0
 """How long an answer is waited for by who is in a hurry (`hurried`)."""
 QUEUE_S = 1_000.0
@@ -136,7 +139,7 @@ class ScriptedAgent:
         self._world.moved[str(turn.session)] = self._world.now
         directive, _, cut = directive.partition(":")
         match directive:
-            case "say" | "progress" | "listen" | "spend":
+            case "say" | "slip" | "progress" | "listen" | "spend":
                 await self._speak(turn, name, directive)
             case "pure" | "keyed" | "once" | "ask":
                 await self._tool(turn, step, ToolPolicy(directive), cut)
@@ -166,6 +169,10 @@ class ScriptedAgent:
         match directive:
             case "say":
                 await turn.say(f"({name} words) ")
+            case "slip":
+                await turn.say(f"({name} {SLIP}) ")
+                await asyncio.sleep(1)
+                await turn.unsay(len(f"({name} {SLIP}) "))
             case "progress":
                 await turn.progress(f"{name} goes on")
             case "spend":

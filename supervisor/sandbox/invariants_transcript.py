@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from greenroom.actors.keys import covered_by
 from greenroom.actors.tail import FINISHES
+from greenroom.supervisor.sandbox.agents import SLIP
 from greenroom.supervisor.sandbox.invariants_after_boot import Check, rows, visible
 
 if TYPE_CHECKING:
@@ -60,6 +61,16 @@ def an_answer_concludes(db: apsw.Connection, _: World) -> Iterator[str]:
     ):
         if finish not in FINISHES or calls is not None:
             yield f"row {seq} of session {session} is an answer, its finish is {finish!r}, its calls {calls}"
+
+
+def what_is_taken_back_is_gone(db: apsw.Connection, _: World) -> Iterator[str]:
+    """Words that the agent took back are in no answer."""
+    for session, seq, text in rows(
+        db,
+        "SELECT session_id, seq, text FROM messages WHERE role = 'assistant' AND answers_upto NOT NULL AND text LIKE ?",
+        f"% {SLIP})%",
+    ):
+        yield f"row {seq} of session {session} still says {text!r}"
 
 
 def work_has_one_answer(db: apsw.Connection, _: World) -> Iterator[str]:
@@ -129,6 +140,7 @@ TRANSCRIPT_AFTER_BOOT: tuple[Check, ...] = (
     written_rows_have_no_gap,
     what_was_written_is_kept,
     an_answer_concludes,
+    what_is_taken_back_is_gone,
     work_has_one_answer,
     what_is_answered_has_its_row,
     summaries_go_forward,

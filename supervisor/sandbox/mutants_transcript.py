@@ -36,6 +36,14 @@ def _goes_on(_: Any) -> Any:
     return conclude
 
 
+async def _says_on(_turn: LiveTurn, _count: int) -> None:
+    pass
+
+
+def _slips(told: Scenario, _: int) -> None:
+    told.says("m1 say slip say answer")
+
+
 def _takes_any_words(_: Any) -> Any:
     return property(lambda row: row.role is Role.ASSISTANT and bool(row.text))
 
@@ -102,6 +110,13 @@ MUTANTS = (
         (Swap(session, "add_after", lambda _: lambda *_args: None),),
         frozenset({"what_is_added_is_shown"}),
         story(_adds_to_its_answer),
+    ),
+    Mutant(
+        "what was taken back is said",
+        "words of a model that broke off stay in the answer that it gives when it is asked again",
+        (Swap(LiveTurn, "unsay", lambda _: _says_on),),
+        frozenset({"what_is_taken_back_is_gone"}),
+        story(_slips),
     ),
     Mutant(
         "an interim row taken for the answer",
