@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 # A deadline is a timed test, and these machines are shared.
 settings.register_profile("local", deadline=None, max_examples=100)
 settings.register_profile(
-    "ci", deadline=None, max_examples=200, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "ci", deadline=None, max_examples=100, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("soak", deadline=None, max_examples=10_000)
 

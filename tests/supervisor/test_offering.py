@@ -248,7 +248,7 @@ def test_mistakes_of_platforms_and_of_all_else_are_told_together(home: Path) -> 
 
 def documented() -> dict[str, str]:
     """Each platform's table, as the README shows it."""
-    part = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Platforms")[2].partition("## Commands")[0]
+    part = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Platforms")[2].partition("\n## ")[0]
     tables = [table for block in re.findall(r"```toml\n(.*?)```", part, re.DOTALL) for table in block.split("\n\n")]
     return {re.findall(r"\[platforms\.(\w+)", table)[0]: table for table in tables}
 
