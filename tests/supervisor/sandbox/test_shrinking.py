@@ -10,7 +10,7 @@ from greenroom.supervisor.sandbox.simulator import simulate
 
 SEEDS = 150
 PARTS_MAX = 6
-LINES_MAX = 70
+LINES_MAX = 100
 
 BUGS = [
     mutant
