@@ -49,7 +49,6 @@ TERMINAL_LACKS: Lacks = {
     Ability.DELETIONS: _SAID,
     Ability.ATTACHMENTS: "text only",
     Ability.TYPING: "words stream as they come",
-    Ability.KILLED: "not shown yet: one walk of six reads another screen than is wanted, and it is not known why",
 }
 
 
