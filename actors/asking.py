@@ -49,8 +49,11 @@ def answer_to(question: Question, waiting: tuple[StoredInbound, ...]) -> StoredI
 def turn_presses_away(draft: Draft) -> None:
     """Tell who pressed a button of a question that is over. Nothing else comes of it: no answer, and no run.
 
-    It is over for whoever presses after what answers it, although that may still wait for the agent.
+    It is over for whoever presses after what answers it, although that may still wait for the agent. While the process
+    is to end, or the session is set aside, the press waits, too.
     """
+    if not draft.waiting or draft.draining is not None or draft.quarantined:
+        return
     question = draft.phase.question if isinstance(draft.phase, Asking | Interrupted) else None
     answer = answer_to(question, draft.waiting) if question is not None else None
     late = [inbound for inbound in draft.waiting if inbound.answers is not None and inbound is not answer]

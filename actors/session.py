@@ -121,6 +121,7 @@ def step(  # noqa: C901, PLR0912 - one line an event
         _take_in(draft, event.inbound)
     if any(each.change is not None for each in draft.waiting):
         settle_changes(draft, rules)
+    turn_presses_away(draft)  # Before an order that begins a run with all that waits; and once more after it.
     if draft.commands:
         carry_out(draft, rules)
     match event:
@@ -226,8 +227,7 @@ def _take_in(draft: Draft, inbound: StoredInbound) -> None:
 
 def _go_on(draft: Draft, rules: Rules) -> None:
     """Hand what waits to a run, or to the question it answers, if this is the moment."""
-    if draft.waiting and draft.draining is None and not draft.quarantined:
-        turn_presses_away(draft)
+    turn_presses_away(draft)
     match draft.phase:
         case Asking() as phase if draft.draining is None:
             take_answer(draft, phase, rules)
