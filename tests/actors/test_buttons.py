@@ -5,9 +5,23 @@ from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
-from tests.actors.session_stage import G1, NOW, QUESTION, after, asking, interrupted_asking, of, running, said
+from tests.actors.session_stage import (
+    G1,
+    INTERRUPTED,
+    NOW,
+    QUESTION,
+    after,
+    asking,
+    fresh,
+    interrupted_asking,
+    of,
+    run,
+    running,
+    said,
+)
 
 from greenroom.actors.calls import Edit, Post
+from greenroom.actors.commands import Command
 from greenroom.actors.entry import DeliveryPolicy, Entry, OutboxLimits, Ways, fill, next_call
 from greenroom.actors.events import Arrived, Drained, Woke
 from greenroom.actors.facts import InboundSettled, InboundTaken, QuestionAnswered, RunOpened
@@ -118,6 +132,17 @@ def test_what_waited_is_sorted_when_the_session_wakes() -> None:
     assert [fact.inbox_id for fact in of(InboundSettled, effects)] == [3]
     assert [fact.answer for fact in of(QuestionAnswered, effects)] == ["4"]
     assert [it.run.generation for it in of(RunOpened, effects)] == [G1 + 1]
+
+
+def test_a_press_that_waited_is_no_part_of_the_run_that_an_order_begins() -> None:
+    """Found by seed 179531315300194."""
+    waits = replace(said(3, "left"), answers="0.1.answer")
+    session = fresh(generation=G1, run=run(), tail=INTERRUPTED, waiting=(waits,), inbox_cursor=InboxId(3))
+    order = replace(said(4, ""), command=Command.RESUME)
+    _, effects = after(session, Arrived(order))
+    assert len(of(RunOpened, effects)) == 1
+    assert of(InboundTaken, effects) == []
+    assert sorted(fact.inbox_id for fact in of(InboundSettled, effects)) == [3, 4]
 
 
 # -- stories -----------------------------------------------------------------------------------------------------------
