@@ -51,6 +51,15 @@ class Refused(Struct, frozen=True):
     detail: str
 
 
+class GroupCommitted(Struct, frozen=True):
+    """What one commit made true: the facts of everything in the group that was not refused, in order."""
+
+    facts: tuple[Fact, ...]
+    at: float  # UTC epoch seconds
+    took_s: float  # from the beginning of the transaction to the end of its commit
+    requests: int
+
+
 class StoreRefusedError(Exception):
     """The store will never write what an actor decided: another owner or run has taken over, or we are wrong."""
 

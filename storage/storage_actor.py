@@ -13,7 +13,7 @@ from typing import Any, assert_never
 from pykka import ActorDeadError
 
 from greenroom.actors.pooled import Letter, PooledActor
-from greenroom.actors.store import ReadFailed, RefusalKind, Refused
+from greenroom.actors.store import Committed, GroupCommitted, ReadFailed, RefusalKind, Refused
 from greenroom.storage.boots import BootEnding
 from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.group import Fenced
@@ -38,6 +38,7 @@ class Callbacks:
     on_trouble: Callable[[Trouble | None], None]
     on_fenced: Callable[[], None]
     on_written: Callable[[], None]
+    on_committed: Callable[[GroupCommitted], None] | None = None
 
 
 class StorageActor(PooledActor):
@@ -104,6 +105,7 @@ class StorageActor(PooledActor):
                 return
             while self._waiting and len(self._group) < GROUP_MAX and not self._failures:
                 self._group.append(self._waiting.popleft())
+            began = self.runtime.clock.monotonic()
             try:
                 answers = self._writer.commit([write.facts for write in self._group])
             except Troubled as error:
@@ -112,9 +114,9 @@ class StorageActor(PooledActor):
             except Fenced as error:
                 self._lose_ownership(error)
                 return
-            self._written(answers)
+            self._written(answers, self.runtime.clock.monotonic() - began)
 
-    def _written(self, answers: list[Any]) -> None:
+    def _written(self, answers: list[Any], took_s: float) -> None:
         group, self._group = self._group, []
         self._failures = 0
         if self._announced is not None:
@@ -122,6 +124,11 @@ class StorageActor(PooledActor):
             _call(self._callbacks.on_trouble, None)
         for write, answer in zip(group, answers, strict=True):
             _call(write.then, answer)
+        if self._callbacks.on_committed is not None:
+            pairs = zip(group, answers, strict=True)
+            facts = tuple(fact for write, answer in pairs if type(answer) is Committed for fact in write.facts)
+            now = self.runtime.clock.now()
+            _call(self._callbacks.on_committed, GroupCommitted(facts, now, took_s, len(group)))
         self._callbacks.on_written()
         try:
             self._writer.after_group()

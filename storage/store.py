@@ -19,7 +19,7 @@ from greenroom.actors.pairing import Pairing
 from greenroom.actors.ref import Ref
 from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.actors.runtime import MailboxFull, Runtime
-from greenroom.actors.store import Committed, OwnerNow, Query, ReadAnswer, ReadFailed, Refused
+from greenroom.actors.store import Committed, GroupCommitted, OwnerNow, Query, ReadAnswer, ReadFailed, Refused
 from greenroom.storage.boots import Boot, BootEnding, Ownership, read_boots, take_ownership
 from greenroom.storage.checkpointer import Checkpointer
 from greenroom.storage.forgetting import Forgetting
@@ -65,23 +65,43 @@ class _Room:
             self.inside -= 1
 
 
+@dataclass(frozen=True, slots=True)
+class StoreHooks:
+    """Who hears what of a store, each on a storage thread: tell somebody, and return.
+
+    `trouble`: the disk begins to refuse, refuses for another reason, or, with None, takes writes again. `fenced`: once,
+    another process has become the owner: end. `committed`: what a commit made true, after all in it were answered.
+    """
+
+    trouble: Callable[[Trouble | None], None] = lambda _: None
+    fenced: Callable[[], None] = lambda: None
+    committed: Callable[[GroupCommitted], None] | None = None
+
+
+UNHEARD = StoreHooks()
+"""Nobody is told anything."""
+
+
 @dataclass(slots=True)
 class _Listeners:
-    """Who is told of the disk and of the ownership, for as long as this store is not let go of."""
+    """Who is told, for as long as this store is not let go of."""
 
-    on_trouble: Callable[[Trouble | None], None]
-    on_fenced: Callable[[], None]
+    hooks: StoreHooks
     deaf: bool = False
     told: bool = False  # that another process is the owner
 
     def trouble(self, trouble: Trouble | None) -> None:
         if not self.deaf:
-            self.on_trouble(trouble)
+            self.hooks.trouble(trouble)
+
+    def committed(self, group: GroupCommitted) -> None:
+        if not self.deaf and self.hooks.committed is not None:
+            self.hooks.committed(group)
 
     def fenced(self) -> None:
         if not self.deaf and not self.told:
             self.told = True
-            self.on_fenced()
+            self.hooks.fenced()
 
 
 @dataclass(slots=True)
@@ -151,21 +171,18 @@ class SqliteStore:
         fell: Epoch | None = None,
         backlog_max: int | None = None,
         retention: Retention = KEEP_ALL,
-        on_trouble: Callable[[Trouble | None], None] = lambda _trouble: None,
-        on_fenced: Callable[[], None] = lambda: None,
+        hooks: StoreHooks = UNHEARD,
     ) -> "SqliteStore":
         """Lock, check, migrate and own the database; it is made if there is none. Blocks while it does.
 
         `fell` is the epoch of the store that this process had open before, and lost without dying itself.
         `retention` says how long bookkeeping is kept.
         `backlog_max` limits what waits of one session; beyond it `accept` is refused as CROWDED.
-        `on_trouble` is called on a storage thread when the disk begins to refuse, when it refuses for another reason,
-        and with None when it is over. `on_fenced` is called once, when another process has become the owner: end.
-        Neither is called after `abandon`.
+        None of the `hooks` is called after `abandon`.
         Raises CannotOpen (also Malformed, NewerSchema), Held.
         """
         lock = WriterLock(Path(place.path)) if place.vfs is None else None
-        aides, listeners = _Aides(), _Listeners(on_trouble, on_fenced)
+        aides, listeners = _Aides(), _Listeners(hooks)
         try:
             owned, db, past = _own(place, runtime, version, fell)
             if place.vfs is None:
@@ -177,9 +194,9 @@ class SqliteStore:
             writer = Writer(place, owned, db, beside=aides.checkpointer)
             aides.simulated = writer if place.vfs is not None else None
             wake = aides.indexer.wake if aides.indexer is not None else _nobody
-            actor = runtime.start(
-                StorageActor, writer, Callbacks(listeners.trouble, listeners.fenced, wake), Forgetting(retention)
-            )
+            committed = None if hooks.committed is None else listeners.committed
+            callbacks = Callbacks(listeners.trouble, listeners.fenced, wake, committed)
+            actor = runtime.start(StorageActor, writer, callbacks, Forgetting(retention))
         except BaseException:  # Invariant: what could not be opened is not held.
             aides.stop()
             if lock is not None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from greenroom.actors.pairing import Pairing
 from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.storage.boots import BootEnding
-from greenroom.storage.store import SqliteStore
+from greenroom.storage.store import UNHEARD, SqliteStore, StoreHooks
 from greenroom.supervisor.resume import FormerBoot
 
 if TYPE_CHECKING:
     from greenroom.actors.model import Epoch
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.store import Store
-    from greenroom.storage.trouble import Trouble
     from greenroom.storage.writer import Place
 
 
@@ -78,8 +77,7 @@ def open_owned(
     fell: Epoch | None = None,
     backlog_max: int | None = None,
     retention: Retention = KEEP_ALL,
-    on_trouble: Callable[[Trouble | None], None] = lambda _: None,
-    on_fenced: Callable[[], None] = lambda: None,
+    hooks: StoreHooks = UNHEARD,
 ) -> OwnedSqlite:
     """Open a store and own it. Raises what `SqliteStore.open` raises."""
     store = SqliteStore.open(
@@ -89,7 +87,6 @@ def open_owned(
         fell=fell,
         backlog_max=backlog_max,
         retention=retention,
-        on_trouble=on_trouble,
-        on_fenced=on_fenced,
+        hooks=hooks,
     )
     return OwnedSqlite(store)

@@ -20,7 +20,7 @@ from greenroom.actors.runtime import Loop
 from greenroom.actors.session_actor import AGENTS_LOOP
 from greenroom.platforms.agents.function import as_agent, closing_of
 from greenroom.platforms.processes.local import LocalSpawner
-from greenroom.storage.store import SqliteStore
+from greenroom.storage.store import SqliteStore, StoreHooks
 from greenroom.storage.writer import Place
 from greenroom.supervisor.answers import NoAnswer, SupervisorFailedError, Waiter, text_of
 from greenroom.supervisor.aside import aside
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from greenroom.actors.model import Epoch, Message
     from greenroom.actors.ports import History, Platform, Summarise
+    from greenroom.actors.store import GroupCommitted
     from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.drain import CloseBoot
     from greenroom.supervisor.recovery import Decided
@@ -207,12 +208,14 @@ class Supervisor:
         summarise: Summarise | None = None,
         on_began: Callable[[tuple[Decided, ...]], None] = lambda _: None,
         on_trouble: Callable[[Trouble | None], None] = lambda _: None,
+        on_committed: Callable[[GroupCommitted], None] | None = None,
     ) -> None:
         """Nothing is opened before the block is entered. Raises NotAnAgentError.
 
         `summarise`, an async function of messages, tells in few words what no window shows an agent any more; it is
         called on the agents' loop. `on_began` hears what was decided about interrupted work, `on_trouble` when the disk
-        begins and ceases to refuse; both are called on an inner thread and must return at once.
+        begins and ceases to refuse, `on_committed` what each commit made true; they are called on an inner thread and
+        must return at once.
         """
         self._path = fspath(path)
         self._agent, self._close_agent = as_agent(agent), closing_of(agent)
@@ -220,6 +223,7 @@ class Supervisor:
         self._summarise = summarise
         self._on_began = on_began
         self._on_trouble = walled("on_trouble", on_trouble, None)
+        self._on_committed = None if on_committed is None else walled("on_committed", on_committed, None)
         self._runtime: PoolRuntime | None = None
         self._core: Core | None = None
         self._failed: Future[str] = Future()
@@ -292,8 +296,7 @@ class Supervisor:
             fell=fell,
             backlog_max=self._policy.chat_backlog_max,
             retention=self._policy.retention(),
-            on_trouble=self._hear_trouble,
-            on_fenced=self._lose_ownership,
+            hooks=StoreHooks(self._hear_trouble, self._lose_ownership, self._on_committed),
         )
         self.store = owned.store
         self._introduce()

@@ -17,6 +17,7 @@ from greenroom.storage.checkpointer import Limits
 from greenroom.storage.faulty_disk import Fault, FaultKind, Loss, PowerCut
 from greenroom.storage.group import Fenced
 from greenroom.storage.sqlite import CannotOpen, open_reader
+from greenroom.storage.store import StoreHooks
 from greenroom.storage.writer import Place, Troubled
 from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.drain import CloseBoot, Intent
@@ -121,8 +122,7 @@ class Life:
             fell=fell,
             backlog_max=self._backlog_max,
             retention=self._retention,
-            on_trouble=self._hear_trouble,
-            on_fenced=self._lose_ownership,
+            hooks=StoreHooks(self._hear_trouble, self._lose_ownership),
         )
         if self.world.history is not None:
             owned = NotedSqlite(owned.store, self.world)

@@ -26,7 +26,7 @@ from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.actors.store import ReadAnswer
 from greenroom.storage.lock import Held
 from greenroom.storage.sqlite import CannotOpen
-from greenroom.storage.store import SqliteStore
+from greenroom.storage.store import SqliteStore, StoreHooks
 from greenroom.storage.writer import Place
 
 WAIT_S = 20.0
@@ -70,8 +70,7 @@ class House:
                 version="1.2",
                 backlog_max=backlog_max,
                 retention=retention,
-                on_trouble=self.troubles,
-                on_fenced=lambda: self.fenced("fenced"),
+                hooks=StoreHooks(self.troubles, lambda: self.fenced("fenced")),
             )
         except (CannotOpen, Held):
             self.runtime.close(WAIT_S)

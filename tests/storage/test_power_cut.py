@@ -48,7 +48,7 @@ from greenroom.storage.checkpointer import Limits
 from greenroom.storage.faulty_disk import Disk, Fault, FaultKind, PowerCut
 from greenroom.storage.faulty_file import Loss
 from greenroom.storage.sqlite import CannotOpen, Synchronous
-from greenroom.storage.store import SqliteStore
+from greenroom.storage.store import SqliteStore, StoreHooks
 from greenroom.storage.trouble import Trouble
 from greenroom.storage.writer import Place, Writer
 
@@ -170,12 +170,12 @@ def live(disk: Disk, seed: int, synchronous: Synchronous = "FULL", *, dies_when_
 
     with contextlib.suppress(PowerCut):
         try:
-            store = SqliteStore.open(place(disk, synchronous), runtime, version="0", on_trouble=on_trouble)
+            store = SqliteStore.open(place(disk, synchronous), runtime, version="0", hooks=StoreHooks(on_trouble))
         except CannotOpen:
             if disk.dead:
                 return day
             disk.heal()  # The operator was told, mended it, and starts again.
-            store = SqliteStore.open(place(disk, synchronous), runtime, version="0", on_trouble=on_trouble)
+            store = SqliteStore.open(place(disk, synchronous), runtime, version="0", hooks=StoreHooks(on_trouble))
         for chat in CHATS:
             Chat(store, chat, day).speak(1)
         while not disk.dead and not day.failures and day.acknowledged != EVERYTHING and runtime.step():

@@ -13,7 +13,7 @@ from greenroom.actors.simulation import SimRuntime
 from greenroom.actors.store import Committed, ReadFailed, RefusalKind, Refused, SnapshotOf
 from greenroom.storage.faulty_disk import Disk, Fault, FaultKind
 from greenroom.storage.patience import WAIT_S_MAX
-from greenroom.storage.store import SqliteStore
+from greenroom.storage.store import SqliteStore, StoreHooks
 from greenroom.storage.trouble import Trouble, TroubleKind
 from greenroom.storage.writer import Place
 
@@ -31,7 +31,7 @@ class World:
     def __post_init__(self) -> None:
         self.runtime.on_failure(self.failures.append)
         self.store = SqliteStore.open(
-            Place(PATH, self.disk.vfs_name), self.runtime, version="0", on_trouble=self.troubles.append
+            Place(PATH, self.disk.vfs_name), self.runtime, version="0", hooks=StoreHooks(self.troubles.append)
         )
 
     def offer(self, number: int) -> None:
