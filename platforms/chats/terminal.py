@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from collections import deque
 from collections.abc import Callable
 from typing import TextIO
 
@@ -74,12 +75,14 @@ class TerminalChat:
     ) -> None:
         """Prepare. `input` needs a file descriptor; it is read from there, past Python's buffers."""
         self._history, self._output = history, output
-        self._reader = LineReader(input.fileno())  # Outlives a crash of `run`: what it has read is still to be said.
+        # Outlives a crash of `run`: what it has read is still to be said.
+        self._reader = LineReader(input.fileno(), self._see_typed)
         self._session = SessionKey("terminal", account, chat)
         self.account, self._new_id = account, new_id
         self._drawing = output.isatty()
         self._interactive = input.isatty()
         self._screen = Screen()
+        self._typed: deque[str] = deque()  # The ids of the lines that were read and are still to be said.
         self._written: dict[str, str] = {}
         self._lost = asyncio.Event()
         self._past_shown = asyncio.Event()  # While it is drawn, what is said now waits: it stands below it.
@@ -154,12 +157,10 @@ class TerminalChat:
         raise Hangup("the input ended")
 
     async def _take(self, door: Door, line: str | Overlong) -> None:
+        line_id = self._typed.popleft()
         if isinstance(line, Overlong):
             self._remark(f"not sent: a line may hold {LINE_MAX_BYTES} bytes")
             return
-        if self._drawing and self._interactive:
-            self._measure()
-            self._screen.typed(line)
         text = clean(line)
         if not text.strip():
             if self._drawing:
@@ -167,7 +168,7 @@ class TerminalChat:
             return
         choices, self._choices = self._choices, None
         text, answers = read_choice(text, choices)
-        await self._say(door, Inbound(self._session, self._new_id(), text, answers=answers))
+        await self._say(door, Inbound(self._session, line_id, text, answers=answers))
 
     async def _say(self, door: Door, inbound: Inbound) -> None:
         self._own(inbound, "saving…", final=False)
@@ -246,7 +247,20 @@ class TerminalChat:
         else:
             self._write(f"[{clean(words)}]\n")
 
+    def _see_typed(self, line: str | Overlong) -> None:
+        """The terminal has shown what was typed: what is drawn next stands lower by it, and shows it, too."""
+        line_id = self._new_id()
+        self._typed.append(line_id)
+        if not self._drawing or not self._interactive or isinstance(line, Overlong):
+            return
+        self._measure()
+        self._screen.typed(line)
+        if clean(line).strip():
+            self._screen.put(Row(line_id, mine=True, text=line, final=False))
+
     def _draw(self, row: Row) -> None:
+        if self._drawing and self._interactive:
+            self._reader.catch_up()
         self._measure()
         self._write(self._screen.show(row))
 

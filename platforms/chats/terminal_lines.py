@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+from collections.abc import Callable
 from dataclasses import dataclass
 
 LINE_MAX_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
+AHEAD_MAX = 1_000
+"""Lines that are read before they are asked for; more stay in the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,9 @@ class Overlong:
 class Splitter:
     """Cuts bytes into lines. Bytes that are not UTF-8 become U+FFFD; a last line needs no line end."""
 
-    def __init__(self) -> None:
-        """Start at the beginning of a line."""
+    def __init__(self, heard: Callable[[str | Overlong], None] = lambda _: None) -> None:
+        """Start at the beginning of a line. `heard` is told of each as soon as it is whole."""
+        self._heard = heard
         self._rest = bytearray()
         self._skipping = False
         self._ready: list[str | Overlong] = []
@@ -41,20 +46,33 @@ class Splitter:
         """Take the next whole line."""
         return self._ready.pop(0) if self._ready else None
 
+    @property
+    def ahead(self) -> int:
+        """How many whole lines nobody has taken."""
+        return len(self._ready)
+
     def _finish(self) -> None:
         overlong = self._skipping or len(self._rest) > LINE_MAX_BYTES
-        self._ready.append(Overlong() if overlong else self._rest.decode(errors="replace").removesuffix("\r"))
+        line = Overlong() if overlong else self._rest.decode(errors="replace").removesuffix("\r")
+        self._ready.append(line)
+        self._heard(line)
         self._rest.clear()
         self._skipping = False
 
 
 class LineReader:
-    """Reads lines from a file descriptor when they are asked for; what is not asked for stays in the kernel."""
+    """Reads lines from a file descriptor when they are asked for; what is not asked for stays in the kernel.
 
-    def __init__(self, descriptor: int) -> None:
-        """Read from `descriptor`, which stays open and blocking, as others may share it."""
+    Of a terminal, which shows what is typed at once, `catch_up` reads ahead.
+    """
+
+    def __init__(self, descriptor: int, heard: Callable[[str | Overlong], None] = lambda _: None) -> None:
+        """Read from `descriptor`, which stays open and blocking, as others may share it.
+
+        `heard` is told of each line when it is read, which may be long before it is asked for.
+        """
         self._descriptor = descriptor
-        self._splitter = Splitter()
+        self._splitter = Splitter(heard)
         self._ended = False
 
     async def next(self) -> str | Overlong | None:
@@ -64,9 +82,19 @@ class LineReader:
             if line is not None or self._ended:
                 return line
             await self._readable()
-            chunk = os.read(self._descriptor, CHUNK_BYTES)
-            self._splitter.feed(chunk)
-            self._ended = not chunk
+            self._read()
+
+    def catch_up(self) -> None:
+        """Read what was typed and not read yet."""
+        while not self._ended and self._splitter.ahead < AHEAD_MAX:
+            if not select.select([self._descriptor], [], [], 0)[0]:
+                return
+            self._read()
+
+    def _read(self) -> None:
+        chunk = os.read(self._descriptor, CHUNK_BYTES)
+        self._splitter.feed(chunk)
+        self._ended = not chunk
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()

@@ -76,14 +76,18 @@ class Screen:
 
     def show(self, row: Row) -> str:
         """Show a new or changed message; empty when nothing changes. Late words of what is concluded are dropped."""
+        return self.redraw() if self.put(row) else ""
+
+    def put(self, row: Row) -> bool:
+        """Take in a new or changed message, for the next drawing; False when nothing changes."""
         row = replace(row, text=clean(row.text))
         name = (row.mine, row.id)
         if name in self._done and (not row.final or self._done[name] == row.text):
-            return ""
+            return False
         if self._live.get(name) == row:
-            return ""
+            return False
         self._live[name] = row
-        return self.redraw()
+        return True
 
     def redraw(self) -> str:
         """Draw everything that may still change, and the prompt."""

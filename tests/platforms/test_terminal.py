@@ -151,7 +151,7 @@ async def test_refusals_and_overlong_lines_are_said_and_hold_up_nothing(stage: S
     assert pipe.seen() == "[not sent: pair this chat first]\n"
     said = Pipe(stage, opened, b"")
     long_read, long_write = os.pipe()
-    said.chat._reader = LineReader(opened(long_read).fileno())
+    said.chat._reader = LineReader(opened(long_read).fileno(), said.chat._see_typed)
     writer = threading.Thread(target=_pour, args=(long_write,), name="greenroom-test-pour")
     writer.start()
     async with running(said.chat, stage) as task:
