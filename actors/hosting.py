@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenroom.actors.mailbox import Mailbox
 from greenroom.actors.ref import Ref
-from greenroom.actors.runtime import MAILBOX_MAX, Failure, Runtime, RuntimeClosed, Where
+from greenroom.actors.runtime import MAILBOX_MAX, Depth, Failure, Runtime, RuntimeClosed, Where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +84,14 @@ class HostingRuntime(Runtime):
     def urn(self, number: int) -> str:
         """An actor's name, unique in the world for a pool and in the simulation for a seed."""
         return f"urn:greenroom:{self.name}:{number}"
+
+    def depths(self) -> dict[str, Depth]:
+        """See `Runtime.depths`."""
+        waiting: dict[str, list[int]] = {}
+        for mailbox in tuple(self.living.values()):
+            if (actor := mailbox.actor) is not None:
+                waiting.setdefault(type(actor).__name__, []).append(len(mailbox))
+        return {name: Depth(len(each), sum(each), max(each)) for name, each in waiting.items()}
 
     def on_failure(self, callback: Callable[[Failure], None]) -> None:
         """See `Runtime.on_failure`."""

@@ -115,6 +115,15 @@ class Failure:
     stopped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The actors of one class: how many live, and how many messages wait, for all together and for the busiest."""
+
+    actors: int
+    messages: int
+    deepest: int
+
+
 class Runtime(Protocol):
     """Everything an actor may reach that is not a message."""
 
@@ -136,6 +145,10 @@ class Runtime(Protocol):
 
     async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run synchronous foreign code beside the loop; in simulation it runs at once, in place."""
+        ...
+
+    def depths(self) -> dict[str, Depth]:
+        """Count the living actors by the name of their class, and what waits for them. Costs what lives."""
         ...
 
     def on_failure(self, callback: Callable[[Failure], None]) -> None:

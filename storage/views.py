@@ -81,6 +81,7 @@ class StoreStatus:
     set_aside: int
     dead_letters: int
     refused: int  # messages of chats that may not write
+    tool_calls_open: int = 0  # without a result: they work, or nobody knows what became of them
 
 
 def open_views(path: Path) -> apsw.Connection:
@@ -215,6 +216,7 @@ def read_store_status(db: apsw.Connection) -> StoreStatus:
         ),
         dead_letters=_count(db, "SELECT count(*) FROM dead_letters"),
         refused=_count(db, "SELECT sum(count) FROM refusals"),
+        tool_calls_open=_count(db, "SELECT count(*) FROM tool_calls WHERE result IS NULL AND ended_at IS NULL"),
     )
 
 

@@ -83,7 +83,7 @@ class Attachments:
             if account in self._all:
                 msg = f"platform {platform.name}:{platform.account} is attached already; give one another account"
                 raise ValueError(msg)
-            connection = Connection(*account, since=self._runtime.clock.now())
+            connection = Connection(*account, since=self._runtime.clock.now(), delivery=platform.traits.delivery)
             attachment = Attachment(platform, door, hung_up, connection, types=platform.traits.typing)
             self._all[account] = attachment
             self._open(attachment)

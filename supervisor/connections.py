@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from greenroom.actors.model import DeliveryClass
+
 
 class Connection(Struct, frozen=True):
     """One platform account. Not connected and without a reason: it has not had its first chance yet."""
@@ -14,6 +16,7 @@ class Connection(Struct, frozen=True):
     since: float  # UTC epoch seconds of the last change between connected and not
     connected: bool = False
     why_not: str | None = None
+    delivery: DeliveryClass | None = None  # what it offers against doubled messages
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from greenroom.actors.floor import Floor
 from greenroom.actors.house import House
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
-from greenroom.actors.runtime import Failure, MailboxFull
+from greenroom.actors.runtime import Depth, Failure, MailboxFull
 from greenroom.supervisor.access import Access
 from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
@@ -295,6 +295,10 @@ class Core:
     async def pulse(self) -> None:
         """Return when the tree has answered; never, while it is being built anew: the caller has a time-out."""
         await called_back(lambda then: self._tell(Pulse(then)))
+
+    def depths(self) -> Mapping[str, Depth]:
+        """See `Runtime.depths`."""
+        return self._runtime.depths()
 
     # -- failures --------------------------------------------------------------------------------------------------
 

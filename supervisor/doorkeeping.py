@@ -10,9 +10,10 @@ from greenroom.actors.session_key import SessionKey
 from greenroom.supervisor.reception import called_back
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from greenroom.actors.pairing import Pairing
+    from greenroom.actors.runtime import Depth
     from greenroom.supervisor.connections import Connection
     from greenroom.supervisor.core import Core
 
@@ -25,6 +26,10 @@ class Doorkeeping:
     def connections(self) -> tuple[Connection, ...]:
         """Say of each platform whether it is connected, since when, and why not."""
         return self._core.attachments.connections()
+
+    def depths(self) -> Mapping[str, Depth]:
+        """Count the actors of each class, and what waits for them; costs what lives."""
+        return self._core.depths()
 
     def pairings(self) -> Sequence[Pairing]:
         """The chats that were let in by a code, and those that were shown one (`Policy.strangers`)."""

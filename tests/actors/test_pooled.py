@@ -278,3 +278,29 @@ def test_refused_messages_never_come_back_as_handled_ones(pool: PoolRuntime) -> 
         except MailboxFull:
             continue
     assert final == sum(accepted) + 1
+
+
+class Crowded(PooledActor):
+    """Counts what waits for it while it is busy, as others see it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, Any] = {}
+
+    def on_receive(self, message: Any) -> Any:
+        if message == "fill":
+            for number in range(3):
+                self.actor_ref.tell(number)
+            self.seen = dict(self.runtime.depths())
+        return self.seen
+
+
+def test_actors_and_what_waits_for_them_are_counted_by_class(runtime: Runtimes) -> None:
+    assert runtime.depths() == {}
+    others = [runtime.start(Fragile) for _ in range(2)]
+    crowded = runtime.start(Crowded)
+    seen = crowded.ask("fill", timeout=20)
+    assert (seen["Crowded"].actors, seen["Crowded"].messages, seen["Crowded"].deepest) == (1, 3, 3)
+    assert (seen["Fragile"].actors, seen["Fragile"].messages) == (2, 0)
+    others[0].stop(timeout=20)
+    assert runtime.depths()["Fragile"].actors == 1
