@@ -63,6 +63,7 @@ class Malformed(CannotOpen):
         super().__init__(
             f"{path}: the database is damaged ({detail}); nothing was changed. First {advise_salvage(path)}"
         )
+        self.detail = detail
 
 
 class Checked(StrEnum):

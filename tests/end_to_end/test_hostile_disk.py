@@ -134,6 +134,18 @@ def test_a_disk_that_is_full_at_the_start_is_told_and_room_is_all_it_takes(shell
     assert "serving at" in daemon.said
 
 
+def test_a_backup_that_finds_no_room_says_so_and_leaves_nothing_half(shell: Shell, small_disk: Path) -> None:
+    database = str(shell.home / "room.db")
+    daemon = shell.up("--db", database)
+    daemon.say("oslo", "hello")
+    ballast = fill(small_disk, but=100_000)
+    told = shell.run("backup", "--db", database, str(small_disk / "copy.db"), code=1).stderr
+    assert f"no backup was made: {small_disk}/copy.db: the disk is full" in told
+    assert [path.name for path in small_disk.iterdir()] == [ballast.name]
+    ballast.unlink()
+    shell.run("backup", "--db", database, str(small_disk / "copy.db"))
+
+
 def test_a_read_only_disk_is_told_by_every_command_and_keeps_what_it_holds(shell: Shell, small_disk: Path) -> None:
     database = str(small_disk / "room.db")
     assert "echo: hello" in shell.run("chat", "--db", database, said="hello\n").stdout

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.supervisor.cli.shell import BOT, CONFIG, Shell
+from tests.supervisor.cli.shell import BOT, CONFIG, Shell, Typed
 
 
 @pytest.fixture
@@ -20,3 +20,19 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     for daemon in typed.daemons:
         if daemon.process.poll() is None:
             daemon.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    for name in [name for name in os.environ if name.startswith("GREENROOM_")]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "HOME": tmp_path,
+        "XDG_CONFIG_HOME": tmp_path / "config",
+        "COLUMNS": 160,
+        "TERM": "dumb",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "greenroom.toml").write_text(CONFIG)
+    return Typed(tmp_path, monkeypatch, capsys)

@@ -1,6 +1,7 @@
 """The real command in processes of its own, in a home of its own, and the web chat as its client sees it."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from _pytest.capture import CaptureResult
+
+from greenroom.supervisor.cli.main import main
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WAIT_S = 60
@@ -65,6 +70,23 @@ class Shell:
         daemon = Daemon(self.home, self.env | env, args)
         self.daemons.append(daemon)
         return daemon
+
+
+@dataclass
+class Typed:
+    """The same command in this process, for what needs none of its own: a line is typed in `home`, and answered."""
+
+    home: Path
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, line: str, code: int = 0) -> CaptureResult[str]:
+        self.monkeypatch.setattr(sys, "argv", ["greenroom", *shlex.split(line)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = self.capsys.readouterr()
+        assert ended.value.code == code, told.out + told.err
+        return told
 
 
 class Daemon:

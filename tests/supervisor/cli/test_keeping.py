@@ -1,0 +1,79 @@
+"""What is kept elsewhere: `greenroom backup`, as people type it."""
+
+import json
+import signal
+import stat
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.storage.store_house import House, count, inbound
+from tests.supervisor.cli.shell import Shell, Typed
+
+
+def make(path: Path, messages: int = 1) -> None:
+    house = House(path)
+    for number in range(messages):
+        house.write(inbound(number))
+    house.close()
+
+
+def test_a_backup_is_taken_while_the_daemon_serves_and_of_what_it_has_acknowledged(shell: Shell) -> None:
+    daemon = shell.up()
+    daemon.say("home", "keep this")
+    daemon.see("home", "echo: keep this")
+    told = shell.run("backup", "copy.db").stdout
+    assert "copy.db: " in told
+    assert "whole and checked" in told
+    daemon.say("home", "too late", "m2")
+    daemon.see("home", "echo: too late")
+    assert daemon.end(signal.SIGTERM) == 0
+    assert stat.S_IMODE((shell.home / "copy.db").stat().st_mode) == 0o600
+    shown = shell.json("show", "web:local:home", "--db", "copy.db")
+    assert [each["text"] for each in shown["messages"]] == ["keep this", "echo: keep this"]
+
+
+def test_a_backup_is_taken_without_a_daemon_and_told_as_json(typed: Typed) -> None:
+    make(typed.home / "room.db", messages=3)
+    shown = json.loads(typed("backup copy.db --json").out)
+    assert set(shown) == {"file", "database", "bytes", "made_at", "took_s"}
+    assert shown["file"] == str(typed.home / "copy.db")
+    assert count(typed.home / "copy.db", "inbox") == 3
+
+
+def test_a_file_that_is_there_is_replaced_only_with_force(typed: Typed) -> None:
+    make(typed.home / "room.db")
+    (typed.home / "copy.db").write_text("precious")
+    told = typed("backup copy.db", code=1).err
+    assert "copy.db is there already, and was not touched; name another file, or say --force to replace it" in told
+    assert (typed.home / "copy.db").read_text() == "precious"
+    assert "whole and checked" in typed("backup copy.db --force").out
+    assert count(typed.home / "copy.db", "inbox") == 1
+
+
+REFUSED = {
+    "room.db --force": "room.db is the database itself, or belongs to it; name another file",
+    "room.db-wal --force": "belongs to it",
+    "nowhere/copy.db": "nowhere; make it first, or name another place",
+    ".": "is a folder; name a file in it",
+    "copy.db --db none.db": "none.db: there is no database here",
+    "copy.db --db greenroom.toml": "greenroom.toml: the database is damaged",
+    "copy.db --db strange.db": "strange.db: this is another application's database, not greenroom's",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_what_cannot_be_done_is_refused_with_what_to_do(typed: Typed, line: str) -> None:
+    make(typed.home / "room.db")
+    other = apsw.Connection(str(typed.home / "strange.db"))
+    other.execute("CREATE TABLE a (b)")
+    other.close()
+    told = typed(f"backup {line}", code=1).err
+    assert REFUSED[line] in told
+    assert len(told.splitlines()) == 1
+    assert not (typed.home / "copy.db").exists()
+    assert not list(typed.home.glob(".*.new*"))
+
+
+def test_a_missing_file_name_is_wrong_use(typed: Typed) -> None:
+    assert "Missing argument" in typed("backup", code=2).err
