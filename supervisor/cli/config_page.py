@@ -24,19 +24,21 @@ def print_config(config: Config, *, as_json: bool) -> None:
 
 def _read_values(config: Config) -> Iterator[tuple[str, str, object, str]]:
     yield "store", "path", config.database, config.origin("store", "path")
-    for section, model in (("web", config.web), ("agent", config.agent), ("log", config.log)):
+    sections = (("web", config.web), ("view", config.view), ("agent", config.agent), ("log", config.log))
+    for section, model in sections:
+        shown = model.model_dump(mode="json")  # In which secrets are stars.
         for key in type(model).model_fields:
-            yield section, key, getattr(model, key), config.origin(section, key)
+            yield section, key, shown[key], config.origin(section, key)
     for knob in dataclasses.fields(config.policy):
         yield "policy", knob.name, getattr(config.policy, knob.name), config.origin("policy", knob.name)
     agent = read_agent(config)
     for wanted in (*([agent] if agent else ()), *read_tools(config), *read_platforms(config)):
-        for key, value in wanted.settings.model_dump(mode="json").items():  # In which secrets are stars.
+        for key, value in wanted.settings.model_dump(mode="json").items():
             yield wanted.name, key, value, config.origin(*wanted.path, key)
 
 
 def _say_value(value: object) -> str:
-    if isinstance(value, frozenset | tuple):
+    if isinstance(value, frozenset | tuple | list):
         return ", ".join(sorted(map(str, value))) or "(none)"
     if isinstance(value, bool):
         return str(value).lower()

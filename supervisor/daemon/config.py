@@ -28,6 +28,7 @@ from greenroom.supervisor.daemon.settings import (
     AgentSection,
     LogSection,
     Settings,
+    ViewSection,
     WebSection,
     read_settings,
 )
@@ -47,6 +48,7 @@ class Config:
 
     database: Path
     web: WebSection
+    view: ViewSection
     agent: AgentSection
     policy: Policy
     log: LogSection
@@ -182,6 +184,7 @@ def _compose(
     return Config(
         database=base / settings.store.path.expanduser(),
         web=settings.web,
+        view=settings.view,
         agent=settings.agent,
         policy=policy,
         log=settings.log,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from greenroom.platforms.chats.secret import WRONG_SECRET
 from greenroom.supervisor.daemon.config_problems import Spot, describe_error, describe_unknown
 from greenroom.supervisor.daemon.settings import AgentSection, Settings
 from greenroom.supervisor.policy import InvalidPolicyError, Policy
@@ -53,8 +54,9 @@ def judge_value(given: Given) -> str | None:
     try:
         _check_field(section, given)
     except ValidationError as error:
-        default = field.get_default(call_default_factory=True, validated_data={})
-        return given.spot.say(describe_error(error.errors()[0], default=default))
+        found, default = error.errors()[0], field.get_default(call_default_factory=True, validated_data={})
+        # What is wrong with a secret is said without it.
+        return given.spot.say(found["msg"] if found["type"] == WRONG_SECRET else describe_error(found, default=default))
     return None
 
 

@@ -33,7 +33,9 @@ from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
 from greenroom.supervisor.daemon.shelf import Wanted
+from greenroom.supervisor.daemon.viewing import make_view
 from greenroom.supervisor.daemon.waiting import describe_waiting
+from greenroom.supervisor.feed import Feed
 from greenroom.supervisor.history import StoreHistory
 from greenroom.supervisor.recovery import Decided
 from greenroom.supervisor.supervisor import AsyncRoom, Supervisor
@@ -90,6 +92,7 @@ class _Life:
         self._began = asyncio.Event()
         self._orders = Orders()
         self._reloader = Reloader(config, named)
+        self._feed = Feed()
         agent, summarise = minds
         self._supervisor = Supervisor(
             config.database,
@@ -98,21 +101,27 @@ class _Life:
             summarise=summarise,
             on_began=self._hear_began,
             on_trouble=self._hear_trouble,
+            on_committed=self._feed.hear,
         )
         self._readiness = Readiness()
         history = StoreHistory(lambda: self._supervisor.store)
         self._platforms = make_platforms(wanted, config.database.parent, history)
         self._web = make_web(config, history, self._readiness.problem)
+        self._view = make_view(config, self._feed, self._readiness.problem)
 
     async def live(self) -> int:
         self._loop = asyncio.get_running_loop()
         backlog = read_backlog(self._config.database)
         address = None if self._web is None else self._web.bind()
         try:
+            view = None if self._view is None else self._view.bind()
             with self._orders.taken(on_reload=self._reload, on_dump=self._dump):
-                async with self._supervisor as room:
-                    async with taking_orders(self._config.database, partial(obey, room, self._orders)):
-                        code = await self._serve(room, address, backlog)
+                async with self._viewing(), self._supervisor as room:
+                    carry_out = partial(obey, room, self._orders)
+                    async with taking_orders(self._config.database, carry_out):
+                        if self._view is not None:
+                            self._view.opened(room.connections, carry_out)
+                        code = await self._serve(room, address, view, backlog)
                     self._supervisor.intent = self._orders.intent
                     began = time.monotonic()
                     hurrying = asyncio.create_task(self._hurry_if_told())
@@ -120,15 +129,20 @@ class _Life:
                 for task in (hurrying, telling):
                     task.cancel()
         finally:
-            if self._web is not None:
-                self._web.close()
+            for server in (self._web, self._view):
+                if server is not None:
+                    server.close()
         if self._orders.hurry.is_set():
             return FAILED
         if code == DONE:
             say(f"stopped after {time.monotonic() - began:.1f} s; nothing is lost, the next start goes on from here")
         return code
 
-    async def _serve(self, room: AsyncRoom, address: str | None, backlog: Backlog) -> int:
+    def _viewing(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Serve the live view, if there is one: it shows the opening and the drain, too."""
+        return contextlib.nullcontext() if self._view is None else self._view.serving()
+
+    async def _serve(self, room: AsyncRoom, address: str | None, view: str | None, backlog: Backlog) -> int:
         """Attach, report, and wait for the end; the drain follows when the caller leaves the room."""
         for platform in (*self._platforms, *([] if self._web is None else [self._web])):
             room.attach(platform)
@@ -138,6 +152,8 @@ class _Life:
         say(f"{VERSION}, pid {os.getpid()}, database {self._config.database}")
         for line in await self._report(room, backlog):
             say(line)
+        if view is not None and self._view is not None:
+            say(f"the live view is at {view}{self._view.where_token_is}")
         say(f"serving at {address}" if address else "serving; the web chat is switched off")
         stop = asyncio.create_task(self._orders.stop.wait())
         failure = asyncio.create_task(room.failure())

@@ -1,9 +1,10 @@
 """What can be configured: the sections of greenroom.toml, their types and their defaults."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -11,12 +12,26 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from greenroom.platforms.chats.secret import WRONG_SECRET, Secret
 from greenroom.supervisor.daemon.config_problems import AGENT_TARGET
 from greenroom.supervisor.daemon.paths import default_database
 
 ENVIRONMENT_PREFIX = "GREENROOM_"
 DEFAULT_PORT = 8765
+DEFAULT_VIEW_PORT = 8766
 PORT_MAX = 65535
+
+
+TOKEN_MIN = 16
+"""Characters of the live view's token: it is all that keeps others out."""
+
+
+def refuse_weak(token: SecretStr) -> SecretStr:
+    """Refuse a token that could be guessed."""
+    if len(token.get_secret_value()) < TOKEN_MIN:
+        problem = "must have {least} characters or more; remove it, and one is made"
+        raise PydanticCustomError(WRONG_SECRET, problem, {"least": TOKEN_MIN})
+    return token
 
 
 class Section(BaseModel):
@@ -38,6 +53,19 @@ class WebSection(Section):
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=DEFAULT_PORT, ge=0, le=PORT_MAX)
     hosts: tuple[str, ...] = ()
+
+
+class ViewSection(Section):
+    """The live view for whoever is on call, behind a token: `env:VARIABLE`, `file:/path` or the token itself.
+
+    Without one it is read from the credential `view-token` (systemd), or made and kept in a file beside the database.
+    """
+
+    enabled: bool = False
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=DEFAULT_VIEW_PORT, ge=0, le=PORT_MAX)
+    hosts: tuple[str, ...] = ()
+    token: Annotated[Secret, AfterValidator(refuse_weak)] | None = None
 
 
 class AgentSection(BaseModel):
@@ -92,6 +120,7 @@ class Settings(BaseSettings):
 
     store: StoreSection = Field(default_factory=StoreSection)
     web: WebSection = WebSection()
+    view: ViewSection = ViewSection()
     agent: AgentSection = AgentSection()
     policy: dict[str, Any] = Field(default_factory=dict)
     log: LogSection = LogSection()

@@ -88,7 +88,7 @@ def test_a_relative_database_in_a_file_lies_beside_the_file(home: Path) -> None:
 WRONG = {
     "[web]\nprot = 1": "greenroom.toml:2: web.prot: unknown key; did you mean port?",
     "[wep]\nport = 1": "greenroom.toml:1: wep: unknown key; did you mean web?",
-    "zzz = 1": "greenroom.toml:1: zzz: unknown key; the file knows agent, log, mcp, platforms, policy, store, tools, web",
+    "zzz = 1": "greenroom.toml:1: zzz: unknown key; the file knows agent, log, mcp, platforms, policy, store, tools, view, web",
     "web = 3": "greenroom.toml:1: web: must be a table: write [web]",
     '[web]\nport = "80"': (
         "greenroom.toml:2: web.port: must be a whole number, got '80'; remove it to use the default 8765"

@@ -1,0 +1,30 @@
+"""What the pages of the live view have at hand of the daemon that they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from greenroom.platforms.chats.web.guard import AllowedHosts
+    from greenroom.supervisor.connections import Connection
+    from greenroom.supervisor.feed import Feed
+    from greenroom.supervisor.view.reading import Reading
+    from greenroom.supervisor.view.sign_ins import SignIns
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All of it, given once. `obey` carries out an order as other processes of the same owner give it."""
+
+    database: Path
+    sign_ins: SignIns
+    hosts: AllowedHosts
+    feed: Feed
+    reading: Reading
+    now: Callable[[], float]  # UTC epoch seconds
+    connections: Callable[[], tuple[Connection, ...]]
+    ready: Callable[[], Awaitable[str | None]]
+    obey: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]

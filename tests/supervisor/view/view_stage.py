@@ -1,0 +1,125 @@
+"""The live view as a browser without a screen sees it: at the door alone, or over a real supervisor."""
+
+import asyncio
+import contextlib
+import itertools
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from greenroom import AsyncRoom, Supervisor
+from greenroom.platforms.chats.web.guard import AllowedHosts
+from greenroom.supervisor.connections import Connection
+from greenroom.supervisor.daemon.obeying import obey
+from greenroom.supervisor.daemon.orders import Orders
+from greenroom.supervisor.feed import Feed
+from greenroom.supervisor.view.app import make_app
+from greenroom.supervisor.view.desk import Desk
+from greenroom.supervisor.view.reading import Reading
+from greenroom.supervisor.view.sign_ins import SignIns
+
+TOKEN = "the-token-of-these-tests"
+HERE = "http://127.0.0.1:8766"
+NOW = 1_800_000_000.0
+WAIT_S = 30.0
+
+
+async def echo(turn: Any) -> str:
+    return f"echo: {turn.text}"
+
+
+async def nothing_to_obey(_: dict[str, Any]) -> Mapping[str, Any]:
+    return {"problem": "there is no room"}
+
+
+@dataclass
+class Visitor:
+    """A browser before the live view; nobody is signed in yet."""
+
+    desk: Desk
+    browser: httpx.AsyncClient
+    clock: list[float]
+    problem: list[str]
+
+    async def sign_in(self, token: str = TOKEN, **more: str) -> httpx.Response:
+        return await self.browser.post("/sign-in", data={"token": token, **more})
+
+    async def see(self, path: str, *, status: int = 200, **headers: str) -> str:
+        page = await self.browser.get(path, headers={"accept": "text/html", **headers})
+        assert page.status_code == status, page.text
+        return page.text
+
+    async def proof(self, path: str = "/") -> str:
+        found = re.search(r'name="proof" value="([^"]+)"', await self.see(path))
+        assert found is not None
+        return found[1]
+
+
+@contextlib.asynccontextmanager
+async def at_the_door(
+    path: Path,
+    feed: Feed | None = None,
+    connections: Callable[[], tuple[Connection, ...]] = tuple,
+    carry_out: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]] = nothing_to_obey,
+) -> AsyncIterator[Visitor]:
+    """Stand before the live view of a database, which need not be there."""
+    heard, clock, counted, problem = feed or Feed(), [1000.0], itertools.count(), list[str]()
+
+    async def ready() -> str | None:
+        return problem[0] if problem else None
+
+    with ThreadPoolExecutor(1) as one_thread:
+        loop = asyncio.get_running_loop()
+
+        async def aside(work: Callable[[], Any]) -> Any:
+            return await loop.run_in_executor(one_thread, work)
+
+        desk = Desk(
+            database=path,
+            sign_ins=SignIns(SecretStr(TOKEN), now=lambda: clock[0], draw=lambda: f"drawn-{next(counted)}"),
+            hosts=AllowedHosts("127.0.0.1", ()),
+            feed=heard,
+            reading=Reading(path, heard, aside, lambda: clock[0]),
+            now=lambda: NOW,
+            connections=connections,
+            ready=ready,
+            obey=carry_out,
+        )
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(make_app(desk)), base_url=HERE) as browser:
+            yield Visitor(desk, browser, clock, problem)
+        await desk.reading.close()
+
+
+@dataclass
+class Stage:
+    """A room that runs, and a browser that is signed in to its live view."""
+
+    room: AsyncRoom
+    orders: Orders
+    visitor: Visitor
+
+    async def see(self, path: str, **more: Any) -> str:
+        return await self.visitor.see(path, **more)
+
+    async def say(self, chat: str, text: str, id: str = "m1") -> str:
+        async with asyncio.timeout(WAIT_S):
+            return await self.room.answer(await self.room.accept(chat=chat, id=id, text=text))
+
+
+@contextlib.asynccontextmanager
+async def viewing(folder: Path, agent: Any = echo) -> AsyncIterator[Stage]:
+    """Stage a room and look at it."""
+    path, feed, orders = folder / "room.db", Feed(), Orders()
+    async with (
+        Supervisor(path, agent=agent, on_committed=feed.hear) as room,
+        at_the_door(path, feed, room.connections, partial(obey, room, orders)) as visitor,
+    ):
+        await visitor.sign_in()
+        yield Stage(room, orders, visitor)
