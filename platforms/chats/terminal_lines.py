@@ -74,6 +74,7 @@ class LineReader:
         self._descriptor = descriptor
         self._splitter = Splitter(heard)
         self._ended = False
+        self._waiting: asyncio.Future[None] | None = None
 
     async def next(self) -> str | Overlong | None:
         """Wait for a line; None at the end."""
@@ -82,33 +83,35 @@ class LineReader:
             if line is not None or self._ended:
                 return line
             await self._readable()
-            self._read()
+            self._read_ready()
 
     def catch_up(self) -> None:
         """Read what was typed and not read yet."""
-        while not self._ended and self._splitter.ahead < AHEAD_MAX:
-            if not select.select([self._descriptor], [], [], 0)[0]:
-                return
-            self._read()
+        while self._splitter.ahead < AHEAD_MAX and self._read_ready():
+            pass
 
-    def _read(self) -> None:
+    def _read_ready(self) -> bool:
+        """Read once, if that does not block; whoever waits for a line looks again."""
+        if self._ended or not select.select([self._descriptor], [], [], 0)[0]:
+            return False
         chunk = os.read(self._descriptor, CHUNK_BYTES)
         self._splitter.feed(chunk)
         self._ended = not chunk
+        self._wake()
+        return True
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-
-        def wake() -> None:
-            if not ready.done():
-                ready.set_result(None)
-
+        self._waiting = loop.create_future()
         try:
-            loop.add_reader(self._descriptor, wake)
+            loop.add_reader(self._descriptor, self._wake)
         except PermissionError:
             return  # A regular file: it is always readable, and the loop cannot watch it.
         try:
-            await ready
+            await self._waiting
         finally:
             loop.remove_reader(self._descriptor)

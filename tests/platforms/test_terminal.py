@@ -324,3 +324,14 @@ async def test_the_choices_of_a_question_are_numbered_and_a_number_picks_one(sta
         ("no", "1.1.answer"),
         ("2", None),
     ]
+
+
+async def test_who_waits_for_a_line_gets_one_that_was_caught_up_with(opened: Opener) -> None:
+    read, write = os.pipe()
+    reader = LineReader(opened(read).fileno())
+    waiting = asyncio.create_task(reader.next())
+    await asyncio.sleep(0)
+    os.write(write, b"hello\n")
+    reader.catch_up()
+    assert await asyncio.wait_for(waiting, WAIT_S) == "hello"
+    os.close(write)

@@ -26,6 +26,7 @@ CHAT = "1"
 HEIGHT, WIDTH = 50, 400
 LOOK_S = 0.01
 """How often a person looks whether a line was saved."""
+SAVED_S = 60.0
 
 _ALONE = "one person sits before it"
 _SCREEN = "a screen refuses nothing, and what it shows is known"
@@ -117,7 +118,11 @@ class TerminalCounterpart(Counterpart):
     async def says(
         self, chat: str, text: str, *, author: str = ANN, thread: str | None = None, attached: Attached | None = None
     ) -> str:
-        await self._type(chat, text, shown=text)
+        try:
+            async with asyncio.timeout(SAVED_S):
+                await self._type(chat, text, shown=text)
+        except TimeoutError:
+            raise AssertionError(self._desk and self._desk.glass.rows) from None
         return text
 
     async def _type(self, chat: str, line: str, *, shown: str) -> None:
