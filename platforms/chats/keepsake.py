@@ -46,9 +46,21 @@ class Keepsake(Generic[T]):
     async def save(self, value: T) -> None:
         """Replace what it holds, where that is no condition for anything: a disk that refuses is told in the log."""
         try:
-            await asyncio.to_thread(self.write, value)
+            await write_whole(lambda: self.write(value))
         except OSError as error:
             logger.warning("%s cannot be written: %s", self.path, error)
+
+
+async def write_whole(write: Callable[[], None]) -> None:
+    """Write in a thread. Who is cancelled meanwhile waits for its end: what comes next in this process may read it."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        if not writing.cancelled() and (error := writing.exception()) is not None:
+            logger.warning("the last of a platform's memory was not written: %s", error)
+        raise
 
 
 @asynccontextmanager

@@ -1,11 +1,12 @@
 import asyncio
 import stat
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from greenroom.platforms.chats.keepsake import Keepsake, kept
+from greenroom.platforms.chats.keepsake import Keepsake, kept, write_whole
 
 
 class Ticket(msgspec.Struct, frozen=True):
@@ -89,3 +90,43 @@ async def test_what_always_changes_is_saved_without_being_asked_and_also_when_th
     with pytest.raises(ConnectionError):
         await fail()
     assert saves.count == 2
+
+
+async def test_who_is_cancelled_while_it_is_written_waits_for_the_end() -> None:
+    begun, may_end, written = threading.Event(), threading.Event(), threading.Event()
+
+    def write() -> None:
+        begun.set()
+        assert may_end.wait(20)
+        written.set()
+
+    writing = asyncio.create_task(write_whole(write))
+    await asyncio.to_thread(begun.wait, 20)
+    writing.cancel()
+    await asyncio.sleep(0)
+    assert not writing.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert written.is_set()
+
+
+async def test_what_cannot_be_written_is_raised_and_told_where_nobody_waits_any_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def write() -> None:
+        begun.set()
+        assert may_end.wait(20)
+        raise OSError("the disk is full")
+
+    writing = asyncio.create_task(write_whole(write))
+    await asyncio.to_thread(begun.wait, 20)
+    writing.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert "the disk is full" in caplog.text
+    with pytest.raises(OSError, match="full"):
+        await write_whole(write)

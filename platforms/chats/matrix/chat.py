@@ -22,6 +22,7 @@ from greenroom.actors.ports import (
 )
 from greenroom.platforms.chats.addressing import where
 from greenroom.platforms.chats.backoff import Backoff
+from greenroom.platforms.chats.keepsake import write_whole
 from greenroom.platforms.chats.matrix.codec import TEXT_MAX, edit_content, post_content, transaction_of
 from greenroom.platforms.chats.matrix.device import Keepsakes, Position, sign_in, signed_out
 from greenroom.platforms.chats.matrix.errors import SIGNED_OUT, describe, is_passing, read_failure
@@ -116,7 +117,7 @@ class MatrixChat:
 
     async def _advance(self, server: Homeserver, since: str) -> None:
         position = Position(self._settings.homeserver, server.user, since, self._own.latest())
-        await asyncio.to_thread(self._keepsakes.advance, position)
+        await write_whole(lambda: self._keepsakes.advance(position))
 
     # -- sending ---------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.actors.ports import MisconfiguredError
-from greenroom.platforms.chats.keepsake import Keepsake
+from greenroom.platforms.chats.keepsake import Keepsake, write_whole
 from greenroom.platforms.chats.matrix.errors import SIGNED_OUT, describe, is_passing
 from greenroom.platforms.chats.matrix.homeserver import Homeserver
 from greenroom.platforms.chats.matrix.settings import MatrixSettings
@@ -125,7 +125,7 @@ async def _by_password(session: ClientSession, settings: MatrixSettings, keepsak
             words = f"{settings.homeserver} refuses {settings.user}: {describe(error)}; mend user or password"
             raise MisconfiguredError(words) from None
         device = replace(device, token=token)
-        await asyncio.to_thread(keepsakes.keep, device)
+        await write_whole(lambda: keepsakes.keep(device))
     return Homeserver(session, settings.homeserver, token=device.token or "", user=device.user, device=device.device)
 
 
@@ -134,7 +134,7 @@ async def signed_out(settings: MatrixSettings, keepsakes: Keepsakes, error: Exce
     if settings.token is not None or settings.user is None:
         raise MisconfiguredError(refused_token(settings, error)) from None
     device = await asyncio.to_thread(keepsakes.device, settings.homeserver, settings.user)
-    await asyncio.to_thread(keepsakes.keep, replace(device, token=None))
+    await write_whole(lambda: keepsakes.keep(replace(device, token=None)))
 
 
 def refused_token(settings: MatrixSettings, error: Exception) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from greenroom.actors.ports import TargetGoneError
-from greenroom.platforms.chats.keepsake import Keepsake
+from greenroom.platforms.chats.keepsake import Keepsake, write_whole
 
 WITHOUT = "a group that became a supergroup begins a new conversation, until something is sent to the old one"
 
@@ -45,4 +44,5 @@ class Moved:
         name = self.named(old)
         if self._now.get(name) != new and name != str(new):
             self._now[name] = new
-            await asyncio.to_thread(self._keepsake.write, dict(self._now))
+            now = dict(self._now)
+            await write_whole(lambda: self._keepsake.write(now))
