@@ -22,6 +22,7 @@ from greenroom.actors.outbox_words import (
     Bury,
     CallEnded,
     Conclude,
+    Dropped,
     Event,
     Filled,
     Lane,
@@ -36,6 +37,7 @@ from greenroom.actors.outbox_words import (
     PlatformUp,
     ReadStatus,
     Reread,
+    Revived,
     SlotGranted,
     TakenUp,
     TypingWanted,
@@ -117,8 +119,8 @@ class _Box:
 class DeliveryActor(PooledActor):
     """Makes the deliveries of one platform account visible. Everything it knows can be lost: the rows are the outbox.
 
-    Told `Opened`, `Filled`, `LiveText`, `NoticeWanted`, `PlatformUp`, `PlatformDown`, `Reread`, `WhenFlushed`; asked
-    `ReadStatus`. It dies with StoreRefusedError when the store belongs to somebody else.
+    Told `Opened`, `Filled`, `Revived`, `Dropped`, `LiveText`, `NoticeWanted`, `PlatformUp`, `PlatformDown`, `Reread`,
+    `WhenFlushed`; asked `ReadStatus`. It dies with StoreRefusedError when the store belongs to somebody else.
     """
 
     def __init__(
@@ -189,6 +191,13 @@ class DeliveryActor(PooledActor):
                 self._take_up(answer)
             case Reread():
                 self._read_owed()
+            case Revived(delivery):
+                self._hearsay.revive(delivery.key)
+                self._feed(delivery.session, message)
+                self._read_owed()
+            case Dropped(delivery):
+                self._hearsay.drop(delivery.key)
+                self._feed(delivery.session, message)
             case WhenFlushed(then):
                 self._flushed.append(then)
             case ReadStatus():

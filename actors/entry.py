@@ -45,6 +45,12 @@ class OutboxLimits(Struct, frozen=True):
     pause_max_s: float = 3_600.0  # longest that a platform's "retry after" is believed
 
 
+def rule_of(traits: Traits, policy: DeliveryPolicy) -> DeliveryClass:
+    """What is done against doubled messages under the host's policy. Who cannot edit has no anchors."""
+    cannot = traits.delivery is DeliveryClass.EDIT_ANCHOR and not traits.edits
+    return DeliveryClass.NONE if cannot or policy is DeliveryPolicy.AT_LEAST_ONCE else traits.delivery
+
+
 class Ways(Struct, frozen=True):
     """How one account delivers, worked out once."""
 
@@ -61,10 +67,8 @@ class Ways(Struct, frozen=True):
 
     @classmethod
     def of(cls, traits: Traits, policy: DeliveryPolicy, uid: str, limits: OutboxLimits) -> Self:
-        """Read a platform's traits under the host's policy. Who cannot edit has no anchors and no streaming."""
-        rule = traits.delivery
-        if policy is DeliveryPolicy.AT_LEAST_ONCE or (rule is DeliveryClass.EDIT_ANCHOR and not traits.edits):
-            rule = DeliveryClass.NONE
+        """Read a platform's traits under the host's policy. Who cannot edit has no streaming."""
+        rule = rule_of(traits, policy)
         marked = rule is DeliveryClass.NONE
         return cls(
             rule,
@@ -102,6 +106,7 @@ class Entry(Struct, frozen=True):
     tried_upto: int = -1  # parts up to this one may have been posted by a process before this one
     wanted: bool = False  # while there is no text: an anchor is to be posted
     muted: bool = False  # while there is no text: the platform does not want it
+    dropped: bool = False  # whoever runs the service gave it up: no call is made for it any more
     live: str | None = None  # words to be shown before the text is known
     edit_from: float = 0.0  # monotonic; streaming waits until then
     not_before: float = 0.0  # monotonic; a retry waits until then

@@ -209,6 +209,24 @@ class DeliveryMoved(Struct, frozen=True):
     error: str | None = None
 
 
+class DeliveryRevived(Struct, frozen=True):
+    """Whoever runs the service has a delivery sent again that was given up, or at once what waits for its next try.
+
+    It may have had its effect: from here on its outcome counts as unknown, and it is sent as such a one is. Refused for
+    what is delivered, has no text yet, or asks what nobody waits for any more.
+    """
+
+    delivery: Delivery
+    at: float
+
+
+class DeliveryDropped(Struct, frozen=True):
+    """Whoever runs the service gave a delivery up that was owed, or wants no letter kept of one that is dead."""
+
+    delivery: Delivery
+    at: float
+
+
 class DecisionStored(Struct, frozen=True):
     """A resume decision: the rule of the table by its name, with all inputs as JSON."""
 
@@ -304,6 +322,8 @@ Fact = (
     | DeliveryOpened
     | DeliveryFilled
     | DeliveryMoved
+    | DeliveryRevived
+    | DeliveryDropped
     | DecisionStored
     | SessionQuarantined
     | RestartsCounted

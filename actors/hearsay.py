@@ -60,6 +60,16 @@ class Hearsay:
             self._concluded.add(key)
             self._found.discard(key)
 
+    def drop(self, key: str) -> None:
+        """Whoever runs the service gave it up: who still speaks of it does not know that yet."""
+        self._found.discard(key)
+        self._concluded.add(key)
+
+    def revive(self, key: str) -> None:
+        """Whoever runs the service wants it sent again: it is news, whatever was heard of it before."""
+        for keys in (self._concluded, self._before, self._buried):
+            keys.discard(key)
+
     def bury(self, key: str) -> None:
         """It is dead. An operator may revive it, and the reading after that must find it."""
         self._found.discard(key)

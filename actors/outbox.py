@@ -35,6 +35,7 @@ from greenroom.actors.outbox_words import (
     Bury,
     CallEnded,
     Conclude,
+    Dropped,
     Effects,
     Event,
     Filled,
@@ -45,6 +46,7 @@ from greenroom.actors.outbox_words import (
     Pause,
     Perform,
     PlatformUp,
+    Revived,
     SlotGranted,
     TakenUp,
     WakeIn,
@@ -71,6 +73,11 @@ def step(ways: Ways, lane: Lane, event: Event, moment: Moment) -> tuple[Lane, Ef
         case PlatformUp():
             hurried = (structs.replace(e, not_before=moment.now) for e in lane.entries)
             return _settle(ways, structs.replace(lane, entries=tuple(hurried)), moment)
+        case Revived(delivery):
+            return _settle(ways, _with(lane, *(_hurried(e, moment) for e in _named(lane, delivery.key))), moment)
+        case Dropped(delivery):
+            dropped = (structs.replace(e, dropped=True) for e in _named(lane, delivery.key))
+            return _settle(ways, _with(lane, *dropped), moment)
         case Woke():
             return _settle(ways, lane, moment)
         case _:
@@ -79,6 +86,17 @@ def step(ways: Ways, lane: Lane, event: Event, moment: Moment) -> tuple[Lane, Ef
 
 def _streams(ways: Ways, entry: Entry, key: str) -> bool:
     return ways.edits and entry.delivery.key == key and entry.parts is None and not entry.muted
+
+
+def _named(lane: Lane, key: str) -> tuple[Entry, ...]:
+    """The entry of this delivery, if the lane has it."""
+    return tuple(entry for entry in lane.entries if entry.delivery.key == key)
+
+
+def _hurried(entry: Entry, moment: Moment) -> Entry:
+    """What was counted against it is forgotten, and its next call is due."""
+    delivery = structs.replace(entry.delivery, attempts=0, retry_at=None)
+    return structs.replace(entry, delivery=delivery, not_before=moment.now, failing_from=None)
 
 
 def _hear(ways: Ways, lane: Lane, delivery: Delivery) -> Lane:
@@ -125,7 +143,7 @@ def _settle(ways: Ways, lane: Lane, moment: Moment, effects: Effects = NOTHING) 
     advanced = [advance(entry) for entry in lane.entries]
     shown = [confirm(ways, entry, moment.now) or entry if entry.complete else entry for entry in advanced]
     complete = [entry for entry in shown if entry.complete]
-    lane = Lane(tuple(entry for entry in shown if not entry.complete), asked=lane.asked)
+    lane = Lane(tuple(entry for entry in shown if not entry.complete and not entry.dropped), asked=lane.asked)
     facts = (_moved(entry, DeliveryState.DELIVERED, moment) for entry in complete)
     acts = (Conclude(entry.delivery.key) for entry in complete)
     lane, wishes = _wish(ways, lane, moment)
@@ -219,9 +237,9 @@ def _worked(
             assert_never(call)
 
 
-def _with(lane: Lane, entry: Entry) -> Lane:
-    key = entry.delivery.key
-    return Lane(tuple(entry if e.delivery.key == key else e for e in lane.entries), lane.busy, lane.asked)
+def _with(lane: Lane, *changed: Entry) -> Lane:
+    by_key = {entry.delivery.key: entry for entry in changed}
+    return Lane(tuple(by_key.get(e.delivery.key, e) for e in lane.entries), lane.busy, lane.asked)
 
 
 def _moved(entry: Entry, state: DeliveryState, moment: Moment, error: str | None = None) -> DeliveryMoved:

@@ -34,6 +34,26 @@ class Filled(Struct, Solicited, frozen=True):
         return self.delivery.session
 
 
+class Revived(Struct, Solicited, frozen=True):
+    """Whoever runs the service has this delivery sent again, or at once; that is on disk."""
+
+    delivery: Delivery
+
+    @property
+    def session(self) -> SessionKey:
+        return self.delivery.session
+
+
+class Dropped(Struct, Solicited, frozen=True):
+    """Whoever runs the service gave this delivery up; that is on disk. A call that is under way may still work."""
+
+    delivery: Delivery
+
+    @property
+    def session(self) -> SessionKey:
+        return self.delivery.session
+
+
 class LiveText(Struct, frozen=True):
     """Let an open delivery's anchor say this for now: all words so far, or a notice. May be lost."""
 
@@ -63,7 +83,7 @@ class PlatformDown(Struct, Solicited, frozen=True):
 
 
 class Reread(Struct, Solicited, frozen=True):
-    """Look again for what is owed: somebody revived a dead letter, or died before it could tell of its row."""
+    """Look again for what is owed: somebody died before it could tell of its row."""
 
 
 class WhenFlushed(Struct, Solicited, frozen=True):
@@ -109,7 +129,7 @@ class CallEnded(Struct, frozen=True):
     outcome: Outcome
 
 
-Event = Opened | Filled | LiveText | TakenUp | Woke | PlatformUp | SlotGranted | CallEnded
+Event = Opened | Filled | Revived | Dropped | LiveText | TakenUp | Woke | PlatformUp | SlotGranted | CallEnded
 
 
 class AskSlot(Struct, frozen=True):

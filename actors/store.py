@@ -188,6 +188,12 @@ class OwedOf(Struct, frozen=True):
     account: str
 
 
+class DeliveryOf(Struct, frozen=True):
+    """Ask for one delivery, whatever became of it. Answer: Delivery | None."""
+
+    key: str
+
+
 class ShownOf(Struct, frozen=True):
     """Ask what is visible in a chat: its last `last` messages, oldest first, over all its sessions.
 
@@ -264,6 +270,7 @@ Query = (
     | AnswerTo
     | UnfinishedOf
     | OwedOf
+    | DeliveryOf
     | ShownOf
     | SettledOf
     | MentionsOf
@@ -281,6 +288,7 @@ ReadAnswer = (
     | NeverAnswered
     | tuple[Unfinished, ...]
     | tuple[Delivery, ...]
+    | Delivery
     | tuple[Shown, ...]
     | tuple[ProcessRecord, ...]
     | tuple[Leftover, ...]

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from greenroom.actors.facts import RowsForgotten
 from greenroom.actors.retention import Retention
-from greenroom.storage.pruning import PARTS, Pruning
+from greenroom.storage.pruning import DONE_WITH, PARTS, Pruning
 from greenroom.storage.rows import Row
 
 ROWS_MAX = 200
@@ -20,7 +20,7 @@ ROWS_MAX = 200
 EVERY_S = 600.0
 """Seconds between two rounds through all tables."""
 
-_SHOWN = "NOT EXISTS (SELECT 1 FROM deliveries WHERE key = delivery AND state <> 'delivered') AND "
+_SHOWN = "NOT EXISTS (SELECT 1 FROM deliveries WHERE key = delivery AND state NOT IN ('delivered', 'dead')) AND "
 _NOTHING_OPEN = "NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = {}.session_id AND open = 1)"
 
 
@@ -60,7 +60,7 @@ _KINDS = (
         "deliveries",
         "id",
         "coalesce(delivered_at, created_at)",
-        "state = 'delivered' AND " + _NOTHING_OPEN.format("deliveries"),
+        f"{DONE_WITH} AND " + _NOTHING_OPEN.format("deliveries"),
     ),
     # What was asked, as long as its message may still have to be shown: the choices are part of it.
     _Kind(

@@ -12,6 +12,12 @@ from greenroom.storage.rows import Row, one_row
 PARTS = ("decisions", "deliveries", "questions", "processes", "tool_calls", "inbox", "messages", "runs")
 """What belongs to a session, in the order in which it goes; the last rows of each first."""
 
+DONE_WITH = (
+    "(state = 'delivered' OR state = 'dead'"
+    " AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letters.delivery = deliveries.key))"
+)
+"""Whether nobody has to look after a delivery any more: it is delivered, or its letter was purged."""
+
 _NEXT = (
     "SELECT predecessor, created_at FROM sessions INDEXED BY sessions_succeeded"
     " WHERE predecessor > ? ORDER BY predecessor LIMIT 1"
@@ -24,15 +30,15 @@ _LAST_ROWS = {
 }
 
 # The index of the search knows messages by their number: the store's newest stays, since its number would come again.
-_MAY_GO = """
+_MAY_GO = f"""
 SELECT NOT EXISTS (SELECT 1 FROM routes WHERE session_id = ?1)
     AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = ?1 AND open = 1)
     AND NOT EXISTS (SELECT 1 FROM inbox INDEXED BY inbox_waiting WHERE session_id = ?1 AND generation IS NULL)
-    AND NOT EXISTS (SELECT 1 FROM deliveries WHERE session_id = ?1 AND state <> 'delivered')
+    AND NOT EXISTS (SELECT 1 FROM deliveries WHERE session_id = ?1 AND NOT {DONE_WITH})
     AND NOT EXISTS (SELECT 1 FROM processes WHERE session_id = ?1 AND state IN ('starting', 'running'))
     AND ifnull((SELECT id FROM messages WHERE session_id = ?1 ORDER BY seq DESC LIMIT 1), 0)
         <> ifnull((SELECT max(id) FROM messages), 0)
-"""
+"""  # noqa: S608 - constants
 
 
 class Pruning:

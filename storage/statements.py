@@ -12,9 +12,11 @@ import apsw
 
 from greenroom.actors.facts import (
     DecisionStored,
+    DeliveryDropped,
     DeliveryFilled,
     DeliveryMoved,
     DeliveryOpened,
+    DeliveryRevived,
     DoubtTold,
     Fact,
     InboundRefused,
@@ -43,6 +45,7 @@ from greenroom.actors.facts import (
 from greenroom.actors.model import DeliveryState, Receipt
 from greenroom.storage.forgetting import rows_forgotten
 from greenroom.storage.inbound import inbound_settled, store_inbound
+from greenroom.storage.letters import delivery_dropped, delivery_revived
 from greenroom.storage.pairings import PAIRING_STATEMENTS
 from greenroom.storage.processes import PROCESS_STATEMENTS
 from greenroom.storage.questions import question_answered, question_asked, question_lapsed
@@ -284,12 +287,15 @@ def _delivery_filled(db: apsw.Connection, fact: DeliveryFilled) -> None:
 
 
 def _delivery_moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
-    """The text is not touched, and what is delivered stays so: the mover may not have seen either yet."""
+    """The text is not touched; what is delivered stays so, and what is dead until somebody revives it.
+
+    The mover may have seen none of that yet. A call that was under way when its delivery was given up may have worked.
+    """
     delivery, dead = fact.delivery, fact.delivery.state is DeliveryState.DEAD
     db.execute(
         "UPDATE deliveries SET state = iif(?1 = 'open' AND text IS NOT NULL, 'pending', ?1), message_ids = ?2,"
         " attempts = ?3, retry_at = ?4, error = ?5, delivered_at = iif(?1 = 'delivered', ?6, NULL)"
-        " WHERE key = ?7 AND state <> 'delivered'",
+        " WHERE key = ?7 AND state <> 'delivered' AND (state <> 'dead' OR ?1 = 'delivered')",
         (
             delivery.state,
             _write_ids(delivery.message_ids),
@@ -308,8 +314,6 @@ def _delivery_moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
             "INSERT INTO dead_letters (delivery, session_id, reason, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (delivery.key, delivery.session_id, fact.error or "", fact.at),
         )
-    else:
-        db.execute("DELETE FROM dead_letters WHERE delivery = ?", (delivery.key,))  # An operator revived it.
 
 
 def _write_ids(ids: tuple[str, ...]) -> str:
@@ -352,6 +356,8 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     DeliveryOpened: _delivery_opened,
     DeliveryFilled: _delivery_filled,
     DeliveryMoved: _delivery_moved,
+    DeliveryRevived: delivery_revived,
+    DeliveryDropped: delivery_dropped,
     DecisionStored: _decision_stored,
     SessionQuarantined: session_quarantined,
     RestartsCounted: restarts_counted,

@@ -12,7 +12,9 @@ from pykka import ActorDeadError
 
 from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText, ShowTyping
 from greenroom.actors.delivery_actor import DeliveryActor
+from greenroom.actors.entry import DeliveryPolicy, rule_of
 from greenroom.actors.outbox_words import (
+    Dropped,
     Filled,
     LiveText,
     NoticeWanted,
@@ -20,6 +22,7 @@ from greenroom.actors.outbox_words import (
     PlatformDown,
     PlatformUp,
     Reread,
+    Revived,
     TypingWanted,
     WhenFlushed,
 )
@@ -83,7 +86,8 @@ class Attachments:
             if account in self._all:
                 msg = f"platform {platform.name}:{platform.account} is attached already; give one another account"
                 raise ValueError(msg)
-            connection = Connection(*account, since=self._runtime.clock.now(), delivery=platform.traits.delivery)
+            rule = rule_of(platform.traits, DeliveryPolicy.EXACTLY_ONCE)
+            connection = Connection(*account, since=self._runtime.clock.now(), delivery=rule)
             attachment = Attachment(platform, door, hung_up, connection, types=platform.traits.typing)
             self._all[account] = attachment
             self._open(attachment)
@@ -163,6 +167,12 @@ class Attachments:
         attachment = self._all.get((message.session.platform, message.session.account))
         if attachment is not None:
             attachment.tell(NoticeWanted(message))
+
+    def revise(self, change: Revived | Dropped) -> None:
+        """Tell the outbox what became of a delivery by order of whoever runs the service; that is on disk."""
+        attachment = self._all.get((change.session.platform, change.session.account))
+        if attachment is not None:
+            attachment.tell(change)
 
     def take_up(self, session: SessionKey) -> None:
         """Let the outbox read what is owed: somebody wrote rows for it."""

@@ -25,6 +25,7 @@ from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.foreign import walled
+from greenroom.supervisor.letters import Letters
 from greenroom.supervisor.operations import Operations
 from greenroom.supervisor.platform_door import PlatformDoor
 from greenroom.supervisor.rebuild_actor import Fell, RebuildActor, RebuildDue
@@ -131,6 +132,7 @@ class Core:
         self.reception = Reception(runtime.clock, policy, self.access.meet)
         self._answers = Answers(runtime.timers)
         self.operations = Operations(runtime, self.reception, self._answers, lambda: self.store, self._tell)
+        self.letters = Letters(runtime.clock, lambda: self.store, self.attachments.revise, self.report_dead)
         runtime.on_failure(self._hear_failure)
 
     # -- life ------------------------------------------------------------------------------------------------------

@@ -66,7 +66,12 @@ def rows_of(fact: Fact) -> Iterator[str]:  # noqa: C901, PLR0912 - one case for 
             yield f"questions {session_id}.{work}"
         case f.QuestionAnswered(session_id):
             yield f"questions {session_id}"
-        case f.DeliveryOpened(delivery=delivery) | f.DeliveryMoved(delivery):
+        case (
+            f.DeliveryOpened(delivery=delivery)
+            | f.DeliveryMoved(delivery)
+            | f.DeliveryRevived(delivery)
+            | f.DeliveryDropped(delivery)
+        ):
             yield f"deliveries {delivery.key}"
         case f.DeliveryFilled(key):
             yield f"deliveries {key}"

@@ -107,7 +107,12 @@ def whose(fact: Fact) -> tuple[SessionId | None, str | None]:
     match fact:
         case f.InboundStored(inbound):
             return None, str(inbound.key)
-        case f.DeliveryOpened(delivery=delivery) | f.DeliveryMoved(delivery):
+        case (
+            f.DeliveryOpened(delivery=delivery)
+            | f.DeliveryMoved(delivery)
+            | f.DeliveryRevived(delivery)
+            | f.DeliveryDropped(delivery)
+        ):
             return delivery.session_id, str(delivery.session)
         case f.InboundRefused(key):
             return None, f"{key.platform}:{key.account}"

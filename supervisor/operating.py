@@ -10,6 +10,7 @@ from greenroom.actors.commands import Command
 from greenroom.actors.model import Message, MessageKind, SessionKey
 from greenroom.actors.ports import RefusedError
 from greenroom.supervisor.answers import Waiter, text_of
+from greenroom.supervisor.lettering import AsyncLettering, BlockingLettering
 from greenroom.supervisor.reception import called_back
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from greenroom.supervisor.core import Core
 
 
-class AsyncOperating:
+class AsyncOperating(AsyncLettering):
     """Orders of whoever runs the service. Each returns what its chat was told of it, once that is on disk.
 
     Each raises RefusedError with the reason why nothing came of it, and nobody else is told; BusyError (not now); and
@@ -71,7 +72,7 @@ class AsyncOperating:
                 self._core.forget_waiter(waiter)
 
 
-class BlockingOperating:
+class BlockingOperating(BlockingLettering):
     """See `AsyncOperating`. Each raises TimeoutError, too: what it ordered may still be carried out."""
 
     _core: Core

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from greenroom.supervisor.cli import keeping, living, matrixing, operating, pairing, reading, sandboxing
+from greenroom.supervisor.cli import keeping, letters, living, matrixing, operating, pairing, reading, sandboxing
 from greenroom.supervisor.cli.outcome import FAILED, CommandFailed, describe_refusal
 from greenroom.supervisor.cli.paper import complain
 
@@ -41,6 +41,7 @@ living.add_to(app)
 reading.add_to(app)
 operating.add_to(app)
 keeping.add_to(app)
+letters.add_to(app)
 pairing.add_to(app)
 sandboxing.add_to(app)
 matrixing.add_to(app)

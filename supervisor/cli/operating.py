@@ -56,7 +56,7 @@ def release(
     row, holder = _find(path, session)
     aside = row.state in {SessionState.QUARANTINED, SessionState.SUSPENDED}
     if aside:
-        _do(path, holder, SessionReleased(row.id, time.time()), session, order="release", session=row.id)
+        do(path, holder, SessionReleased(row.id, time.time()), f"release {session}", order="release", session=row.id)
     then = "the next start decides about it" if holder is None else "its work is decided now"
     if json:
         print_json({"session": row.id, "key": row.key, "released": aside, "was": row.state, "reason": row.reason})
@@ -130,7 +130,7 @@ def _order(path: Path, name: str, word: str, *, as_json: bool, text: str = "", o
     row, holder = _find(path, name, ordered=word)
     given = order_id or uuid4().hex
     stored = InboundStored(order_inbound(SessionKey.parse(row.key), Command(word), text, given), time.time())
-    answer = _do(path, holder, stored, name, order=word, chat=row.key, id=given, text=text)
+    answer = do(path, holder, stored, f"{word} {name}", order=word, chat=row.key, id=given, text=text)
     said = answer.get("said")
     if as_json:
         print_json({"session": row.id, "key": row.key, "order": word, "carried_out": said is not None, "said": said})
@@ -173,8 +173,11 @@ def _find(path: Path, name: str, *, ordered: str | None = None) -> tuple[Session
     return row, holder
 
 
-def _do(path: Path, holder: Holder | None, fact: Fact, name: str, **order: Any) -> dict[str, Any]:
-    """Let the process that serves the database do it; where none does, write it down."""
+def do(path: Path, holder: Holder | None, fact: Fact, command: str, **order: Any) -> dict[str, Any]:
+    """Let the process that serves the database do it; where none does, write it down. Raises CommandFailed.
+
+    `command` is what was typed after `greenroom`.
+    """
     from greenroom.storage.offline import write_offline  # noqa: PLC0415
     from greenroom.storage.rows import Contradiction  # noqa: PLC0415
     from greenroom.supervisor.cli.ordering import TakesNoOrdersError, give_order  # noqa: PLC0415
@@ -187,7 +190,6 @@ def _do(path: Path, holder: Holder | None, fact: Fact, name: str, **order: Any) 
     except Contradiction as error:
         raise CommandFailed(str(error)) from error
     except TakesNoOrdersError as error:
-        word = order["order"]
-        msg = f"{error}; it is {holder}: stop it and `greenroom {word} {name}`, or let it call `room.{word}`"
+        msg = f"{error}; it is {holder}: stop it and `greenroom {command}`, or let it call `room.{order['order']}`"
         raise CommandFailed(msg) from error
     return {}

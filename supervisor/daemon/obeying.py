@@ -19,7 +19,7 @@ from greenroom.supervisor.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from greenroom.actors.model import SessionKey
+    from greenroom.actors.model import Delivery, SessionKey
     from greenroom.supervisor.daemon.orders import Orders
     from greenroom.supervisor.supervisor import AsyncRoom
 
@@ -41,6 +41,10 @@ async def obey(room: AsyncRoom, orders: Orders, order: dict[str, Any]) -> dict[s
             return await _keep_door("paired", room.pair(code))
         case {"order": "unpair", "chat": str(chat)}:
             return await _keep_door("unpaired", room.unpair(chat))
+        case {"order": "resend", "delivery": str(delivery)}:
+            return await _change_letter("resent", room.resend(delivery))
+        case {"order": "drop", "delivery": str(delivery)}:
+            return await _change_letter("dropped", room.drop(delivery))
         case {"order": "connections"}:
             return {"connections": [asdict(each) for each in room.connections()]}
         case {"order": str(word), "chat": str(chat), "id": str(order_id)} if word in _WORDS:
@@ -66,6 +70,15 @@ async def _keep_door(done: str, doing: Awaitable[SessionKey]) -> dict[str, Any]:
         return {done: str(await doing)}
     except (BusyError, RefusedError, InvalidKeyError) as error:
         return {"problem": str(error)}
+
+
+async def _change_letter(done: str, doing: Awaitable[Delivery]) -> dict[str, Any]:
+    try:
+        delivery = await doing
+    except (BusyError, RefusedError) as error:
+        return {"problem": str(error)}
+    logger.warning("delivery %s to %s was %s by an operator", delivery.key, delivery.session, done)
+    return {done: delivery.key}
 
 
 async def _order(room: AsyncRoom, command: Command, chat: str, order_id: str, text: str) -> dict[str, Any]:

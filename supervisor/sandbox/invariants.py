@@ -33,6 +33,7 @@ from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_commands import COMMANDS_AFTER_BOOT, COMMANDS_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_letters import LETTERS_AFTER_BOOT
 from greenroom.supervisor.sandbox.invariants_operator import OPERATOR_AFTER_BOOT, OPERATOR_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_processes import PROCESSES_AFTER_BOOT, PROCESSES_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_transcript import TRANSCRIPT_AFTER_BOOT, TRANSCRIPT_AT_THE_END
@@ -229,7 +230,8 @@ def order_is_kept(_: apsw.Connection, world: World) -> Iterator[str]:
         for chat in network.chats:
             keys = [match["delivery"] for each in network.server.visible(chat) if (match := _PART.match(each.key))]
             works = [tuple(map(int, key.split(".")[:2])) for key in keys if ".answer" in key]
-            if network.delivery is not DeliveryClass.NONE and works != sorted(works):
+            revived = world.mail.resent[str(chat)]  # What was dead when the next answer came stands below it.
+            if network.delivery is not DeliveryClass.NONE and works != sorted(works) and not revived:
                 shown = [each.text for each in network.server.visible(chat)]
                 if PLACEHOLDER not in shown:
                     yield f"{chat} shows the answers of (session, run) {works}"
@@ -330,6 +332,7 @@ AS_IT_HAPPENS = {
     "a_drain_is_silent": "Once the process was told to end, it says no more how long something works.",
     "a_drain_begins_nothing": "Once the process was told to end, no agent is started.",
     "an_overtaken_process_is_silent": "A process that is no longer the owner says nothing, whatever it believes.",
+    "what_was_given_up_is_not_sent": "A delivery that an operator gave up causes no call to a platform any more.",
     "a_refusal_is_believed": "What a platform refused for ever is not tried again and again.",
     "a_stale_writer_is_refused": "A process that is no longer the owner writes nothing, whatever it believes.",
     "nothing_dies_without_cause": "While nothing goes wrong outside, no actor dies.",
@@ -354,6 +357,7 @@ AFTER_BOOT: tuple[Check, ...] = (
     *PROCESSES_AFTER_BOOT,
     *COMMANDS_AFTER_BOOT,
     *OPERATOR_AFTER_BOOT,
+    *LETTERS_AFTER_BOOT,
     *ACCESS_AFTER_BOOT,
 )
 

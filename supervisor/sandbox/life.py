@@ -101,6 +101,7 @@ class Life:
         self.core.notices = Notices(world, policy.notice_every_s)
         self.runtime.on_failure(self._hear_failure)
         world.policy, world.order, world.doorkeeper = policy, self._order, self.core.access
+        world.letters, world.look = self.core.letters, self.look
         world.note(PROCESS, f"starts, wall clock {world.wall:.0f}", kind=Kind.START)
         try:
             self.core.start()
@@ -256,7 +257,8 @@ class Life:
         self._look_for_zombies()
         for network in world.networks:
             network.server.hang_up()
-        world.began, world.runtime, world.order, world.doorkeeper = world.now, None, None, None
+        world.began, world.runtime = world.now, None
+        world.order = world.doorkeeper = world.letters = world.look = None
 
     def _look_for_zombies(self) -> None:
         if self.taken_over is None:

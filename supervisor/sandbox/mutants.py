@@ -12,6 +12,7 @@ from greenroom.supervisor.sandbox import (
     mutants_busy,
     mutants_commands,
     mutants_fresh,
+    mutants_letters,
     mutants_operator,
     mutants_outbox,
     mutants_processes,
@@ -37,6 +38,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_commands.MUTANTS,
     *mutants_access.MUTANTS,
     *mutants_operator.MUTANTS,
+    *mutants_letters.MUTANTS,
 )
 
 

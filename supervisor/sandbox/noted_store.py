@@ -88,7 +88,12 @@ class NotedStore:
             match fact:
                 case f.InboundStored(inbound):
                     return inbound.key.platform
-                case f.DeliveryOpened(delivery=delivery) | f.DeliveryMoved(delivery):
+                case (
+                    f.DeliveryOpened(delivery=delivery)
+                    | f.DeliveryMoved(delivery)
+                    | f.DeliveryRevived(delivery)
+                    | f.DeliveryDropped(delivery)
+                ):
                     return str(delivery.session)
                 case f.DeliveryFilled() | f.InboundRefused() | f.RowsForgotten():
                     continue

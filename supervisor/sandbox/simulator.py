@@ -30,6 +30,7 @@ from greenroom.supervisor.sandbox.faults import (
 from greenroom.supervisor.sandbox.happening import PROCESS, Happening, Kind
 from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_THE_END, Check, Violation, check
 from greenroom.supervisor.sandbox.latecomers import Latecomers
+from greenroom.supervisor.sandbox.letters import draw_letters
 from greenroom.supervisor.sandbox.life import PATH, Life
 from greenroom.supervisor.sandbox.mishaps import Mishaps
 from greenroom.supervisor.sandbox.operators import draw_orders
@@ -101,6 +102,7 @@ class Simulation:
         self.world.late = Latecomers(random.Random(f"late of {seed}"))
         self._people.join(draw_orders(self.world, random.Random(f"operator of {seed}"), self.parts))
         self._people.join(draw_strangers(self.world, random.Random(f"strangers of {seed}"), self.parts))
+        self._people.join(draw_letters(self.world, random.Random(f"letters of {seed}"), self.parts))
         self._mishaps = Mishaps(self.world, self.accidents)
 
     def run(self) -> Report:

@@ -20,15 +20,18 @@ from greenroom.storage.faulty_disk import Disk
 from greenroom.storage.faulty_disk import Fault as DiskFault
 from greenroom.supervisor.sandbox.happening import PEOPLE, PROCESS, Happening, Kind
 from greenroom.supervisor.sandbox.latecomers import Latecomers
+from greenroom.supervisor.sandbox.looked_after import Look, LookedAfter
 
 if TYPE_CHECKING:
     from greenroom.actors.simulation import SimRuntime
     from greenroom.supervisor.access import Access
+    from greenroom.supervisor.letters import Letters
     from greenroom.supervisor.policy import Policy
 
 T = TypeVar("T")
 
 OrderDoor = Callable[[SessionKey, Command, Callable[[Receipt | Exception], None], str, str], None]
+
 
 REFUSALS_MAX = 2
 """How often a call is made that is refused for ever: as a placeholder, and once more when there are words."""
@@ -194,6 +197,9 @@ class World:
     strangers: list[Stranger] = field(default_factory=list)
     doorkeeper: Access | None = None  # of the living process
     order: OrderDoor | None = None  # where the living process takes an operator's orders
+    letters: Letters | None = None  # of the living process
+    look: Look | None = None  # at what the living process has stored
+    mail: LookedAfter = field(default_factory=LookedAfter)
     attached: dict[str, tuple[Attachment, ...]] = field(default_factory=dict)  # what came with each update
     replied: set[tuple[str, str]] = field(default_factory=set)  # bot messages that a person answered
     effects: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (chat, policy, step) -> how often
@@ -329,7 +335,8 @@ class World:
 
     def _hear_refusal(self, refusals: Counter[Seen], seen: Seen) -> None:
         refusals[seen] += 1
-        if refusals[seen] > REFUSALS_MAX and not self.was("actor", "disk", "zombie"):
+        again = self.mail.resent[str(seen.session)]
+        if refusals[seen] > REFUSALS_MAX + again and not self.was("actor", "disk", "zombie"):
             self.break_promise("a_refusal_is_believed", f"{seen.name} to {seen.session}, {refusals[seen]} times")
 
     def _hear_typing(self, session: SessionKey) -> None:
@@ -345,6 +352,8 @@ class World:
     def _choose(self, seen: Seen) -> Fault | None:
         if self.is_late(self.overtaken_at):
             self.break_promise("an_overtaken_process_is_silent", f"{seen.name} to {seen.session}")
+        if self.is_late(self._given_up(seen)):
+            self.break_promise("what_was_given_up_is_not_sent", f"{seen.name} to {seen.session}: {seen.text!r}")
         fault = None if self.calm else self.choose(seen)
         if self.history is not None:
             what = f"{seen.name} {seen.message_id or seen.key or ''} {seen.text!r}"
@@ -352,6 +361,13 @@ class World:
         if fault is not None:
             self.faults[f"platform: {fault.name.lower()}"] += 1
         return fault
+
+    def _given_up(self, seen: Seen) -> float | None:
+        """Since when the delivery is given up that this call is for."""
+        key = seen.key
+        if key is None and seen.message_id is not None:
+            key = self.network_of(seen.session).server.message(seen.message_id).key
+        return None if key is None else self.mail.given_up(key)
 
     def power_fails(self) -> None:
         """The whole machine stops, with all that ran beside the process."""

@@ -7,7 +7,7 @@ import pytest
 
 from greenroom.actors.delivery_actor import DeliveryActor
 from greenroom.actors.entry import REPEAT_MARK, OutboxLimits
-from greenroom.actors.facts import DeliveryFilled, DeliveryMoved, DeliveryOpened, Fact, InboundStored
+from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, DeliveryRevived, Fact, InboundStored
 from greenroom.actors.model import (
     Delivery,
     DeliveryClass,
@@ -27,6 +27,7 @@ from greenroom.actors.outbox_words import (
     PlatformUp,
     ReadStatus,
     Reread,
+    Revived,
     WhenFlushed,
 )
 from greenroom.actors.ref import Ref
@@ -300,15 +301,15 @@ def test_a_chat_that_is_gone_is_a_dead_letter_and_blocks_nobody() -> None:
         assert made.server.texts(BOB) == ["three"]
 
 
-def test_a_dead_letter_that_an_operator_revived_is_sent_after_a_reread() -> None:
+def test_a_dead_letter_that_an_operator_revived_is_sent_at_once() -> None:
     with house() as made:
         made.platform.faults.append(Fault.REFUSED)
         made.fill(ANN, "a", "one")
         made.settle(5)
         assert made.server.texts(ANN) == []
 
-        made.write(DeliveryMoved(made.row(ANN, "a", "one"), 2.0))
-        made.actor.tell(Reread())
+        made.write(DeliveryRevived(made.row(ANN, "a", "one"), 2.0))
+        made.actor.tell(Revived(made.row(ANN, "a", "one")))
         made.settle(5)
         assert made.server.texts(ANN) == ["one"]
 
@@ -321,8 +322,8 @@ def test_a_row_that_was_found_owed_died_and_was_revived_is_sent_by_the_same_acto
         made.settle(5)
         assert made.server.texts(ANN) == []
 
-        made.write(DeliveryMoved(made.row(ANN, "a", "one"), 2.0))
-        made.actor.tell(Reread())
+        made.write(DeliveryRevived(made.row(ANN, "a", "one"), 2.0))
+        made.actor.tell(Revived(made.row(ANN, "a", "one")))
         made.settle(5)
         assert made.server.texts(ANN) == ["one"]
 

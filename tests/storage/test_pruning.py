@@ -59,7 +59,7 @@ def test_a_session_that_was_followed_long_ago_goes_with_all_its_rows_and_no_othe
     "still",
     [
         "UPDATE deliveries SET state = 'retry' WHERE session_id = 1",
-        "UPDATE deliveries SET state = 'dead' WHERE session_id = 1",
+        "UPDATE deliveries SET state = 'dead'; INSERT INTO dead_letters SELECT id, key, 1, 'gone', 1.0 FROM deliveries",
         "UPDATE runs SET open = 1 WHERE session_id = 1",
         "UPDATE inbox SET generation = NULL WHERE session_id = 1",
         "UPDATE processes SET state = 'running' WHERE session_id = 1",

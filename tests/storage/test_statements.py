@@ -8,9 +8,11 @@ from tests.storage.test_pairings import PAIRING_LIFE
 
 from greenroom.actors.facts import (
     DecisionStored,
+    DeliveryDropped,
     DeliveryFilled,
     DeliveryMoved,
     DeliveryOpened,
+    DeliveryRevived,
     DoubtTold,
     Fact,
     InboundRefused,
@@ -88,6 +90,7 @@ CALL = ToolCall("1.1.tool.x.0", "clock", "{}", ToolPolicy.ONCE)
 QUESTION = Question("1.1.question.0", "which?", ("a", "b"))
 LOST = Question("q2", "and?", timeout_s=0.1, delivery="d2")
 DELIVERY = Delivery("1.1.answer", S, KEY, DeliveryKind.ANSWER, None, DeliveryState.OPEN, created_at=3.0)
+LETTER = Delivery("command.9", S, KEY, DeliveryKind.LINE, "Done.", DeliveryState.PENDING, created_at=9.0)
 ORDER = Order(ProcessId("1.1"), ("make", "it"), patterns=("READY",))
 PROCESS_END = ProcessEnding(ProcessState.ENDED, 0, "made")
 
@@ -120,6 +123,10 @@ LIFE: tuple[Fact, ...] = (
     RunMarked(S, G, InterruptReason.SHUTDOWN_TIMEOUT),
     DeliveryFilled(DELIVERY.key, "it is noon", 10.0),
     DeliveryMoved(replace(DELIVERY, state=DeliveryState.DELIVERED, message_ids=("m1",), attempts=1), 11.0),
+    DeliveryOpened(E, G, LETTER),
+    DeliveryMoved(replace(LETTER, state=DeliveryState.DEAD), 11.1, "the chat is gone"),
+    DeliveryRevived(LETTER, 11.2),
+    DeliveryDropped(LETTER, 11.3),
     RunClosed(S, G, Ending.ANSWERED, 10.0),
     DecisionStored(S, E, G, "ANSWERED", "skip", "{}", 12.0),
     SuspensionLifted(S),
@@ -183,8 +190,8 @@ def test_a_whole_life_leaves_exactly_these_rows(db: apsw.Connection) -> None:
         write_fact(db, fact)
     counts = {table: len(found) for table, found in rows(db).items()}
     one_each = ("boots", "ownership", "routes", "messages", "runs", "tool_calls", "meta", "processes")
-    rest = {"dead_letters": 0, "pairings": 0, "sessions": 2, "questions": 2, "inbox": 2}
-    assert counts == dict.fromkeys((*one_each, "deliveries", "decisions", "refusals"), 1) | rest
+    rest = {"dead_letters": 0, "pairings": 0, "sessions": 2, "questions": 2, "inbox": 2, "deliveries": 2}
+    assert counts == dict.fromkeys((*one_each, "decisions", "refusals"), 1) | rest
     assert one(db, "SELECT generation FROM sessions LIMIT 1") == 1
 
 
@@ -330,18 +337,6 @@ def test_what_is_delivered_stays_delivered(db: apsw.Connection) -> None:
     live_until(db, DeliveryMoved)
     write_fact(db, DeliveryMoved(replace(DELIVERY, state=DeliveryState.RETRY), 99.0, "late"))
     assert db.execute("SELECT state, error, delivered_at FROM deliveries").fetchall() == [("delivered", None, 11.0)]
-
-
-def test_a_dead_delivery_leaves_one_letter_until_it_is_revived(db: apsw.Connection) -> None:
-    live_until(db, DeliveryFilled)
-    dead = DeliveryMoved(replace(DELIVERY, state=DeliveryState.DEAD), 11.0, "the chat is gone")
-    write_fact(db, dead)
-    write_fact(db, dead)
-    assert db.execute("SELECT delivery, reason, at FROM dead_letters").fetchall() == [
-        (DELIVERY.key, "the chat is gone", 11.0)
-    ]
-    write_fact(db, DeliveryMoved(replace(DELIVERY, state=DeliveryState.PENDING), 12.0))
-    assert one(db, "SELECT count(*) FROM dead_letters") == 0
 
 
 def test_setting_a_session_aside_and_giving_it_back(db: apsw.Connection) -> None:

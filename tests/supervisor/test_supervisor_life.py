@@ -44,6 +44,20 @@ async def test_an_async_host_sends_a_photo_edits_and_releases(tmp_path: Path) ->
             await room.accept(chat=CHAT, id="3", text="")
 
 
+async def test_a_host_sends_a_letter_again_or_gives_it_up_and_hears_why_not(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path / "bot.db", agent=rows) as room:
+        receipt = await room.accept(chat=CHAT, id="1", text="hello")
+        await asyncio.wait_for(room.answer(receipt), WAIT_S)
+        owed = await room.resend("1.1.answer")  # No platform is attached: it waits for one.
+        assert (owed.key, owed.state.value, str(owed.session)) == ("1.1.answer", "pending", CHAT)
+        await room.drop("1.1.answer")
+        with pytest.raises(RefusedError, match="no delivery 'nothing'"):
+            await room.drop("nothing")
+    with Supervisor(tmp_path / "bot.db", agent=rows) as room:
+        assert room.resend("1.1.answer", timeout_s=WAIT_S).state.value == "dead"
+        assert room.drop("1.1.answer", timeout_s=WAIT_S).state.value == "unknown"
+
+
 def test_an_end_that_is_a_restart_says_so(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "bot.db", agent=rows)
     with supervisor as room:

@@ -1,0 +1,94 @@
+"""Bugs that are planted in what an operator does to single deliveries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greenroom.actors.facts import DeliveryMoved, DeliveryRevived
+from greenroom.actors.model import DeliveryClass, DeliveryState
+from greenroom.platforms.fakes.platform import Fault as PlatformFault
+from greenroom.storage.statements import STATEMENTS
+from greenroom.supervisor.attachments import Attachments
+from greenroom.supervisor.sandbox.letters import drop, resend
+from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+
+if TYPE_CHECKING:
+    import apsw
+
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+
+def _as_if_new(real: Any) -> Any:
+    def revived(db: apsw.Connection, fact: DeliveryRevived) -> None:
+        real(db, fact)
+        db.execute("UPDATE deliveries SET state = 'pending' WHERE key = ?", (fact.delivery.key,))
+
+    return revived
+
+
+def _whatever_it_was(real: Any) -> Any:
+    def moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
+        real(db, fact)
+        if fact.delivery.state is not DeliveryState.DEAD:
+            sql = "UPDATE deliveries SET state = ? WHERE key = ? AND state = 'dead'"
+            db.execute(sql, (fact.delivery.state, fact.delivery.key))
+
+    return moved
+
+
+def _an_answer_dies_in_doubt(room: Scenario, _: int) -> None:
+    """It arrives, nobody hears so, and the next call is refused for ever; then an operator has it sent again."""
+    room.platform_fails(PlatformFault.BREAKS_AFTER, PlatformFault.REFUSED)
+    room.says("m1 answer")
+    room.rest()
+    resend(room.world, "1.1.answer")
+
+
+def _an_answer_waits(room: Scenario, _: int) -> None:
+    """The platform cannot be reached when an operator gives the answer up; later it can."""
+    room.platform_fails(*[PlatformFault.NOT_SENT] * 3)
+    room.says("m1 answer")
+    room.advance(1)
+    drop(room.world, "1.1.answer")
+
+
+def _an_answer_is_being_sent(room: Scenario, _: int) -> None:
+    """The call that is under way when an operator gives the answer up comes to nothing; then the process dies."""
+    room.platform_fails(PlatformFault.HANGS_BEFORE)
+    room.says("m1 answer")
+    room.advance(1)
+    drop(room.world, "1.1.answer")
+    room.advance(60)
+    room.crash()
+
+
+MUTANTS = (
+    Mutant(
+        "sent again as if it were new",
+        "a dead letter that an operator has sent again counts as one that never left",
+        (Swap(STATEMENTS, DeliveryRevived, _as_if_new),),
+        frozenset({"nothing_is_shown_twice"}),
+        story(_an_answer_dies_in_doubt, platforms=(DeliveryClass.NONE,)),
+    ),
+    Mutant(
+        "sent again by the next process only",
+        "an operator's order about a delivery is written, and the outbox that lives hears nothing of it",
+        (Swap(Attachments, "revise", lambda _: lambda *_: None),),
+        frozenset({"deliveries_come_to_an_end"}),
+        story(_an_answer_dies_in_doubt, platforms=(DeliveryClass.NATIVE_KEY,)),
+    ),
+    Mutant(
+        "given up and sent all the same",
+        "what an operator gave up stays in the outbox that lives",
+        (Swap(Attachments, "revise", lambda _: lambda *_: None),),
+        frozenset({"what_was_given_up_is_not_sent"}),
+        story(_an_answer_waits, platforms=(DeliveryClass.NATIVE_KEY,)),
+    ),
+    Mutant(
+        "given up and brought back",
+        "what becomes of a call is written over what an operator ordered meanwhile",
+        (Swap(STATEMENTS, DeliveryMoved, _whatever_it_was),),
+        frozenset({"what_was_given_up_stays_so", "what_was_given_up_is_not_sent", "deliveries_come_to_an_end"}),
+        story(_an_answer_is_being_sent, platforms=(DeliveryClass.NATIVE_KEY,)),
+    ),
+)
