@@ -17,7 +17,7 @@ from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.lines import with_choices
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.splitting import split
-from greenroom.supervisor.sandbox.invariants_access import ACCESS_AFTER_BOOT
+from greenroom.supervisor.sandbox.invariants_access import ACCESS_AFTER_BOOT, shut_out
 from greenroom.supervisor.sandbox.invariants_after_boot import (
     ROWS_AFTER_BOOT,
     TOKEN,
@@ -86,15 +86,17 @@ def what_was_said_is_stored_once(db: apsw.Connection, world: World) -> Iterator[
         yield f"{update_id} was never said"
 
 
-def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
+def what_is_stored_is_answered(db: apsw.Connection, world: World) -> Iterator[str]:
     """Each stored message became one user row that a concluding row covers, or its session was visibly set aside.
 
     A person whom the question did not reach cannot answer it either. Who pressed a button of a question that is over
-    was told so.
+    was told so. A chat that may not write any more is answered nothing.
     """
-    for update_id, session in rows(
+    aside = shut_out(db, world)
+    for update_id, session, key in rows(
         db,
-        "SELECT inbox.update_id, inbox.session_id FROM inbox JOIN sessions ON sessions.id = inbox.session_id"
+        "SELECT inbox.update_id, inbox.session_id, sessions.key"
+        " FROM inbox JOIN sessions ON sessions.id = inbox.session_id"
         " WHERE quarantined_at IS NULL AND suspended_at IS NULL AND command IS NULL"
         " AND NOT (answers IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries WHERE"
         " key = inbox.session_id || '.' || inbox.generation || '.over.' || inbox.id))"
@@ -105,7 +107,8 @@ def what_is_stored_is_answered(db: apsw.Connection, _: World) -> Iterator[str]:
         " AND NOT EXISTS (SELECT 1 FROM questions, deliveries USING (session_id)"
         " WHERE session_id = inbox.session_id AND answer IS NULL AND state = 'dead' AND instr(text, prompt) > 0)",
     ):
-        yield f"{update_id} in session {session} has no answer"
+        if key not in aside:
+            yield f"{update_id} in session {session} has no answer"
     for session, reason in rows(
         db,
         "SELECT id, quarantine_reason FROM sessions WHERE quarantined_at IS NOT NULL AND NOT EXISTS"
@@ -288,17 +291,19 @@ def a_keyed_tool_has_one_key(_: apsw.Connection, world: World) -> Iterator[str]:
             yield f"keyed({name}) was called under {sorted(keys)}"
 
 
-def no_run_stays_open(db: apsw.Connection, _: World) -> Iterator[str]:
+def no_run_stays_open(db: apsw.Connection, world: World) -> Iterator[str]:
     """When all is quiet only a run that waits for its person, or that its policy leaves alone, is open."""
-    for session, generation, rule in rows(
+    aside = shut_out(db, world)
+    for session, key, generation, rule in rows(
         db,
-        "SELECT runs.session_id, runs.generation, (SELECT rule FROM decisions WHERE session_id = runs.session_id"
-        " ORDER BY id DESC LIMIT 1) FROM runs JOIN sessions ON sessions.id = runs.session_id WHERE open = 1"
+        "SELECT runs.session_id, sessions.key, runs.generation,"
+        " (SELECT rule FROM decisions WHERE session_id = runs.session_id ORDER BY id DESC LIMIT 1)"
+        " FROM runs JOIN sessions ON sessions.id = runs.session_id WHERE open = 1"
         " AND quarantined_at IS NULL AND suspended_at IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM questions WHERE answer IS NULL"
         " AND questions.session_id = runs.session_id AND questions.work = runs.work)",
     ):
-        if rule != "REASON_NOT_ALLOWED":
+        if rule != "REASON_NOT_ALLOWED" and not (rule == "NOT_ALLOWED" and key in aside):
             yield f"run {generation} of session {session} is open (last decision: {rule})"
 
 

@@ -31,12 +31,23 @@ def no_code_is_on_disk(db: apsw.Connection, world: World) -> Iterator[str]:
 
 def who_was_let_in_stays_in(db: apsw.Connection, world: World) -> Iterator[str]:
     """What an operator was told is done is on disk, until the operator does the opposite."""
-    inside = {chat for (chat,) in rows(db, "SELECT chat FROM pairings WHERE approved_at IS NOT NULL")}
+    inside = let_in(db)
     for stranger in world.strangers:
         if stranger.is_in and stranger.revoked is None and stranger.chat.chat not in inside:
             yield f"{stranger.chat} was let in, and is not any more"
         if stranger.revoked and not stranger.typed and stranger.chat.chat in inside:
             yield f"{stranger.chat} was shut out, and is in"
+
+
+def shut_out(db: apsw.Connection, world: World) -> frozenset[str]:
+    """The strangers' chats that may not write now: work of one that could is left alone, and nobody is told."""
+    inside = let_in(db)
+    return frozenset(str(stranger.chat) for stranger in world.strangers if stranger.chat.chat not in inside)
+
+
+def let_in(db: apsw.Connection) -> set[str]:
+    """The strangers that may write now."""
+    return {chat for (chat,) in rows(db, "SELECT chat FROM pairings WHERE approved_at IS NOT NULL")}
 
 
 ACCESS_AFTER_BOOT: tuple[Check, ...] = (strangers_start_nothing, no_code_is_on_disk, who_was_let_in_stays_in)

@@ -126,7 +126,7 @@ def _believes_the_disk(_: Any) -> Any:
     """A write that the disk refused is logged and forgotten; who asked hears that it worked."""
 
     def after_trouble(self: Any, _trouble: object) -> None:
-        vars(type(self))["_written"](self, [_pretended(write.facts) for write in self._group])
+        vars(type(self))["_written"](self, [_pretended(write.facts) for write in self._group], 0.0)
 
     return after_trouble
 
