@@ -53,9 +53,15 @@ def _of_this_release() -> tuple[Migration, ...]:
 
 
 def migrate(
-    connection: apsw.Connection, migrations: tuple[Migration, ...] | None = None, *, vfs: str | None = None
+    connection: apsw.Connection,
+    migrations: tuple[Migration, ...] | None = None,
+    *,
+    vfs: str | None = None,
+    copy_first: bool = True,
 ) -> Migrated:
     """Run the missing steps on a connection from `open_writer`; `vfs` is the one it was opened with.
+
+    `copy_first` is False only for what is a copy itself.
 
     A crash at any point leaves one of the whole versions. Raises NewerSchema, BrokenMigration, apsw.Error.
     """
@@ -68,7 +74,7 @@ def migrate(
         )
     if before == newest:
         return Migrated(before, newest, None)
-    backup = _back_up(connection, before, vfs) if before else None
+    backup = _back_up(connection, before, vfs) if before and copy_first else None
     for migration in migrations[before:]:
         _run(connection, migration)
     return Migrated(before, newest, backup)

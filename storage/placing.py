@@ -13,7 +13,7 @@ from pathlib import Path
 from greenroom.actors.atomic import NAME_KEPT, sync_folder
 from greenroom.storage.sqlite import CannotOpen
 
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """How file systems say that a file can have one name only."""
 
 
@@ -68,7 +68,7 @@ def _place(new: Path, target: Path, *, overwrite: bool) -> None:
         except FileExistsError:
             raise _is_there(target) from None
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
             _refuse(target, overwrite=False)
         else:

@@ -174,7 +174,7 @@ class Indexer:
                 told = judged.kind
                 if judged.kind in (TroubleKind.CORRUPT, TroubleKind.MISTAKE):
                     with contextlib.suppress(OSError):  # Told above, and tried again.
-                        _throw_away(self._path)
+                        throw_away(self._path)
                 if not self._stopping.wait(1.0):
                     self._woken.set()
 
@@ -206,12 +206,12 @@ def open_index(path: str, uid: str) -> apsw.Connection:
         try:
             index = open_writer(index_path(path), synchronous="NORMAL", wal_autocheckpoint_pages=1_000)
         except (CannotOpen, apsw.Error):
-            _throw_away(path)
+            throw_away(path)
             continue
         if _is_index_of(index, uid):
             return index
         index.close(force=True)
-        _throw_away(path)
+        throw_away(path)
     index = open_writer(index_path(path), synchronous="NORMAL", wal_autocheckpoint_pages=1_000)
     _is_index_of(index, uid)
     return index
@@ -245,6 +245,7 @@ def _read_uid(db: apsw.Connection) -> str:
     return str(db.execute("SELECT value FROM meta WHERE key = 'uid'").get)
 
 
-def _throw_away(path: str) -> None:
+def throw_away(path: str) -> None:
+    """Remove the index of the database at `path`; whoever serves it next makes a new one. Any OSError is raised."""
     for name in (index_path(path), index_path(path) + "-wal", index_path(path) + "-shm"):
         Path(name).unlink(missing_ok=True)

@@ -201,3 +201,62 @@ async def test_frozen_while_it_rests_it_ends_when_it_wakes_though_nobody_speaks_
         await check_second_goes_on(two)
         assert two.ledger == ["#1#", "#2#"]
         assert two.guest.answers == ["Noted: #1#", "Noted: #2#", "You said: message #99#"]
+
+
+async def restore(two: Two, backup: Path) -> None:
+    """Restore with the first one frozen, though not while it reads: that the operator is told of, and tries again."""
+    while True:
+        await two.freeze_and_lose_the_lock()
+        code, told = await two.second.run("restore", str(backup))
+        if code == 0:
+            return
+        assert "another process holds the database" in told, told
+        two.first.thaw()
+
+
+@pytest.mark.slow
+async def test_frozen_while_a_backup_is_restored_over_it_it_says_not_one_word_more_when_it_wakes(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path, DeliveryClass.EDIT_ANCHOR) as two:
+        await two.guest.say("m1", "note #1#")
+        await two.visible(lambda answers: "Noted: #1#" in answers)
+        assert (await two.first.run("backup", str(tmp_path / "copy.db")))[0] == 0
+        await two.guest.say("m2", "count to 500")
+        await two.visible(lambda answers: any("1 2 3 " in text for text in answers))
+        await restore(two, tmp_path / "copy.db")
+        seen = list(two.guest.answers)
+        assert await wake_and_bury(two) == []
+        await two.second.start()
+        await two.guest.say("m3", "message #3#")
+        await two.visible(lambda answers: "You said: message #3#" in answers)
+        assert await two.second.stop() == 0
+        assert two.guest.answers == [*seen, "You said: message #3#"]
+    (aside,) = tmp_path.glob("greenroom.db.replaced-*")  # noqa: ASYNC240 - nothing else runs
+    texts = "SELECT text FROM messages WHERE role = 'user' ORDER BY id"
+    for path, said in ((aside, ["note #1#", "count to 500"]), (two.second.database, ["note #1#", "message #3#"])):
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        assert [text for (text,) in db.execute(texts)] == said
+        assert db.pragma("integrity_check") == "ok"
+        db.close()
+
+
+@pytest.mark.slow
+async def test_whoever_was_frozen_goes_away_also_when_a_new_one_serves_what_was_restored(tmp_path: Path) -> None:
+    async with stage(tmp_path, DeliveryClass.RECONCILE) as two:
+        await two.guest.say("m1", "message #1#")
+        await two.visible(lambda answers: "You said: message #1#" in answers)
+        assert (await two.first.run("backup", str(tmp_path / "copy.db")))[0] == 0
+        two.chat.held = "#2#"
+        await two.guest.say("m2", "message #2#")
+        await asyncio.wait_for(two.chat.holding.wait(), WAIT_S)
+        await restore(two, tmp_path / "copy.db")
+        two.chat.released.set()
+        await two.second.start()
+        await two.guest.say("m3", "message #3#")
+        await two.visible(lambda answers: "You said: message #3#" in answers)
+        assert await wake_and_bury(two) == []
+        await two.guest.say("m4", "message #4#")
+        await two.visible(lambda answers: "You said: message #4#" in answers)
+        assert await two.second.stop() == 0
+        assert two.guest.answers == [f"You said: message #{n}#" for n in (1, 2, 3, 4)]
