@@ -1,4 +1,7 @@
-"""Secrets of a configuration: written as `env:VARIABLE`, `file:/path` or the value itself, and never shown."""
+"""Secrets of a configuration: written as `env:VARIABLE`, `file:/path`, `credential:NAME` or the value, and never shown.
+
+A credential is a file that the service manager laid down for this service alone (systemd's `LoadCredential=`).
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,20 @@ from pydantic_core import PydanticCustomError
 
 FROM_ENVIRONMENT = "env:"
 FROM_FILE = "file:"
+FROM_CREDENTIAL = "credential:"
+
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+"""Where the service manager says that credentials lie."""
 
 FILE_BYTES_MAX = 64 * 1024
 """Largest file that is taken for a secret."""
 
 WRONG_SECRET = "wrong_secret"  # noqa: S105 - no password but a word
 """The kind of a validation error that never repeats what was written."""
+
+
+WAYS = "'env:VARIABLE', 'file:/path', 'credential:NAME' or the value"
+"""How a secret can be written, in words."""
 
 
 class FileSecret(SecretStr):
@@ -39,12 +50,14 @@ class FileSecret(SecretStr):
 def read_secret(written: object, _: ValidatorFunctionWrapHandler, info: ValidationInfo) -> SecretStr:
     """Resolve what was written. A relative path counts from the context's `folder`, if there is one."""
     if not isinstance(written, str) or not written.strip():
-        raise PydanticCustomError(WRONG_SECRET, "must be a text in quotes: 'env:VARIABLE', 'file:/path' or the value")
+        raise PydanticCustomError(WRONG_SECRET, f"must be a text in quotes: {WAYS}")
     if written.startswith(FROM_ENVIRONMENT):
         return _from_environment(written.removeprefix(FROM_ENVIRONMENT))
     if written.startswith(FROM_FILE):
         folder = (info.context or {}).get("folder", Path())
         return _from_file(folder / Path(written.removeprefix(FROM_FILE)).expanduser())
+    if written.startswith(FROM_CREDENTIAL):
+        return _from_credential(written.removeprefix(FROM_CREDENTIAL))
     return SecretStr(written)
 
 
@@ -58,6 +71,19 @@ def _from_environment(variable: str) -> SecretStr:
         problem = "the environment variable {variable} is not set, or is empty; set it before greenroom starts"
         raise PydanticCustomError(WRONG_SECRET, problem, {"variable": variable})
     return SecretStr(value)
+
+
+def _from_credential(name: str) -> SecretStr:
+    if not name or "/" in name or name in {".", ".."}:
+        raise PydanticCustomError(WRONG_SECRET, "a credential has a name without slashes, as in credential:bot-token")
+    folder = os.environ.get(CREDENTIALS_VARIABLE, "")
+    if not folder:
+        problem = (
+            "there are no credentials here ({variable} is not set): systemd gives them to a service, by"
+            " LoadCredential={name}:/path/to/file; by hand, write env: or file:"
+        )
+        raise PydanticCustomError(WRONG_SECRET, problem, {"variable": CREDENTIALS_VARIABLE, "name": name})
+    return _from_file(Path(folder) / name)
 
 
 def _from_file(path: Path) -> SecretStr:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from greenroom.platforms.chats.secret import WRONG_SECRET
+from greenroom.platforms.chats.secret import WAYS, WRONG_SECRET
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, describe_error, describe_unknown
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -61,6 +61,6 @@ def _describe(error: ErrorDetails, kind: type[BaseModel], path: tuple[str, ...],
 
 def _describe_missing(key: str, field: FieldInfo | None) -> str:
     if field is not None and field.annotation is SecretStr:
-        return f"missing; write {key} = 'env:VARIABLE', 'file:/path' or the value"
+        return f"missing; write {key} = {WAYS}"
     what = "" if field is None or field.description is None else f", {field.description}"
     return f"missing{what}; write {key} = ..."

@@ -32,8 +32,10 @@ from greenroom.supervisor.daemon.offering import make_platforms, read_platforms
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
+from greenroom.supervisor.daemon.sd_notify import Notifier
 from greenroom.supervisor.daemon.shelf import Wanted
 from greenroom.supervisor.daemon.viewing import make_view
+from greenroom.supervisor.daemon.vigil import describe_standing, keep_vigil
 from greenroom.supervisor.daemon.waiting import describe_waiting
 from greenroom.supervisor.feed import Feed
 from greenroom.supervisor.history import StoreHistory
@@ -56,6 +58,8 @@ LOOK_S = 0.1
 SAY_EVERY_S = 5.0
 HURRY_S = 5.0
 """After a second signal the process ends within this, whatever is stuck. That is safe: all acknowledged is on disk."""
+
+STARTING = "starting"
 
 Minds = tuple[Callable[..., Any], Summarise | None]
 """The host's own functions: the agent, and what summarises for it."""
@@ -104,6 +108,8 @@ class _Life:
             on_committed=self._feed.hear,
         )
         self._readiness = Readiness()
+        self._notifier = Notifier()
+        self._doing = STARTING  # in words, for the service manager
         history = StoreHistory(lambda: self._supervisor.store)
         self._platforms = make_platforms(wanted, config.database.parent, history)
         self._web = make_web(config, history, self._readiness.problem)
@@ -117,6 +123,9 @@ class _Life:
             view = None if self._view is None else self._view.bind()
             with self._orders.taken(on_reload=self._reload, on_dump=self._dump):
                 async with self._viewing(), self._supervisor as room:
+                    vigil = asyncio.create_task(
+                        keep_vigil(self._readiness, self._notifier, partial(self._stands, room))
+                    )
                     carry_out = partial(obey, room, self._orders)
                     async with taking_orders(self._config.database, carry_out):
                         if self._view is not None:
@@ -126,7 +135,7 @@ class _Life:
                     began = time.monotonic()
                     hurrying = asyncio.create_task(self._hurry_if_told())
                     telling = asyncio.create_task(self._tell_waiting())
-                for task in (hurrying, telling):
+                for task in (hurrying, telling, vigil):
                     task.cancel()
         finally:
             for server in (self._web, self._view):
@@ -154,23 +163,39 @@ class _Life:
             say(line)
         if view is not None and self._view is not None:
             say(f"the live view is at {view}{self._view.where_token_is}")
-        say(f"serving at {address}" if address else "serving; the web chat is switched off")
+        self._doing = f"serving at {address}" if address else "serving; the web chat is switched off"
+        say(self._doing)
+        self._notifier.ready(self._stands(room))
         stop = asyncio.create_task(self._orders.stop.wait())
         failure = asyncio.create_task(room.failure())
         owning = asyncio.create_task(self._keep_owning())
         await asyncio.wait({stop, failure, owning}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         owning.cancel()
-        self._readiness.end()
+        self._end_of_serving()
         # The C thread of faulthandler ends the process even if no Python runs any more.
-        policy = self._config.policy
-        faulthandler.dump_traceback_later(policy.drain_s + policy.forced_s, exit=True, file=sys.stderr)
+        faulthandler.dump_traceback_later(self._end_s, exit=True, file=sys.stderr)
         if failure.done():
-            say(f"cannot go on: {failure.result()}")
+            self._doing = f"cannot go on: {failure.result()}"
+            say(self._doing)
+            self._notifier.tell(status=self._doing)
             return FAILED
         failure.cancel()
         say(f"stopping: running work gets {self._config.policy.drain_s:g} s to finish; again to end at once")
         return DONE
+
+    def _end_of_serving(self) -> None:
+        self._readiness.end()
+        self._doing = "stopping: running work may finish"
+        self._notifier.stopping(self._end_s, self._doing)
+
+    @property
+    def _end_s(self) -> float:
+        """Within how long it ends, whatever is stuck."""
+        return self._config.policy.drain_s + self._config.policy.forced_s
+
+    def _stands(self, room: AsyncRoom) -> str:
+        return describe_standing(self._doing, room.connections())
 
     async def _report(self, room: AsyncRoom, backlog: Backlog) -> list[str]:
         """Say what was recovered, once it is decided: platforms that connect at once are waited for."""
@@ -210,6 +235,7 @@ class _Life:
         while True:
             await asyncio.sleep(SAY_EVERY_S)
             what = await asyncio.to_thread(describe_waiting, self._config.database)
+            self._doing = f"stopping: {what}"
             say(f"{what} ({time.monotonic() - began:.0f} s of {self._config.policy.drain_s:g} s)")
 
     async def _hurry_if_told(self) -> None:
@@ -231,8 +257,13 @@ class _Life:
             self._web.announce(None if trouble is None else f"cannot save right now: {trouble.brief}")
 
     def _reload(self) -> None:
+        started = self._doing != STARTING
+        if started:
+            self._notifier.reloading()
         for line in self._reloader.reload():
             say(line)
+        if started:
+            self._notifier.ready(self._doing)
 
     def _dump(self) -> None:
         """The threads' stacks are on stderr already; say what the sessions do."""

@@ -69,3 +69,14 @@ def test_each_mistake_is_told_without_what_was_written(tmp_path: Path, monkeypat
     assert "must be a text in quotes" in refused(987654321)
     assert "987654321" not in refused(987654321)
     assert "must be a text in quotes" in refused(" ")
+
+
+def test_a_value_may_be_a_credential_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "bot-token").write_text("123:abc\n")
+    assert read("credential:bot-token").token.get_secret_value() == "123:abc"
+    assert refused("credential:other").endswith("other cannot be read: No such file or directory")
+    for wrong in ("credential:", "credential:..", "credential:../bot-token", "credential:/etc/passwd"):
+        assert "a name without slashes" in refused(wrong)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert "LoadCredential=bot-token:/path/to/file" in refused("credential:bot-token")

@@ -140,10 +140,10 @@ def test_a_secret_may_lie_beside_the_configuration(load: Load, home: Path, monke
 MISTAKES = {
     "[platforms.pigeon]\ntoken = 'sesame'": ["greenroom.toml:1: platforms.pigeon.speed: missing; write speed = ..."],
     "[platforms.pigeon]\nspeed = 3": [
-        "greenroom.toml:1: platforms.pigeon.token: missing; write token = 'env:VARIABLE', 'file:/path' or the value"
+        "greenroom.toml:1: platforms.pigeon.token: missing; write token = 'env:VARIABLE', 'file:/path', 'credential:NAME' or the value"
     ],
     "[platforms.pigeon]\ntokn = 'sesame'\nspeed = 0": [
-        "greenroom.toml:1: platforms.pigeon.token: missing; write token = 'env:VARIABLE', 'file:/path' or the value",
+        "greenroom.toml:1: platforms.pigeon.token: missing; write token = 'env:VARIABLE', 'file:/path', 'credential:NAME' or the value",
         "greenroom.toml:3: platforms.pigeon.speed: must be 1 or more, got 0",
         "greenroom.toml:2: platforms.pigeon.tokn: unknown key; did you mean token?",
     ],
@@ -152,7 +152,7 @@ MISTAKES = {
             "greenroom.toml:4: platforms.pigeon.listening: must be one of 'addressed', 'all', got 'some'; "
             "remove it to use the default addressed"
         ),
-        "greenroom.toml:2: platforms.pigeon.token: must be a text in quotes: 'env:VARIABLE', 'file:/path' or the value",
+        "greenroom.toml:2: platforms.pigeon.token: must be a text in quotes: 'env:VARIABLE', 'file:/path', 'credential:NAME' or the value",
         "greenroom.toml:3: platforms.pigeon.speed: must be a whole number, got '3'",
     ],
     "[platforms.pigeon]\ntoken = 'env:NOT_SET_AT_ALL'\nspeed = 3\nhomes = ['balcony']": [
