@@ -12,7 +12,8 @@ from greenroom.storage.boots import Boot
 from greenroom.storage.lock import Holder, read_holder
 from greenroom.storage.session_names import NoSession, find_session
 from greenroom.storage.views import Only, SessionRow, open_views, read_sessions, read_store_status
-from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.cli.ordering import give_order
+from greenroom.supervisor.cli.outcome import NOT_RUNNING, CommandFailed
 from greenroom.supervisor.cli.paper import (
     as_plain,
     clean,
@@ -85,6 +86,19 @@ def print_status(
         print(f"  {name:<10} {clean(text)}")
     if attention:
         print("  look at: greenroom sessions --only aside")
+
+
+def print_ready(path: Path, holder: Holder | None, *, as_json: bool) -> None:
+    """Print whether messages can be stored and answered now. Raises CommandFailed with the reason why not."""
+    if holder is None:
+        raise CommandFailed(f"nothing runs on {path}; `greenroom up` starts it", NOT_RUNNING)
+    answer = give_order(path, order="ready")
+    if as_json:
+        print_json({"ready": answer["ready"], "why_not": answer["why_not"]})
+    elif answer["ready"]:
+        print("ready")
+    if not answer["ready"]:
+        raise CommandFailed(f"not ready: {answer['why_not']}")
 
 
 def _say_running(holder: Holder | None) -> str:

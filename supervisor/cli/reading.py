@@ -19,7 +19,9 @@ config_app = typer.Typer(name="config", help="Look at the configuration.", no_ar
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
-    app.command(epilog="Exit code 3 when nothing runs. Example: greenroom status --json")(status)
+    app.command(epilog="Exit code 3 when nothing runs. Examples: greenroom status --json; greenroom status --ready")(
+        status
+    )
     app.command(epilog="Examples: greenroom sessions -n 20; greenroom sessions --only open --json")(sessions)
     app.command(epilog="Examples: greenroom show 3; greenroom show web:local:ab12 --last 100; greenroom show 3 --json")(
         show
@@ -30,7 +32,15 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(config_app)
 
 
-def status(config: ConfigOption = None, db: DatabaseOption = None, json: JsonOption = False) -> None:
+def status(
+    ready: Annotated[
+        bool,
+        typer.Option("--ready", help="Only ask whether it can store and answer messages now: exit code 0, 1 or 3."),
+    ] = False,
+    config: ConfigOption = None,
+    db: DatabaseOption = None,
+    json: JsonOption = False,
+) -> None:
     """Say whether greenroom runs, and what is open in its database."""
     from greenroom.storage.lock import read_holder  # noqa: PLC0415 - only this command needs it
     from greenroom.supervisor.cli import pages  # noqa: PLC0415
@@ -38,6 +48,9 @@ def status(config: ConfigOption = None, db: DatabaseOption = None, json: JsonOpt
 
     path = choose_database(config, db)
     holder = read_holder(path)
+    if ready:
+        pages.print_ready(path, holder, as_json=json)
+        return
     if holder is None and not path.exists():
         raise CommandFailed(f"nothing runs, and there is no database at {path}; `greenroom up` makes one", NOT_RUNNING)
     with pages.reading(path) as views:

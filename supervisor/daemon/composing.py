@@ -18,6 +18,7 @@ from greenroom.supervisor.daemon.shelf import describe_import
 if TYPE_CHECKING:
     from greenroom.actors.ports import Summarise
     from greenroom.platforms.chats.web import WebChat
+    from greenroom.supervisor.metrics import Metrics
 
 LEDGER_NAME = "ledger.txt"
 """The file beside the database into which the demo agent writes lines, each once."""
@@ -90,3 +91,12 @@ def make_web(config: Config, history: History, ready: Callable[[], Awaitable[str
         problem = f"the web chat needs {error.name}; {install('web')}; or write enabled = false"
         raise ConfigError([spot.say(problem)]) from error
     return WebChat(history, host=config.web.host, port=config.web.port, hosts=config.web.hosts, ready=ready)
+
+
+def make_metrics(config: Config) -> Metrics | None:
+    """Make the metrics, where somebody can ask for them: the live view serves their page."""
+    if not config.view.enabled:
+        return None
+    from greenroom.supervisor.metrics import Metrics  # noqa: PLC0415 - only where they are wanted
+
+    return Metrics(process=True)

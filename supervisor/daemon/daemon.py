@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from greenroom.actors.ports import Summarise
-from greenroom.actors.store import OwnerNow
+from greenroom.actors.store import GroupCommitted, OwnerNow
 from greenroom.storage.lock import Held, read_holder
 from greenroom.storage.trouble import Trouble
 from greenroom.supervisor.daemon.boot_report import describe_connections, describe_recovery, is_settled
-from greenroom.supervisor.daemon.composing import load_agent, load_summariser, make_web
+from greenroom.supervisor.daemon.composing import load_agent, load_summariser, make_metrics, make_web
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.control import taking_orders
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
@@ -96,7 +96,7 @@ class _Life:
         self._began = asyncio.Event()
         self._orders = Orders()
         self._reloader = Reloader(config, named)
-        self._feed = Feed()
+        self._feed, self._metrics = Feed(), make_metrics(config)
         agent, summarise = minds
         self._supervisor = Supervisor(
             config.database,
@@ -105,7 +105,7 @@ class _Life:
             summarise=summarise,
             on_began=self._hear_began,
             on_trouble=self._hear_trouble,
-            on_committed=self._feed.hear,
+            on_committed=self._hear_committed,
         )
         self._readiness = Readiness()
         self._notifier = Notifier()
@@ -113,7 +113,7 @@ class _Life:
         history = StoreHistory(lambda: self._supervisor.store)
         self._platforms = make_platforms(wanted, config.database.parent, history)
         self._web = make_web(config, history, self._readiness.problem)
-        self._view = make_view(config, self._feed, self._readiness.problem)
+        self._view = make_view(config, self._feed, self._readiness.problem, self._metrics)
 
     async def live(self) -> int:
         self._loop = asyncio.get_running_loop()
@@ -126,7 +126,7 @@ class _Life:
                     vigil = asyncio.create_task(
                         keep_vigil(self._readiness, self._notifier, partial(self._stands, room))
                     )
-                    carry_out = partial(obey, room, self._orders)
+                    carry_out = partial(obey, room, self._orders, ready=self._readiness.problem)
                     async with taking_orders(self._config.database, carry_out):
                         if self._view is not None:
                             self._view.opened(room.connections, carry_out)
@@ -158,6 +158,8 @@ class _Life:
         self._supervisor.serve_at(address)
         gc.freeze()
         self._readiness.begin(room.pulse)
+        if self._metrics is not None:
+            self._metrics.watch(room, self._config.database, ready=lambda: self._readiness.last)
         say(f"{VERSION}, pid {os.getpid()}, database {self._config.database}")
         for line in await self._report(room, backlog):
             say(line)
@@ -245,6 +247,12 @@ class _Life:
         self._supervisor.hurry()
         await asyncio.sleep(HURRY_S)
         os._exit(FAILED)
+
+    def _hear_committed(self, group: GroupCommitted) -> None:
+        """Called on the storage thread."""
+        self._feed.hear(group)
+        if self._metrics is not None:
+            self._metrics.hear(group)
 
     def _hear_trouble(self, trouble: Trouble | None) -> None:
         """Called on a storage thread."""

@@ -17,7 +17,7 @@ from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from greenroom.actors.model import Delivery, SessionKey
     from greenroom.supervisor.daemon.orders import Orders
@@ -29,9 +29,23 @@ CARRY_OUT_S = 20.0
 logger = logging.getLogger("greenroom.daemon")
 
 
-async def obey(room: AsyncRoom, orders: Orders, order: dict[str, Any]) -> dict[str, Any]:
+async def nothing_is_wrong() -> str | None:
+    """Say that it is ready, where nobody knows better."""
+    return None
+
+
+async def obey(
+    room: AsyncRoom,
+    orders: Orders,
+    order: dict[str, Any],
+    *,
+    ready: Callable[[], Awaitable[str | None]] = nothing_is_wrong,
+) -> dict[str, Any]:
     """Carry out what another process of our owner wants, and say what became of it."""
     match order:
+        case {"order": "ready"}:
+            why_not = await ready()
+            return {"ready": why_not is None, "why_not": why_not}
         case {"order": "release", "session": int(session)}:
             return await _release(room, SessionId(session))
         case {"order": "stop", "intent": str(intent)} if intent in set(Intent):

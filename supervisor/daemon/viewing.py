@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,12 @@ from greenroom.supervisor.daemon.config_judge import is_local
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, install
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
     from greenroom.platforms.chats.web.server import ListeningPort
     from greenroom.supervisor.connections import Connection
     from greenroom.supervisor.feed import Feed
+    from greenroom.supervisor.metrics import Metrics
     from greenroom.supervisor.view.desk import Desk
 
 logger = logging.getLogger("greenroom.daemon")
@@ -40,9 +44,11 @@ Obey = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
 class LiveView:
     """Serves from `serving` on; what it can show and do of the room it can from `opened` on."""
 
-    def __init__(self, config: Config, feed: Feed, ready: Callable[[], Awaitable[str | None]]) -> None:
+    def __init__(
+        self, config: Config, feed: Feed, ready: Callable[[], Awaitable[str | None]], metrics: Metrics | None = None
+    ) -> None:
         """Prepare; nothing is opened before `bind`. Raises ConfigError where its libraries are not installed."""
-        self._config, self._feed, self._ready = config, feed, ready
+        self._config, self._feed, self._ready, self._metrics = config, feed, ready, metrics
         self._connections: Callable[[], tuple[Connection, ...]] = tuple
         self._obey: Obey | None = None
         self._port: ListeningPort = _port(config)
@@ -86,11 +92,18 @@ class LiveView:
 
         desk = self._make_desk(aside)
         try:
-            async with serving(make_app(desk), self._port.take()):
+            async with serving(make_app(desk, self._further(aside)), self._port.take()):
                 yield
         finally:
             await desk.reading.close()
             one_thread.shutdown(wait=False)
+
+    def _further(self, aside: Callable[[Callable[[], Any]], Awaitable[Any]]) -> list[BaseRoute]:
+        """What is not for people."""
+        from greenroom.supervisor.metrics import CONTENT_TYPE  # noqa: PLC0415 - an extra
+        from greenroom.supervisor.view.metering import metrics_route  # noqa: PLC0415 - the same
+
+        return [] if self._metrics is None else [metrics_route(partial(aside, self._metrics.text), CONTENT_TYPE)]
 
     def _make_desk(self, aside: Callable[[Callable[[], Any]], Awaitable[Any]]) -> Desk:
         from greenroom.platforms.chats.web.guard import AllowedHosts  # noqa: PLC0415 - an extra
@@ -137,7 +150,9 @@ def token_path(database: Path) -> Path:
     return resolved.with_name(resolved.name + ".view-token")
 
 
-def make_view(config: Config, feed: Feed, ready: Callable[[], Awaitable[str | None]]) -> LiveView | None:
+def make_view(
+    config: Config, feed: Feed, ready: Callable[[], Awaitable[str | None]], metrics: Metrics | None = None
+) -> LiveView | None:
     """Make the live view, if it is switched on. Raises ConfigError where its libraries are not installed."""
     if not config.view.enabled:
         return None
@@ -146,7 +161,7 @@ def make_view(config: Config, feed: Feed, ready: Callable[[], Awaitable[str | No
             "the live view listens on %s, where its token can be read on the way: a proxy that speaks TLS hides it",
             config.view.host,
         )
-    return LiveView(config, feed, ready)
+    return LiveView(config, feed, ready, metrics)
 
 
 def _port(config: Config) -> ListeningPort:

@@ -19,6 +19,16 @@ HEAD = """# Metrics
 
 This page is printed from the registry by `tests/supervisor/metrics_page.py`, and a test fails when it is not current.
 
+With `[view] enabled = true` `greenroom up` serves them at `/metrics` of the live view (by default `http://127.0.0.1:8766/metrics`), to
+whoever shows its token; `/livez` and `/readyz` beside it need none:
+
+```yaml
+scrape_configs:
+  - job_name: greenroom
+    authorization: {credentials_file: /etc/prometheus/greenroom-token}
+    static_configs: [{targets: ["127.0.0.1:8766"]}]
+```
+
 [grafana.json](grafana.json) is a dashboard over them. A host that embeds greenroom has them so, each supervisor with a registry of its
 own:
 
@@ -40,7 +50,7 @@ configured.
 """
 
 TAIL = """
-`Metrics(process=True)` adds what Prometheus' own library tells of a process: `process_resident_memory_bytes`, `process_cpu_seconds_total`,
+`Metrics(process=True)`, as `greenroom up` has them, adds what Prometheus' own library tells of a process: `process_resident_memory_bytes`, `process_cpu_seconds_total`,
 `process_open_fds`, `process_start_time_seconds`, `python_gc_collections_total` and their like.
 
 ## What to be woken for

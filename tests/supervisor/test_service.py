@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,10 +16,12 @@ from uuid import uuid4
 import pytest
 
 from greenroom.storage.trouble import TroubleKind, trouble
+from greenroom.supervisor.cli.outcome import WRONG_USE
 from greenroom.supervisor.daemon import readiness as readiness_file
-from greenroom.supervisor.daemon.readiness import Readiness
+from greenroom.supervisor.daemon.orders import RESTARTING
+from greenroom.supervisor.daemon.readiness import PULSE_S, Readiness
 from greenroom.supervisor.daemon.sd_notify import STATUS_MAX, Notifier
-from greenroom.supervisor.daemon.vigil import keep_vigil
+from greenroom.supervisor.daemon.vigil import LOOKS_A_WATCHDOG, keep_vigil
 
 WAIT_S = 30
 
@@ -134,3 +140,30 @@ async def test_the_watchdog_is_fed_only_after_storage_and_actors_answered(
     assert (await until(manager, "serving"))[0] == "WATCHDOG=1"  # It ends, and lives.
     assert (await readiness.problem(), readiness.last) == ("stopping", False)
     vigil.cancel()
+
+
+UNIT = Path(__file__).parents[2] / "docs" / "greenroom.service"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
+def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
+    unit = UNIT.read_text(encoding="utf-8").replace("/opt/greenroom/bin/greenroom", str(Path(sys.executable)))
+    version = subprocess.run(["systemd-analyze", "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.split()[1]) < 253:
+        unit = unit.replace("Type=notify-reload", "Type=notify")  # As the unit itself says.
+    (tmp_path / "greenroom.service").write_text(unit)
+    told = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / "greenroom.service")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (told.returncode, [line for line in told.stderr.splitlines() if "greenroom.service" in line]) == (0, [])
+
+
+def test_the_unit_agrees_with_what_the_daemon_does() -> None:
+    unit = UNIT.read_text(encoding="utf-8").splitlines()
+    assert {"Type=notify-reload", "NotifyAccess=main", "RestartKillSignal=SIGUSR2", "UMask=0077"} <= set(unit)
+    assert f"RestartPreventExitStatus={WRONG_USE}" in unit
+    assert RESTARTING is signal.SIGUSR2
+    watched_s = next(int(line.removeprefix("WatchdogSec=")) for line in unit if line.startswith("WatchdogSec="))
+    assert watched_s >= LOOKS_A_WATCHDOG * PULSE_S  # A look that waits for the pulse comes in time.
+    assert {f"Protect{what}" for what in ("System=strict", "Home=yes")} <= set(unit)
