@@ -12,11 +12,12 @@ from typing import assert_never
 
 import apsw
 
-from greenroom.actors.model import Epoch, Generation, SessionId
+from greenroom.actors.model import Epoch, Generation, SessionId, TailKind
 from greenroom.storage.boots import Boot, read_boots, read_ownership
 from greenroom.storage.migrate import NewerSchema, read_migrations, read_version
 from greenroom.storage.rows import Row, one_row
 from greenroom.storage.sqlite import CannotOpen, open_reader
+from greenroom.storage.transcript import read_tail_of
 
 PAGE_MAX = 1_000
 """Most rows of one page, whatever was asked for."""
@@ -63,6 +64,8 @@ class SessionRow:
     created_at: float
     last_at: float
     reason: str | None  # why it is interrupted or quarantined
+    tail: TailKind  # how its transcript ends
+    restarts: int  # of its actor, since it last made progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ SELECT s.id, s.key, s.generation, s.created_at, s.suspended_at, s.quarantined_at
     (SELECT max(at) FROM inbox WHERE session_id = s.id AND generation IS NULL AND change IS NULL),
     (SELECT count(*) FROM (SELECT state FROM deliveries WHERE session_id = s.id ORDER BY id DESC LIMIT ?)
      WHERE state NOT IN ('open', 'delivered', 'dead')),
-    r.epoch, r.tail_kind, r.interrupted_by
+    r.epoch, r.tail_kind, r.interrupted_by,
+    iif(json_valid(s.restart_budget), json_array_length(s.restart_budget, '$.restarts'), 0)
 FROM sessions s LEFT JOIN runs r ON r.session_id = s.id AND r.open = 1
 WHERE s.id = ?
 """
@@ -174,15 +178,18 @@ def read_session(db: apsw.Connection, session_id: SessionId, *, live: bool) -> S
     row = one_row(db, _SESSION, (OWED_LOOK, session_id))
     if row is None or owned is None:
         return None
-    id_, key, generation, created_at, _, _, why, messages, at, waiting, inbox_at, owed, _, _, interrupted_by = row
+    id_, key, generation, created_at, _, _, why, messages, at, waiting, inbox_at, owed, _, kept, by, restarts = row
+    tail = read_tail_of(db, id_).kind if kept is None else TailKind[kept]
     last_at = max(each for each in (created_at, at, inbox_at) if each is not None)
     state = _classify_state(row, current=owned.epoch if live else None)
-    reason = why if state is SessionState.QUARANTINED else interrupted_by
-    return SessionRow(id_, key, state, generation, messages, waiting, owed, created_at, last_at, reason)
+    reason = why if state is SessionState.QUARANTINED else by
+    return SessionRow(
+        id_, key, state, generation, messages, waiting, owed, created_at, last_at, reason, tail, restarts or 0
+    )
 
 
 def _classify_state(row: Row, *, current: Epoch | None) -> SessionState:
-    _, _, _, _, suspended_at, quarantined_at, _, _, _, waiting, _, owed, run_epoch, tail_kind, _ = row
+    _, _, _, _, suspended_at, quarantined_at, _, _, _, waiting, _, owed, run_epoch, tail_kind, *_ = row
     if quarantined_at is not None:
         return SessionState.QUARANTINED
     if suspended_at is not None:

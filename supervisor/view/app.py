@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from greenroom.actors.ports import BusyError
-from greenroom.supervisor.view import signing_in
+from greenroom.supervisor.view import overview, signing_in
 from greenroom.supervisor.view.gate import Gate
 from greenroom.supervisor.view.rendering import Pages
 from greenroom.supervisor.view.saying import WORDS
@@ -36,7 +36,7 @@ def make_app(desk: Desk, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """
     pages = Pages(WORDS)
     app = Starlette(
-        routes=[*signing_in.routes(desk, pages), *_pages(desk, pages), *_states(desk), *more, _assets()],
+        routes=[*signing_in.routes(desk, pages), *overview.routes(desk, pages), *_states(desk), *more, _assets()],
         exception_handlers={
             HTTPException: partial(_say_what_is_wrong, pages),
             BusyError: partial(_say_what_is_wrong, pages),
@@ -45,13 +45,6 @@ def make_app(desk: Desk, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     )
     app.router.redirect_slashes = False  # It would send the browser where the Host header says.
     return Gate(app, desk.sign_ins, desk.hosts)
-
-
-def _pages(desk: Desk, pages: Pages) -> list[BaseRoute]:
-    async def home(request: Request) -> Response:
-        return pages.show(request, "home.html", problem=await desk.ready(), connections=desk.connections())
-
-    return [Route("/", home)]
 
 
 def _states(desk: Desk) -> list[BaseRoute]:

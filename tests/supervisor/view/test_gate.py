@@ -6,7 +6,7 @@ from tests.supervisor.view.view_stage import HERE, TOKEN, Visitor
 from greenroom.supervisor.view.gate import FORM_BYTES_MAX
 from greenroom.supervisor.view.sign_ins import GUESSES_MAX, GUESSES_S
 
-PAGES = ["/", "/nothing-of-the-kind"]
+PAGES = ["/", "/here", "/nothing-of-the-kind"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -30,7 +30,7 @@ async def test_a_wrong_token_is_told_and_signs_nobody_in(visitor: Visitor) -> No
     assert "This is not the token." in wrong.text
     assert "set-cookie" not in wrong.headers
     assert "not-the-token" not in wrong.text
-    assert (await visitor.browser.get("/")).status_code == 401
+    assert (await visitor.browser.get("/here")).status_code == 401
 
 
 async def test_the_cookie_is_for_no_script_and_no_other_site(visitor: Visitor) -> None:
@@ -40,7 +40,7 @@ async def test_the_cookie_is_for_no_script_and_no_other_site(visitor: Visitor) -
     assert "samesite=strict" in cookie
     assert "secure" not in cookie
     assert TOKEN not in cookie
-    await visitor.see("/")
+    await visitor.see("/here")
 
 
 async def test_behind_a_proxy_that_speaks_tls_the_cookie_never_goes_without(visitor: Visitor) -> None:
@@ -55,7 +55,7 @@ async def test_guesses_have_to_wait(visitor: Visitor) -> None:
     late = await visitor.sign_in()
     assert late.status_code == 429
     assert int(late.headers["retry-after"]) > 0
-    assert (await visitor.browser.get("/", headers={"authorization": f"Bearer {TOKEN}"})).status_code == 429
+    assert (await visitor.browser.get("/here", headers={"authorization": f"Bearer {TOKEN}"})).status_code == 429
     visitor.clock[0] += GUESSES_S
     assert (await visitor.sign_in()).status_code == 303
 
@@ -63,26 +63,26 @@ async def test_guesses_have_to_wait(visitor: Visitor) -> None:
 async def test_after_signing_out_the_cookie_is_worth_nothing(visitor: Visitor) -> None:
     await visitor.sign_in()
     kept = dict(visitor.browser.cookies)
-    out = await visitor.browser.post("/sign-out", data={"proof": await visitor.proof()})
+    out = await visitor.browser.post("/sign-out", data={"proof": visitor.proof})
     assert (out.status_code, out.headers["location"]) == (303, "/sign-in")
     visitor.browser.cookies.update(kept)
-    assert (await visitor.browser.get("/")).status_code == 401
+    assert (await visitor.browser.get("/here")).status_code == 401
 
 
 @pytest.mark.parametrize("form", [{}, {"proof": ""}, {"proof": "made up"}, {"proof": "ü"}])
 async def test_a_form_without_the_proof_of_its_sign_in_does_nothing(visitor: Visitor, form: dict[str, str]) -> None:
     await visitor.sign_in()
     assert (await visitor.browser.post("/sign-out", data=form)).status_code in {403, 415}
-    await visitor.see("/")
+    await visitor.see("/here")
 
 
 async def test_the_proof_of_another_sign_in_does_nothing(visitor: Visitor) -> None:
     await visitor.sign_in()
-    others = await visitor.proof()
+    others = visitor.proof
     visitor.browser.cookies.clear()
     await visitor.sign_in()
     assert (await visitor.browser.post("/sign-out", data={"proof": others})).status_code == 403
-    await visitor.see("/")
+    await visitor.see("/here")
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ async def test_a_page_of_another_site_gives_no_orders_and_signs_nobody_in(
     visitor: Visitor, headers: dict[str, str]
 ) -> None:
     await visitor.sign_in()
-    proof = await visitor.proof()
+    proof = visitor.proof
     for path, form in (("/sign-out", {"proof": proof}), ("/sign-in", {"token": TOKEN})):
         assert (await visitor.browser.post(path, data=form, headers=headers)).status_code == 403
-    await visitor.see("/")
+    await visitor.see("/here")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8766", "", "10.1.2.3"])
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/readyz", "/assets/view.css"])
+@pytest.mark.parametrize("path", ["/", "/here", "/sign-in", "/readyz", "/assets/view.css"])
 async def test_nothing_is_served_under_a_foreign_name(visitor: Visitor, host: str, path: str) -> None:
     await visitor.sign_in()
     assert (await visitor.browser.get(path, headers={"host": host})).status_code == 421
@@ -114,13 +114,13 @@ async def test_nothing_is_served_under_a_foreign_name(visitor: Visitor, host: st
 
 @pytest.mark.parametrize("host", ["localhost/livez?", "localhost/sign-in#", "localhost/assets/x?"])
 async def test_a_name_with_a_path_in_it_opens_nothing(visitor: Visitor, host: str) -> None:
-    assert (await visitor.browser.get("/", headers={"host": host})).status_code in {401, 421}
+    assert (await visitor.browser.get("/here", headers={"host": host})).status_code in {401, 421}
 
 
 async def test_a_program_reads_with_the_token_and_gives_no_orders_with_it(visitor: Visitor) -> None:
     bearer = {"authorization": f"Bearer {TOKEN}"}
-    assert (await visitor.browser.get("/", headers=bearer)).status_code == 200
-    wrong = await visitor.browser.get("/", headers={"authorization": f"Bearer {TOKEN}x"})
+    assert (await visitor.browser.get("/here", headers=bearer)).status_code == 200
+    wrong = await visitor.browser.get("/here", headers={"authorization": f"Bearer {TOKEN}x"})
     assert wrong.status_code == 401
     ordered = await visitor.browser.post("/sign-out", data={"proof": ""}, headers=bearer)
     assert ordered.status_code == 401
@@ -146,7 +146,7 @@ async def test_what_a_link_brings_along_stays_text(visitor: Visitor) -> None:
     assert "<script>alert" not in page
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/livez", "/assets/htmx.min.js", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/here", "/sign-in", "/livez", "/assets/htmx.min.js", "/nothing"])
 async def test_every_answer_forbids_foreign_scripts_frames_and_sites(visitor: Visitor, path: str) -> None:
     answer = await visitor.browser.get(path)
     policy = answer.headers["content-security-policy"]
@@ -154,7 +154,7 @@ async def test_every_answer_forbids_foreign_scripts_frames_and_sites(visitor: Vi
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
-    assert (answer.headers["x-content-type-options"], answer.headers["referrer-policy"]) == ("nosniff", "no-referrer")
+    assert (answer.headers["x-content-type-options"], answer.headers["referrer-policy"]) == ("nosniff", "same-origin")
 
 
 async def test_the_assets_are_ours_and_nothing_beside_them(visitor: Visitor) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,9 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from greenroom import AsyncRoom, Supervisor
 from greenroom.platforms.chats.web.guard import AllowedHosts
@@ -22,6 +24,7 @@ from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.feed import Feed
 from greenroom.supervisor.view.app import make_app
 from greenroom.supervisor.view.desk import Desk
+from greenroom.supervisor.view.gate import COOKIE
 from greenroom.supervisor.view.reading import Reading
 from greenroom.supervisor.view.sign_ins import SignIns
 
@@ -37,6 +40,11 @@ async def echo(turn: Any) -> str:
 
 async def nothing_to_obey(_: dict[str, Any]) -> Mapping[str, Any]:
     return {"problem": "there is no room"}
+
+
+async def here(_: Request) -> Response:
+    """A page that needs nothing but to be let in."""
+    return PlainTextResponse("here")
 
 
 @dataclass
@@ -56,10 +64,12 @@ class Visitor:
         assert page.status_code == status, page.text
         return page.text
 
-    async def proof(self, path: str = "/") -> str:
-        found = re.search(r'name="proof" value="([^"]+)"', await self.see(path))
-        assert found is not None
-        return found[1]
+    @property
+    def proof(self) -> str:
+        """What stands in each form of whoever is signed in."""
+        signed_in = self.desk.sign_ins.find(self.browser.cookies.get(COOKIE))
+        assert signed_in is not None
+        return signed_in.proof
 
 
 @contextlib.asynccontextmanager
@@ -92,7 +102,9 @@ async def at_the_door(
             ready=ready,
             obey=carry_out,
         )
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(make_app(desk)), base_url=HERE) as browser:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(make_app(desk, [Route("/here", here)])), base_url=HERE
+        ) as browser:
             yield Visitor(desk, browser, clock, problem)
         await desk.reading.close()
 
@@ -104,13 +116,16 @@ class Stage:
     room: AsyncRoom
     orders: Orders
     visitor: Visitor
+    said: int = 0
 
     async def see(self, path: str, **more: Any) -> str:
         return await self.visitor.see(path, **more)
 
-    async def say(self, chat: str, text: str, id: str = "m1") -> str:
+    async def say(self, chat: str, text: str) -> str:
+        """Say something and wait for the answer."""
+        self.said += 1
         async with asyncio.timeout(WAIT_S):
-            return await self.room.answer(await self.room.accept(chat=chat, id=id, text=text))
+            return await self.room.answer(await self.room.accept(chat=chat, id=f"said-{self.said}", text=text))
 
 
 @contextlib.asynccontextmanager
