@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from tests.tidy.source import ROOMS, ROOT
 
-SHIPPED = {".py", ".sql", ".html", ".css", ".js", ".svg", ".txt", ".webmanifest"}
+SHIPPED = {".toml", ".py", ".sql", ".html", ".css", ".js", ".svg", ".txt", ".webmanifest"}
 MEMORY_MAX_MB = 60
 
 

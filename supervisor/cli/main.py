@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from greenroom.supervisor.cli import keeping, letters, living, matrixing, operating, pairing, reading, sandboxing
+from greenroom.supervisor.cli import (
+    beginning,
+    keeping,
+    letters,
+    living,
+    matrixing,
+    operating,
+    pairing,
+    reading,
+    sandboxing,
+)
 from greenroom.supervisor.cli.outcome import FAILED, CommandFailed, describe_refusal
 from greenroom.supervisor.cli.paper import complain
 
@@ -37,6 +47,7 @@ def greenroom(
     """Hold the options that stand before any command."""
 
 
+beginning.add_to(app)
 living.add_to(app)
 reading.add_to(app)
 operating.add_to(app)
