@@ -27,7 +27,8 @@ def placing(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
     If the block raises, or the process is killed, `path` is what it was. A link is followed, and what it leads to
     replaced.
-    Raises NotPlaced before the block where it could not end well, and after it if somebody was faster.
+    Raises NotPlaced before the block where it could not end well, for an OSError in it, and after it if somebody was
+    faster.
     """
     target = path.resolve()
     _refuse(target, overwrite=overwrite)
@@ -36,8 +37,8 @@ def placing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         os.close(descriptor)
     new = Path(name)
     try:
-        yield new
         with _said_politely(target):
+            yield new
             _sync(new)
             _place(new, target, overwrite=overwrite)
             sync_folder(target.parent)

@@ -7,6 +7,7 @@ import typer
 
 from greenroom.supervisor.cli import (
     beginning,
+    exporting,
     keeping,
     letters,
     living,
@@ -52,6 +53,7 @@ living.add_to(app)
 reading.add_to(app)
 operating.add_to(app)
 keeping.add_to(app)
+exporting.add_to(app)
 letters.add_to(app)
 pairing.add_to(app)
 sandboxing.add_to(app)

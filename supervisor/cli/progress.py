@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Advance = Callable[[int, int, str], None]
-"""Told how much is done, of how much, and what is to be said of it."""
+"""Told how much is done, of how much (0: nobody knows), and what is to be said of it."""
 
 
 @contextmanager
@@ -20,4 +20,4 @@ def watched() -> Iterator[Advance]:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
-        yield lambda done, whole, what: bar.update(task, completed=done, total=whole, description=what)
+        yield lambda done, whole, what: bar.update(task, completed=done, total=whole or None, description=what)
