@@ -25,7 +25,7 @@ def files_are_chapters(source: Source) -> Iterator[Finding]:
 
 
 def functions_fit_a_screen(source: Source) -> Iterator[Finding]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             if lines > FUNCTION_LINES_MAX:
@@ -36,7 +36,7 @@ def functions_fit_a_screen(source: Source) -> Iterator[Finding]:
 
 def names_say_something(source: Source) -> Iterator[Finding]:
     named = [(1, PurePosixPath(source.path).stem)]
-    named += [(node.lineno, node.name) for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef)]
+    named += [(node.lineno, node.name) for node in source.nodes if isinstance(node, ast.ClassDef)]
     for line, name in named:
         words = {word.lower().removesuffix("s") for word in WORD.findall(name)}
         for word in sorted(words & EMPTY_WORDS):
@@ -46,14 +46,14 @@ def names_say_something(source: Source) -> Iterator[Finding]:
 def nothing_prints(source: Source) -> Iterator[Finding]:
     if source.path.startswith("supervisor/cli/"):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
             yield Finding(node.lineno, "log it, or return it to supervisor/cli: stdout is the host's")
 
 
 def broad_catches_say_why(source: Source) -> Iterator[Finding]:
     """Look for the comment beside, above, or inside. A handler that ends in a bare `raise` lets go what it caught."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ExceptHandler):
             caught = [node.type] if node.type else []
             last_act = node.body[-1]
@@ -77,7 +77,7 @@ def _is_broad(caught: list[ast.expr]) -> bool:
 
 def sql_is_bound(source: Source) -> Iterator[Finding]:
     """Refuse SQL put together from values, in the call or in a variable of the same function."""
-    scopes = [node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    scopes = [node for node in source.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     found: set[int] = set()
     for scope in [source.tree, *scopes]:
         given = _assigned(scope)
@@ -156,13 +156,13 @@ def tests_do_not_sleep(source: Source) -> Iterator[Finding]:
     """Look at tests only. Those in end_to_end wait for real processes, which may have no signal to wait for."""
     if source.path.startswith("tests/end_to_end/"):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and source.full_name(node.func) == "time.sleep":
             yield Finding(node.lineno, "wait on an event or a condition with a timeout, or advance the clock")
 
 
 def tests_do_not_mock(source: Source) -> Iterator[Finding]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
             if any(name.startswith("unittest.mock") or name == "mock" for name in names):

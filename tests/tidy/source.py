@@ -34,6 +34,11 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.text, self.path)
 
+    @functools.cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def room(self) -> str:
         return PurePosixPath(self.path).parts[0]
@@ -42,7 +47,7 @@ class Source:
     def names(self) -> dict[str, str]:
         """Local name -> full name, for everything imported anywhere in the file."""
         bound: dict[str, str] = {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 bound |= {
                     a.asname or a.name.partition(".")[0]: a.name if a.asname else a.name.partition(".")[0]
@@ -76,12 +81,12 @@ class Source:
 Rule = Callable[[Source], Iterator[Finding]]
 
 
-def sources(*folders: str) -> list[Source]:
-    """Every Python file in these folders of the clone."""
-    paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return [Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
+def sources(*folders: str) -> Iterator[Source]:
+    """Every Python file in these folders of the clone, one at a time: parsed, all of them would fill the memory."""
+    for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        yield Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
 
 
-def broken(rule: Rule, files: list[Source]) -> list[str]:
-    """Say each broken rule as `file:line: what to write instead`."""
-    return [f"{source.path}:{found.line}: {found.instead}" for source in files for found in rule(source)]
+def broken(rule: Rule, source: Source) -> list[str]:
+    """Say where a rule is broken as `file:line: what to write instead`."""
+    return [f"{source.path}:{found.line}: {found.instead}" for found in rule(source)]

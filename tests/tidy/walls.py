@@ -49,7 +49,7 @@ IMPURE = {
 
 def imported(source: Source) -> Iterator[tuple[int, str]]:
     """Each imported module or name, in full, with its line."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -73,7 +73,7 @@ def arrows_point_inward(source: Source) -> Iterator[Finding]:
 
 
 def imports_are_absolute(source: Source) -> Iterator[Finding]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ImportFrom) and node.level:
             yield Finding(node.lineno, f"write the whole path: from greenroom.{source.room}.… import …")
 
@@ -84,7 +84,7 @@ def the_world_is_given(source: Source) -> Iterator[Finding]:
         return
     named = [
         (node.lineno, name)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Attribute | ast.Name) and (name := source.full_name(node))
     ]
     for line, name in sorted(set(named)):
@@ -108,7 +108,7 @@ def deciders_are_pure(source: Source) -> Iterator[Finding]:
 def shells_decide_nothing(source: Source) -> Iterator[Finding]:
     if not source.path.endswith("_actor.py"):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef) and (
             node.name == "step" or node.name.startswith(("decide_", "classify_"))
         ):
@@ -133,13 +133,13 @@ def actors_never_ask(source: Source) -> Iterator[Finding]:
 
 
 def calls_of(source: Source, method: str) -> Iterator[ast.Call]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method:
             yield node
 
 
 def no_registry(source: Source) -> Iterator[Finding]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.ImportFrom | ast.Attribute):
             continue
         names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else [node.attr]
@@ -151,7 +151,7 @@ def no_registry(source: Source) -> Iterator[Finding]:
 
 def threads_have_names(source: Source) -> Iterator[Finding]:
     wanted = {"threading.Thread": "name", "concurrent.futures.ThreadPoolExecutor": "thread_name_prefix"}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         keyword = wanted.get(source.full_name(node.func) or "") if isinstance(node, ast.Call) else None
         if isinstance(node, ast.Call) and keyword and keyword not in {given.arg for given in node.keywords}:
             yield Finding(node.lineno, f"{keyword}='greenroom-…': whoever reads a stack dump must know whose it is")
