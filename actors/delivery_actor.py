@@ -25,6 +25,7 @@ from greenroom.actors.outbox_words import (
     Dropped,
     Event,
     Filled,
+    Forgotten,
     Lane,
     LiveText,
     Moment,
@@ -119,8 +120,9 @@ class _Box:
 class DeliveryActor(PooledActor):
     """Makes the deliveries of one platform account visible. Everything it knows can be lost: the rows are the outbox.
 
-    Told `Opened`, `Filled`, `Revived`, `Dropped`, `LiveText`, `NoticeWanted`, `PlatformUp`, `PlatformDown`, `Reread`,
-    `WhenFlushed`; asked `ReadStatus`. It dies with StoreRefusedError when the store belongs to somebody else.
+    Told `Opened`, `Filled`, `Revived`, `Dropped`, `Forgotten`, `LiveText`, `NoticeWanted`, `PlatformUp`,
+    `PlatformDown`, `Reread`, `WhenFlushed`; asked `ReadStatus`. It dies with StoreRefusedError when the store belongs
+    to somebody else.
     """
 
     def __init__(
@@ -198,6 +200,9 @@ class DeliveryActor(PooledActor):
             case Dropped(delivery):
                 self._hearsay.drop(delivery.key)
                 self._feed(delivery.session, message)
+            case Forgotten(session, ids):
+                self._hearsay.forget(ids)
+                self._feed(session, message)
             case WhenFlushed(then):
                 self._flushed.append(then)
             case ReadStatus():

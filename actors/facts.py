@@ -286,6 +286,18 @@ class RowsForgotten(Struct, frozen=True):
     ids: tuple[int, ...]
 
 
+class SessionsForgotten(Struct, frozen=True):
+    """Whoever runs the service had conversations of one chat forgotten: no row of them is left, nor a route to them.
+
+    Refused while an agent works in one of them, or a background process of it lives. What comes later of them, from
+    whom ever, finds no session and is refused.
+    """
+
+    key: SessionKey
+    ids: tuple[SessionId, ...]
+    at: float
+
+
 class SuspensionLifted(Struct, frozen=True):
     """The session's user lets it go on."""
 
@@ -331,6 +343,7 @@ Fact = (
     | SessionSuspended
     | SessionSucceeded
     | RowsForgotten
+    | SessionsForgotten
     | SuspensionLifted
     | InboundRefused
     | ProcessFact

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from greenroom.actors.model import Delivery, SessionKey
+from greenroom.actors.model import Delivery, SessionId, SessionKey
 
 
 class Hearsay:
     """Remembers keys, and only those that may be heard of again: from one reading to the end of the next."""
 
-    __slots__ = ("_before", "_buried", "_concluded", "_found", "_reading")
+    __slots__ = ("_before", "_buried", "_concluded", "_forgotten", "_found", "_reading")
 
     def __init__(self) -> None:
         self._reading = False
@@ -23,6 +23,7 @@ class Hearsay:
         self._before: set[str] = set()  # and before that: who had something to say has said it by the next reading
 
         self._buried: set[str] = set()  # while the store is being asked
+        self._forgotten: set[SessionId] = set()  # their numbers never come again
 
     @property
     def reading(self) -> bool:
@@ -52,7 +53,8 @@ class Hearsay:
     def news(self, deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
         """Leave out what was concluded before these words arrived."""
         over = (self._concluded, self._before, self._buried)
-        return tuple(it for it in deliveries if not any(it.key in keys for keys in over))
+        known = (it for it in deliveries if it.session_id not in self._forgotten)
+        return tuple(it for it in known if not any(it.key in keys for keys in over))
 
     def conclude(self, key: str) -> None:
         """It is delivered."""
@@ -69,6 +71,10 @@ class Hearsay:
         """Whoever runs the service wants it sent again: it is news, whatever was heard of it before."""
         for keys in (self._concluded, self._before, self._buried):
             keys.discard(key)
+
+    def forget(self, ids: Iterable[SessionId]) -> None:
+        """Nothing that is said of these sessions is news any more."""
+        self._forgotten.update(ids)
 
     def bury(self, key: str) -> None:
         """It is dead. An operator may revive it, and the reading after that must find it."""

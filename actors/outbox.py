@@ -39,6 +39,7 @@ from greenroom.actors.outbox_words import (
     Effects,
     Event,
     Filled,
+    Forgotten,
     Lane,
     LiveText,
     Moment,
@@ -76,8 +77,9 @@ def step(ways: Ways, lane: Lane, event: Event, moment: Moment) -> tuple[Lane, Ef
         case Revived(delivery):
             return _settle(ways, _with(lane, *(_hurried(e, moment) for e in _named(lane, delivery.key))), moment)
         case Dropped(delivery):
-            dropped = (structs.replace(e, dropped=True) for e in _named(lane, delivery.key))
-            return _settle(ways, _with(lane, *dropped), moment)
+            return _settle(ways, _without(lane, _named(lane, delivery.key)), moment)
+        case Forgotten(_, ids):
+            return _settle(ways, _without(lane, (e for e in lane.entries if e.delivery.session_id in ids)), moment)
         case Woke():
             return _settle(ways, lane, moment)
         case _:
@@ -240,6 +242,11 @@ def _worked(
 def _with(lane: Lane, *changed: Entry) -> Lane:
     by_key = {entry.delivery.key: entry for entry in changed}
     return Lane(tuple(by_key.get(e.delivery.key, e) for e in lane.entries), lane.busy, lane.asked)
+
+
+def _without(lane: Lane, dropped: Iterable[Entry]) -> Lane:
+    """Make no call for these any more; one that is under way goes to its end."""
+    return _with(lane, *(structs.replace(entry, dropped=True) for entry in dropped))
 
 
 def _moved(entry: Entry, state: DeliveryState, moment: Moment, error: str | None = None) -> DeliveryMoved:

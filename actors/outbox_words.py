@@ -9,7 +9,7 @@ from msgspec import Struct
 from greenroom.actors.calls import Call, Outcome
 from greenroom.actors.entry import Entry
 from greenroom.actors.facts import DeliveryMoved
-from greenroom.actors.model import Delivery, SessionKey
+from greenroom.actors.model import Delivery, SessionId, SessionKey
 from greenroom.actors.ports import Outgoing
 from greenroom.actors.runtime import Solicited
 
@@ -52,6 +52,13 @@ class Dropped(Struct, Solicited, frozen=True):
     @property
     def session(self) -> SessionKey:
         return self.delivery.session
+
+
+class Forgotten(Struct, Solicited, frozen=True):
+    """These sessions of a chat are forgotten, on disk: nothing of them is to be shown, or known, any more."""
+
+    session: SessionKey
+    ids: frozenset[SessionId]
 
 
 class LiveText(Struct, frozen=True):
@@ -129,7 +136,9 @@ class CallEnded(Struct, frozen=True):
     outcome: Outcome
 
 
-Event = Opened | Filled | Revived | Dropped | LiveText | TakenUp | Woke | PlatformUp | SlotGranted | CallEnded
+Event = (
+    Opened | Filled | Revived | Dropped | Forgotten | LiveText | TakenUp | Woke | PlatformUp | SlotGranted | CallEnded
+)
 
 
 class AskSlot(Struct, frozen=True):

@@ -194,6 +194,23 @@ class DeliveryOf(Struct, frozen=True):
     key: str
 
 
+class KinOf(Struct, frozen=True):
+    """Ask whose chat a session is, and with `whole_chat` for all sessions that the chat ever had.
+
+    Answer: Kin | None.
+    """
+
+    session_id: SessionId
+    whole_chat: bool = False
+
+
+class Kin(Struct, frozen=True):
+    """Sessions of one chat, oldest first."""
+
+    key: SessionKey
+    ids: tuple[SessionId, ...]
+
+
 class ShownOf(Struct, frozen=True):
     """Ask what is visible in a chat: its last `last` messages, oldest first, over all its sessions.
 
@@ -271,6 +288,7 @@ Query = (
     | UnfinishedOf
     | OwedOf
     | DeliveryOf
+    | KinOf
     | ShownOf
     | SettledOf
     | MentionsOf
@@ -289,6 +307,7 @@ ReadAnswer = (
     | tuple[Unfinished, ...]
     | tuple[Delivery, ...]
     | Delivery
+    | Kin
     | tuple[Shown, ...]
     | tuple[ProcessRecord, ...]
     | tuple[Leftover, ...]

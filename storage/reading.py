@@ -27,6 +27,7 @@ from greenroom.actors.model import (
 from greenroom.actors.store import (
     AnswerTo,
     DeliveryOf,
+    KinOf,
     Ledger,
     LedgerOf,
     LeftoversOf,
@@ -49,6 +50,7 @@ from greenroom.actors.store import (
 )
 from greenroom.storage.boots import read_epoch
 from greenroom.storage.commanding import read_past
+from greenroom.storage.erasing import read_kin
 from greenroom.storage.letters import read_delivery_named
 from greenroom.storage.processes import read_awaited, read_leftovers, read_processes, read_unwanted
 from greenroom.storage.questions import read_open_question, read_questions
@@ -112,6 +114,8 @@ def _answer(db: apsw.Connection, query: Query) -> ReadAnswer:  # noqa: C901, PLR
             return read_unfinished(db, session_id)
         case OwedOf(platform, account):
             return read_owed(db, platform, account)
+        case KinOf(session_id, whole_chat):
+            return read_kin(db, session_id, whole_chat=whole_chat)
         case DeliveryOf(key):
             return read_delivery_named(db, key)
         case ShownOf(session, last):

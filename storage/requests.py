@@ -10,6 +10,14 @@ from greenroom.actors.store import Committed, Query, ReadAnswer, Refused
 from greenroom.storage.boots import BootEnding
 
 
+class Scrubbed(Struct, frozen=True):
+    """What no longer holds pieces of what was forgotten."""
+
+    file: bool = False  # it was written anew
+    journal: bool = False
+    index: bool = False  # of the search: it is made again
+
+
 class Write(Struct, Solicited, frozen=True):
     """Facts of one caller: all or none."""
 
@@ -30,6 +38,12 @@ class Retry(Struct, Solicited, frozen=True):
 
 class Tidy(Struct, Solicited, frozen=True):
     """Forget a few old rows, if nobody waits for the disk."""
+
+
+class Scrub(Struct, Solicited, frozen=True):
+    """Write the file anew where that is quick, and empty its journal, so that no byte of what was forgotten is left."""
+
+    then: Callable[[Scrubbed], None]
 
 
 class Finish(Struct, Solicited, frozen=True):

@@ -6,6 +6,8 @@ A thread feeds it from a watermark, so it is never in the way of a write. It hol
 import contextlib
 import logging
 import threading
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -135,6 +137,7 @@ class Indexer:
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._upto = 0
+        self._renewals: deque[Callable[[], None]] = deque()
         self._thread = threading.Thread(target=self._work, name="greenroom-indexer", daemon=True)
 
     def start(self) -> None:
@@ -144,6 +147,11 @@ class Indexer:
 
     def wake(self) -> None:
         """Something was said. Cheap; called after each group."""
+        self._woken.set()
+
+    def renew(self, then: Callable[[], None]) -> None:
+        """Throw the index away and make it again; `then` is called when the old one is gone, or at the end."""
+        self._renewals.append(then)
         self._woken.set()
 
     def wait_for(self, upto: int, *, timeout_s: float) -> bool:
@@ -157,7 +165,12 @@ class Indexer:
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        self._told_renewed()
         return not self._thread.is_alive()
+
+    def _told_renewed(self) -> None:
+        while self._renewals:
+            self._renewals.popleft()()
 
     def _work(self) -> None:
         told: TroubleKind | None = None  # A trouble that lasts is told once.
@@ -165,6 +178,9 @@ class Indexer:
             self._woken.wait()
             self._woken.clear()
             try:
+                if self._renewals:
+                    throw_away(self._path)
+                    self._told_renewed()
                 self._catch_up()
                 told = None
             except Exception as error:  # Invariant: no trouble with the index reaches the store or ends the thread.
@@ -186,6 +202,9 @@ class Indexer:
             index = open_index(self._path, _read_uid(db))
             stack.callback(index.close, force=True)
             while not self._stopping.is_set():
+                if self._renewals:
+                    self._woken.set()
+                    return
                 upto = index_batch(db, index)
                 with self._changed:
                     done, self._upto = upto == self._upto, upto

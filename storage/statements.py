@@ -36,6 +36,7 @@ from greenroom.actors.facts import (
     RunSpent,
     SessionQuarantined,
     SessionReleased,
+    SessionsForgotten,
     SessionSucceeded,
     SessionSuspended,
     SuspensionLifted,
@@ -43,6 +44,7 @@ from greenroom.actors.facts import (
     ToolStarted,
 )
 from greenroom.actors.model import DeliveryState, Receipt
+from greenroom.storage.erasing import sessions_forgotten
 from greenroom.storage.forgetting import rows_forgotten
 from greenroom.storage.inbound import inbound_settled, store_inbound
 from greenroom.storage.letters import delivery_dropped, delivery_revived
@@ -307,8 +309,10 @@ def _delivery_moved(db: apsw.Connection, fact: DeliveryMoved) -> None:
         ),
     )
     if not db.changes():
-        row = one_row(db, "SELECT 1 FROM deliveries WHERE key = ?", (delivery.key,))
-        must_agree(row, (1,), f"delivery {delivery.key!r} was never opened")
+        sql = "SELECT (SELECT 1 FROM deliveries WHERE key = ?), (SELECT 1 FROM sessions WHERE id = ?)"
+        found, session = one_row(db, sql, (delivery.key, delivery.session_id)) or ()
+        if session is not None:  # Else it is forgotten, with all that was owed to it.
+            must_agree((found,), (1,), f"delivery {delivery.key!r} was never opened")
     elif dead:
         db.execute(
             "INSERT INTO dead_letters (delivery, session_id, reason, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -365,6 +369,7 @@ STATEMENTS: dict[type, Callable[[apsw.Connection, Any], Receipt | None]] = {
     SessionSuspended: session_suspended,
     SessionSucceeded: session_succeeded,
     RowsForgotten: rows_forgotten,
+    SessionsForgotten: sessions_forgotten,
     SuspensionLifted: suspension_lifted,
     InboundRefused: _inbound_refused,
     **PROCESS_STATEMENTS,

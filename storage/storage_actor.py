@@ -19,7 +19,7 @@ from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.group import Fenced
 from greenroom.storage.patience import Crash, RefuseAll, TryAgain, decide_after_trouble
 from greenroom.storage.reading import read_answer
-from greenroom.storage.requests import Finish, Read, Retry, Tidy, Write
+from greenroom.storage.requests import Finish, Read, Retry, Scrub, Scrubbed, Tidy, Write
 from greenroom.storage.trouble import Trouble, TroubleKind
 from greenroom.storage.writer import Troubled, Writer
 
@@ -93,10 +93,12 @@ class StorageActor(PooledActor):
                 _call(then, answer)
             case Tidy():
                 self._tidy()
+            case Scrub(then):
+                _call(then, self._scrub())
             case Finish(reason, ending):
                 letter.answer(self._finish(reason, ending))
             case other:
-                raise TypeError(f"the storage actor takes Write, Read, Retry, Tidy and Finish, not {other!r}")
+                raise TypeError(f"the storage actor takes Write, Read, Retry, Tidy, Scrub and Finish, not {other!r}")
 
     def _write_all(self) -> None:
         while self._group or self._waiting:
@@ -150,6 +152,13 @@ class StorageActor(PooledActor):
         if found is not None:
             self._waiting.append(Write((found,), _nobody))
             self._write_all()
+
+    def _scrub(self) -> Scrubbed:
+        try:
+            return self._writer.scrub()
+        except (Troubled, Fenced) as error:
+            logger.warning("what was forgotten may still be in free space of the file: %s", error)
+            return Scrubbed()
 
     def _tidy_if_due(self) -> None:
         if not self._tidying and self._forgetting.is_due(self.runtime.clock.monotonic()):
@@ -229,6 +238,8 @@ class StorageActor(PooledActor):
                     _call(then, self._refusal)
                 case Read(_, then):
                     _call(then, ReadFailed(CLOSED.detail))
+                case Scrub(then):
+                    _call(then, Scrubbed())
                 case other:  # Such as a second kill: whoever waits for the end has it.
                     Letter(other, envelope.reply_to).answer(None)
 

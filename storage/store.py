@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import apsw
+from msgspec.structs import replace
 from pykka import ActorDeadError, Timeout
 
 from greenroom.actors.answer import Answer
@@ -27,7 +28,7 @@ from greenroom.storage.lock import WriterLock
 from greenroom.storage.migrate import migrate
 from greenroom.storage.pairings import read_pairings
 from greenroom.storage.reading_actor import ReadingActor
-from greenroom.storage.requests import Finish, Read, Write
+from greenroom.storage.requests import Finish, Read, Scrub, Scrubbed, Write
 from greenroom.storage.search import Found, Indexer, search
 from greenroom.storage.sqlite import CannotOpen, quick_check
 from greenroom.storage.storage_actor import CLOSED, Callbacks, StorageActor
@@ -259,6 +260,23 @@ class SqliteStore:
         if not isinstance(answer, ReadFailed) and answer != self.epoch:
             self._listeners.fenced()
         then(answer)
+
+    def scrub(self, then: Callable[[Scrubbed], None]) -> None:
+        """Leave no byte of forgotten rows in the files; `then` hears, on a storage thread, how far that came.
+
+        Writes wait meanwhile: seconds for hundreds of megabytes, so that larger files are not written anew.
+        """
+        try:
+            self._actor.tell(Scrub(partial(self._renew_index, then)))
+        except ActorDeadError:
+            then(Scrubbed())
+
+    def _renew_index(self, then: Callable[[Scrubbed], None], scrubbed: Scrubbed) -> None:
+        done = replace(scrubbed, index=True)
+        if self._aides.indexer is None:
+            then(done)
+        else:
+            self._aides.indexer.renew(partial(then, done))
 
     def search(self, text: str, limit: int = 20) -> tuple[Found, ...]:
         """Messages that hold all these words, best first. Blocks for a moment; on a real disk only."""

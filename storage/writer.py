@@ -14,7 +14,9 @@ import apsw
 
 from greenroom.storage.boots import BootEnding, Ownership, end_boot, read_ownership
 from greenroom.storage.checkpointer import Checkpointer, Limits, WalWatch
+from greenroom.storage.erasing import SCRUB_BYTES_MAX, scrub
 from greenroom.storage.group import Answer, Facts, Fenced, Written, write_group
+from greenroom.storage.requests import Scrubbed
 from greenroom.storage.sqlite import CannotOpen, Malformed, Synchronous, open_writer
 from greenroom.storage.trouble import Trouble, TroubleKind, classify_error, trouble
 from greenroom.storage.whereabouts import Whereabouts, has_vanished, is_replaced, read_whereabouts
@@ -23,6 +25,10 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 50
 """How long one attempt waits for another process's lock. Short: the actor waits between attempts, and hears `stop`."""
+
+
+READERS_TIMEOUT_MS = 3_000
+"""How long the journal waits to be emptied until nobody reads in it."""
 
 
 class Troubled(Exception):
@@ -105,6 +111,15 @@ class Writer:
         if self._opened is not None:
             with self._guarded() as opened:
                 opened.watch.after_group()
+
+    def scrub(self) -> Scrubbed:
+        """Leave no byte of deleted rows behind, as far as that is quick. Raises Troubled, Fenced."""
+        with self._guarded() as opened:
+            opened.db.set_busy_timeout(READERS_TIMEOUT_MS)
+            try:
+                return scrub(opened.db, bytes_max=SCRUB_BYTES_MAX)
+            finally:
+                opened.db.set_busy_timeout(BUSY_TIMEOUT_MS)
 
     def end(self, *, at: float, reason: str, ending: BootEnding) -> None:
         """End the boot in order and close. If that raises (Troubled, Fenced), the boot is found unclean."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -111,6 +111,13 @@ class Answers:
     def take_back(self, session_id: SessionId) -> None:
         """A session was released: what waits in it may be answered after all."""
         self._aside.discard(session_id)
+
+    def forget(self, ids: Collection[SessionId]) -> None:
+        """These sessions are forgotten: whoever waits for an answer of theirs hears that there will be none."""
+        with self._lock:
+            gone = [it for each in self._waiters.values() for it in each if it.receipt.session_id in ids]
+        for waiter in gone:
+            self._tell(waiter, NoAnswer("there will be no answer: the conversation was forgotten", final=True))
 
     def look_again(self, store: Store) -> None:
         """The store was reopened: look for everybody."""

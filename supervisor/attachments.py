@@ -16,6 +16,7 @@ from greenroom.actors.entry import DeliveryPolicy, rule_of
 from greenroom.actors.outbox_words import (
     Dropped,
     Filled,
+    Forgotten,
     LiveText,
     NoticeWanted,
     Opened,
@@ -168,8 +169,8 @@ class Attachments:
         if attachment is not None:
             attachment.tell(NoticeWanted(message))
 
-    def revise(self, change: Revived | Dropped) -> None:
-        """Tell the outbox what became of a delivery by order of whoever runs the service; that is on disk."""
+    def revise(self, change: Revived | Dropped | Forgotten) -> None:
+        """Tell the outbox what whoever runs the service ordered of what it shows; that is on disk."""
         attachment = self._all.get((change.session.platform, change.session.account))
         if attachment is not None:
             attachment.tell(change)

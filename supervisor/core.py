@@ -24,6 +24,7 @@ from greenroom.supervisor.access import Access
 from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
 from greenroom.supervisor.drain import CloseBoot
+from greenroom.supervisor.erasing import Erasing
 from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.letters import Letters
 from greenroom.supervisor.operations import Operations
@@ -132,6 +133,7 @@ class Core:
         self.reception = Reception(runtime.clock, policy, self.access.meet)
         self._answers = Answers(runtime.timers)
         self.operations = Operations(runtime, self.reception, self._answers, lambda: self.store, self._tell)
+        self.erasing = Erasing(runtime, self.operations, self._answers, lambda: self._owned, self.attachments.revise)
         self.letters = Letters(runtime.clock, lambda: self.store, self.attachments.revise, self.report_dead)
         runtime.on_failure(self._hear_failure)
 
@@ -199,6 +201,11 @@ class Core:
         """The store that is open now."""
         storey = self._storey
         return storey.store.port if storey is not None else None
+
+    @property
+    def _owned(self) -> OwnedStore | None:
+        storey = self._storey
+        return storey.store if storey is not None else None
 
     def drain(self, intent: Intent) -> None:
         """Begin the orderly end; asked again, end at once. `hooks.drained` tells when it is over.

@@ -81,6 +81,8 @@ def rows_of(fact: Fact) -> Iterator[str]:  # noqa: C901, PLR0912 - one case for 
             yield "refusals"
         case CodeOffered() | CodeMissed() | ChatPaired() | ChatUnpaired():
             yield "pairings"
+        case f.SessionsForgotten(ids=ids):
+            yield from (f"sessions {session_id}" for session_id in ids)
         case f.RowsForgotten(table):
             yield table
         case _:

@@ -114,6 +114,8 @@ def whose(fact: Fact) -> tuple[SessionId | None, str | None]:
             | f.DeliveryDropped(delivery)
         ):
             return delivery.session_id, str(delivery.session)
+        case f.SessionsForgotten(key):
+            return None, str(key)
         case f.InboundRefused(key):
             return None, f"{key.platform}:{key.account}"
         case CodeOffered(pairing):

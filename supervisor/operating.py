@@ -10,6 +10,7 @@ from greenroom.actors.commands import Command
 from greenroom.actors.model import Message, MessageKind, SessionKey
 from greenroom.actors.ports import RefusedError
 from greenroom.supervisor.answers import Waiter, text_of
+from greenroom.supervisor.erasing import Forgot, forgot
 from greenroom.supervisor.lettering import AsyncLettering, BlockingLettering
 from greenroom.supervisor.reception import called_back
 
@@ -38,6 +39,13 @@ class AsyncOperating(AsyncLettering):
         """
         if (error := await called_back(partial(self._core.operations.release, session_id))) is not None:
             raise error
+
+    async def forget(self, session_id: SessionId, *, whole_chat: bool = False) -> Forgot:
+        """Forget a session, or all that its chat ever had: every row, and the bytes. What works there is stopped first.
+
+        Raises RefusedError (there is none) and BusyError (not now).
+        """
+        return forgot(await called_back(partial(self._core.erasing.forget, session_id, whole_chat=whole_chat)))
 
     async def suspend(self, *, chat: str | SessionKey, id: str | None = None) -> str:
         """Interrupt a chat's session, and begin nothing until it is resumed. `id` names the order: once is once."""
@@ -83,6 +91,12 @@ class BlockingOperating(BlockingLettering):
         self._core.operations.release(session_id, future.set_result)
         if (error := future.result(timeout_s)) is not None:
             raise error
+
+    def forget(self, session_id: SessionId, *, whole_chat: bool = False, timeout_s: float | None = None) -> Forgot:
+        """See `AsyncOperating.forget`."""
+        future: Future[Forgot | Exception] = Future()
+        self._core.erasing.forget(session_id, future.set_result, whole_chat=whole_chat)
+        return forgot(future.result(timeout_s))
 
     def suspend(self, *, chat: str | SessionKey, id: str | None = None, timeout_s: float | None = None) -> str:
         """See `AsyncOperating.suspend`."""

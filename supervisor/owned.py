@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from greenroom.actors.pairing import Pairing
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from greenroom.actors.model import Epoch
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.store import Store
+    from greenroom.storage.requests import Scrubbed
     from greenroom.storage.writer import Place
 
 
@@ -29,6 +30,8 @@ class OwnedStore(Protocol):
 
     @property
     def pairings(self) -> Sequence[Pairing]: ...
+
+    def scrub(self, then: Callable[[Scrubbed], None]) -> None: ...
 
     def close(self, reason: str, *, clean: bool) -> bool: ...
 
@@ -59,6 +62,10 @@ class OwnedSqlite:
     def pairings(self) -> Sequence[Pairing]:
         """The chats that were let in by a code, or have one."""
         return self.store.pairings
+
+    def scrub(self, then: Callable[[Scrubbed], None]) -> None:
+        """Leave no byte of forgotten rows in the files; `then` hears how far that came."""
+        self.store.scrub(then)
 
     def close(self, reason: str, *, clean: bool) -> bool:
         """End the boot; says whether it ended clean."""

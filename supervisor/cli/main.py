@@ -8,6 +8,7 @@ import typer
 from greenroom.supervisor.cli import (
     beginning,
     exporting,
+    forgetting,
     keeping,
     letters,
     living,
@@ -55,6 +56,7 @@ operating.add_to(app)
 keeping.add_to(app)
 exporting.add_to(app)
 letters.add_to(app)
+forgetting.add_to(app)
 pairing.add_to(app)
 sandboxing.add_to(app)
 matrixing.add_to(app)

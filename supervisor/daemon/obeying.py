@@ -59,6 +59,8 @@ async def obey(
             return await _change_letter("resent", room.resend(delivery))
         case {"order": "drop", "delivery": str(delivery)}:
             return await _change_letter("dropped", room.drop(delivery))
+        case {"order": "forget", "session": int(session), "chat": bool(whole_chat)}:
+            return await _forget(room, SessionId(session), whole_chat=whole_chat)
         case {"order": "connections"}:
             return {"connections": [asdict(each) for each in room.connections()]}
         case {"order": str(word), "chat": str(chat), "id": str(order_id)} if word in _WORDS:
@@ -77,6 +79,15 @@ async def _release(room: AsyncRoom, session: SessionId) -> dict[str, Any]:
         return {"problem": f"not released: {error}"}
     logger.warning("session %s was released by an operator", session)
     return {"released": True}
+
+
+async def _forget(room: AsyncRoom, session: SessionId, *, whole_chat: bool) -> dict[str, Any]:
+    try:
+        done = await room.forget(session, whole_chat=whole_chat)
+    except (BusyError, RefusedError) as error:
+        return {"problem": str(error)}
+    logger.warning("sessions %s were forgotten by an operator", ", ".join(map(str, done.ids)))
+    return {"forgot": done.ids, "scrubbed": asdict(done.scrubbed)}
 
 
 async def _keep_door(done: str, doing: Awaitable[SessionKey]) -> dict[str, Any]:

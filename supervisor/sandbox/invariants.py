@@ -32,6 +32,7 @@ from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, AS
 from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_commands import COMMANDS_AFTER_BOOT, COMMANDS_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_forgetting import FORGETTING_AFTER_BOOT
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_letters import LETTERS_AFTER_BOOT
 from greenroom.supervisor.sandbox.invariants_operator import OPERATOR_AFTER_BOOT, OPERATOR_AT_THE_END
@@ -363,6 +364,7 @@ AFTER_BOOT: tuple[Check, ...] = (
     *COMMANDS_AFTER_BOOT,
     *OPERATOR_AFTER_BOOT,
     *LETTERS_AFTER_BOOT,
+    *FORGETTING_AFTER_BOOT,
     *ACCESS_AFTER_BOOT,
 )
 

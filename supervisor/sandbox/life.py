@@ -101,7 +101,7 @@ class Life:
         self.core.notices = Notices(world, policy.notice_every_s)
         self.runtime.on_failure(self._hear_failure)
         world.policy, world.order, world.doorkeeper = policy, self._order, self.core.access
-        world.letters, world.look = self.core.letters, self.look
+        world.letters, world.erasing, world.look = self.core.letters, self.core.erasing, self.look
         world.note(PROCESS, f"starts, wall clock {world.wall:.0f}", kind=Kind.START)
         try:
             self.core.start()
@@ -258,7 +258,7 @@ class Life:
         for network in world.networks:
             network.server.hang_up()
         world.began, world.runtime = world.now, None
-        world.order = world.doorkeeper = world.letters = world.look = None
+        world.order = world.doorkeeper = world.letters = world.erasing = world.look = None
 
     def _look_for_zombies(self) -> None:
         if self.taken_over is None:

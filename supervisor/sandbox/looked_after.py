@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     import apsw
 
+    from greenroom.actors.model import SessionId
+
 T = TypeVar("T")
 
 
@@ -28,6 +30,10 @@ class LookedAfter:
     dropping: set[str] = field(default_factory=set)  # deliveries that were to be given up ...
     dropped: dict[str, float] = field(default_factory=dict)  # ... and since when that is certain
 
+    forgotten: dict[SessionId, float] = field(default_factory=dict)  # and since when
+
     def given_up(self, key: str) -> float | None:
-        """Since when the delivery is given up that a platform was told this key for."""
-        return next((at for each, at in self.dropped.items() if f"-{each}-" in key), None)
+        """Since when the delivery is given up, or its session forgotten, that a platform was told this key for."""
+        of_sessions = ((f"-{session}.", at) for session, at in self.forgotten.items())
+        of_deliveries = ((f"-{delivery}-", at) for delivery, at in self.dropped.items())
+        return next((at for part, at in (*of_deliveries, *of_sessions) if part in key), None)

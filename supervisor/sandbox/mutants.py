@@ -11,6 +11,7 @@ from greenroom.supervisor.sandbox import (
     mutants_budgets,
     mutants_busy,
     mutants_commands,
+    mutants_forgetting,
     mutants_fresh,
     mutants_letters,
     mutants_operator,
@@ -39,6 +40,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_access.MUTANTS,
     *mutants_operator.MUTANTS,
     *mutants_letters.MUTANTS,
+    *mutants_forgetting.MUTANTS,
 )
 
 

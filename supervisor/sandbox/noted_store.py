@@ -95,6 +95,8 @@ class NotedStore:
                     | f.DeliveryDropped(delivery)
                 ):
                     return str(delivery.session)
+                case f.SessionsForgotten(key):
+                    return str(key)
                 case f.DeliveryFilled() | f.InboundRefused() | f.RowsForgotten():
                     continue
                 case CodeOffered() | CodeMissed() | ChatPaired() | ChatUnpaired():

@@ -25,6 +25,7 @@ from greenroom.supervisor.sandbox.looked_after import Look, LookedAfter
 if TYPE_CHECKING:
     from greenroom.actors.simulation import SimRuntime
     from greenroom.supervisor.access import Access
+    from greenroom.supervisor.erasing import Erasing
     from greenroom.supervisor.letters import Letters
     from greenroom.supervisor.policy import Policy
 
@@ -198,6 +199,7 @@ class World:
     doorkeeper: Access | None = None  # of the living process
     order: OrderDoor | None = None  # where the living process takes an operator's orders
     letters: Letters | None = None  # of the living process
+    erasing: Erasing | None = None  # of the living process
     look: Look | None = None  # at what the living process has stored
     mail: LookedAfter = field(default_factory=LookedAfter)
     attached: dict[str, tuple[Attachment, ...]] = field(default_factory=dict)  # what came with each update

@@ -32,6 +32,7 @@ from greenroom.actors.facts import (
     RunSpent,
     SessionQuarantined,
     SessionReleased,
+    SessionsForgotten,
     SessionSucceeded,
     SessionSuspended,
     SuspensionLifted,
@@ -136,6 +137,7 @@ LIFE: tuple[Fact, ...] = (
     SessionReleased(S, 15.0),
     SessionSucceeded(S, FreshCause.IDLE, 16.0),
     RowsForgotten("decisions", (9,)),
+    SessionsForgotten(KEY, (SessionId(9),), 17.0),
 )
 ONCE_MORE_COUNTS = (InboundRefused,)  # A counter has no key: only the stamp of its group protects it.
 

@@ -1,0 +1,124 @@
+"""Forgetting for good: all rows of conversations, and then the bytes that they leave in free space and in journals."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from greenroom.actors.facts import SessionsForgotten
+from greenroom.actors.model import SessionId, SessionKey
+from greenroom.actors.store import Kin
+from greenroom.storage.lock import WriterLock
+from greenroom.storage.pruning import PARTS
+from greenroom.storage.requests import Scrubbed
+from greenroom.storage.rows import Contradiction, one_row, read_attachments, read_key
+from greenroom.storage.search import throw_away
+from greenroom.storage.sqlite import CannotOpen, open_writer
+
+SCRUB_BYTES_MAX = 256 * 1024 * 1024
+"""A larger file is not written anew while somebody serves it: all writes would wait for that."""
+
+_OF_SESSION = " WHERE session_id = ?"
+_PER_INDEX = {"inbox": (" AND generation IS NULL", " AND generation IS NOT NULL")}
+_DELETES = (
+    *(
+        f"DELETE FROM {table}{_OF_SESSION}{which}"  # noqa: S608 - constants
+        for table in ("dead_letters", *PARTS, "routes")
+        for which in _PER_INDEX.get(table, ("",))
+    ),
+    "DELETE FROM sessions WHERE id = ?",
+)
+
+_COUNTS = {table: f"SELECT count(*) FROM {table}{_OF_SESSION}" for table in PARTS}  # noqa: S608 - constants
+
+# Who is set aside is not worked for, although a run may be open.
+_AT_WORK = """
+SELECT EXISTS (SELECT 1 FROM runs JOIN sessions ON sessions.id = runs.session_id WHERE session_id = ?1 AND open = 1
+        AND suspended_at IS NULL AND quarantined_at IS NULL),
+    EXISTS (SELECT 1 FROM processes WHERE session_id = ?1 AND state IN ('starting', 'running'))
+"""
+
+
+def sessions_forgotten(db: apsw.Connection, fact: SessionsForgotten) -> None:
+    """Delete all that belongs to these sessions, with zeros in its place. Raises Contradiction while one is at work."""
+    for session_id in fact.ids:
+        row = one_row(db, _AT_WORK, (session_id,))
+        if row is not None and any(row):
+            what = "an agent works in it" if row[0] else "a background process of it runs"
+            raise Contradiction(f"session {session_id} of {fact.key} cannot be forgotten now: {what}")
+    before = db.pragma("secure_delete")
+    db.pragma("secure_delete", 1)
+    try:
+        for session_id in fact.ids:
+            for sql in _DELETES:
+                db.execute(sql, (session_id,))
+    finally:
+        db.pragma("secure_delete", before)
+
+
+def read_kin(db: apsw.Connection, session_id: SessionId, *, whole_chat: bool) -> Kin | None:
+    """The chat of a session, and this session or all that its chat ever had."""
+    row = one_row(db, "SELECT key FROM sessions WHERE id = ?", (session_id,))
+    if row is None:
+        return None
+    if not whole_chat:
+        return Kin(read_key(row[0]), (session_id,))
+    ids = db.execute("SELECT id FROM sessions WHERE key = ? ORDER BY id", (row[0],)).fetchall()
+    return Kin(read_key(row[0]), tuple(SessionId(int(id_ or 0)) for (id_,) in ids))
+
+
+def scrub(db: apsw.Connection, *, bytes_max: int | None) -> Scrubbed:
+    """Write the file anew if it is not too large (None: none is), and empty its journal if nobody reads in it."""
+    size = db.pragma("page_count") * db.pragma("page_size")
+    whole = bytes_max is None or size <= bytes_max
+    if whole:
+        db.execute("VACUUM")
+    emptied = False
+    if db.filename_wal:
+        with contextlib.suppress(apsw.BusyError):
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            emptied = True
+    return Scrubbed(file=whole, journal=emptied)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What sessions hold, by table, and the files that came with their messages, which are no rows."""
+
+    rows: dict[str, int]
+    files: tuple[str, ...]
+
+
+def read_held(db: apsw.Connection, ids: tuple[SessionId, ...]) -> Held:
+    """Count what would be forgotten with these sessions."""
+    rows = {table: sum(int(db.execute(sql, (id_,)).get or 0) for id_ in ids) for table, sql in _COUNTS.items()}
+    files: dict[str, None] = {}
+    for id_ in ids:
+        sql = "SELECT attachments FROM messages WHERE session_id = ? AND attachments IS NOT NULL"
+        for (attached,) in db.execute(sql, (id_,)):
+            files |= dict.fromkeys(each.where for each in read_attachments(str(attached)))
+    return Held({table: count for table, count in rows.items() if count}, tuple(files))
+
+
+def erase_unserved(path: Path, key: SessionKey, ids: tuple[SessionId, ...], *, now: float) -> Scrubbed:
+    """Forget sessions in a database that nobody serves, and write the file anew, whatever its size.
+
+    Raises CannotOpen, Contradiction, lock.Held, apsw.Error.
+    """
+    if not path.exists():
+        raise CannotOpen(f"{path}: there is no database here; name the right file")
+    with WriterLock(path):
+        db = open_writer(str(path), missing="refuse")
+        try:
+            with db:
+                for id_ in ids:  # Nobody works on what is open.
+                    db.execute("UPDATE runs SET open = 0 WHERE session_id = ? AND open = 1", (id_,))
+                sessions_forgotten(db, SessionsForgotten(key, ids, now))
+            throw_away(str(path))
+            if db.pragma("page_count") * db.pragma("page_size") > SCRUB_BYTES_MAX:
+                db.execute("PRAGMA temp_store = FILE")
+            scrubbed = scrub(db, bytes_max=None)
+        finally:
+            db.close(force=True)
+    return Scrubbed(file=scrubbed.file, journal=scrubbed.journal, index=True)
