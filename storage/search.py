@@ -180,6 +180,8 @@ class Indexer:
             try:
                 if self._renewals:
                     throw_away(self._path)
+                    with self._changed:
+                        self._upto = 0
                     self._told_renewed()
                 self._catch_up()
                 told = None
