@@ -134,5 +134,16 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[async
         server.should_exit = True
         try:
             await asyncio.wait({task})
+            await _hang_up(server)
         finally:  # Also when its loop ends meanwhile and cancels a second time: else nobody could listen here again.
             listening.close()
+
+
+async def _hang_up(server: GuestServer) -> None:
+    """Close the connections of requests that had no time to finish: the loop that would do so may end next."""
+    state = server.server_state
+    if left := tuple(state.tasks):
+        await asyncio.wait(left, timeout=GRACE_S)
+    for connection in tuple(state.connections):
+        connection.transport.abort()
+    await asyncio.sleep(0)

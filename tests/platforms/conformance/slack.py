@@ -1,8 +1,8 @@
-"""Slack as a counterpart: the fake workspace on loopback, by socket mode."""
+"""Slack as a counterpart: the fake workspace on loopback, by socket mode and by signed posts."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -12,40 +12,48 @@ from tests.platforms.conformance.counterpart import ANN, GROUP, Ability, Attache
 from greenroom.actors.ports import History
 from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.chats.slack import SlackChat, SlackSettings
+from greenroom.platforms.chats.slack.hook import PATH
 from greenroom.platforms.chats.slack.markup import escape, unescape
+from greenroom.platforms.chats.web.server import listen
 from greenroom.platforms.fakes.platform import Fault
 from greenroom.platforms.fakes.slack import BOT_USER, FakeSlack
+from greenroom.platforms.fakes.slack_envelopes import Envelopes
+from greenroom.platforms.fakes.slack_poster import SlackPoster
 from greenroom.platforms.fakes.slack_wire import FakeSlackServer
 
 ACK_S = 0.3
+POST_S = 2.0
+"""How long a post waits for its answer, and until it comes again: one that is given up too soon is overtaken."""
+
 PING_S = 0.1
 RETRY_AFTER_S = 0.2
+SECRET = "signed by slack"
 
 SLACK_LACKS: Lacks = {
     Ability.REPLY: "an answer stands in its thread; Slack has no other reply",
     Ability.TYPING: "Slack lets no bot show it",
 }
+POSTED_LACKS: Lacks = {**SLACK_LACKS, Ability.RECONNECT: "Slack comes to it; it connects to nobody"}
 _METHODS = {"send": "chat.postMessage", "edit": "chat.update"}
 
 
 class SlackCounterpart(Counterpart):
     """See `Counterpart`."""
 
-    def __init__(self, server: FakeSlackServer, folder: Path, delivery: str) -> None:
-        self._server, self._slack, self._folder, self._delivery = server, server.slack, folder, delivery
+    def __init__(
+        self, server: FakeSlackServer, folder: Path, envelopes: Envelopes, settings: Mapping[str, object]
+    ) -> None:
+        """`envelopes` has what is still to be told, `settings` by which way."""
+        self._server, self._slack, self._folder = server, server.slack, folder
+        self._envelopes, self._settings = envelopes, settings
         self.sessions_per = SessionsPer.CHAT
         self._said: dict[str, str] = {}  # the channel of each message
         self._threads: dict[str, str] = {}  # the root of each thread, by the test's name for it
 
     def platform(self, history: History) -> SlackChat:
-        told = {
-            "bot_token": self._server.bot_token,
-            "app_token": self._server.app_token,
-            "api_url": self._server.api_url,
-            "delivery": self._delivery,
-            "sessions_per": self.sessions_per,
-        }
-        return SlackChat(SlackSettings.model_validate(told), self._folder, ping_s=PING_S)
+        given = {"bot_token": self._server.bot_token, "api_url": self._server.api_url, **self._settings}
+        settings = SlackSettings.model_validate({**given, "sessions_per": self.sessions_per})
+        return SlackChat(settings, self._folder, ping_s=PING_S)
 
     async def says(
         self, chat: str, text: str, *, author: str = ANN, thread: str | None = None, attached: Attached | None = None
@@ -108,7 +116,7 @@ class SlackCounterpart(Counterpart):
     async def _until_heard(self, act: Callable[[], str]) -> None:
         """Do it until it is taken: Slack tells of it only once, and shows its person that nobody heard."""
         while True:
-            envelope = self._server.envelopes.pending[act()]
+            envelope = self._envelopes.pending[act()]
             await envelope.over.wait()
             if envelope.acknowledged:
                 return
@@ -133,11 +141,26 @@ class SlackCounterpart(Counterpart):
 
 
 def slack(delivery: str) -> Callable[[Path], AbstractAsyncContextManager[Counterpart]]:
-    """How the counterpart is opened, for an account of this delivery class."""
+    """How the counterpart is opened by socket mode, for an account of this delivery class."""
 
     @asynccontextmanager
     async def opens(folder: Path) -> AsyncIterator[Counterpart]:
-        async with FakeSlackServer(FakeSlack(), ack_s=ACK_S, retry_after_s=RETRY_AFTER_S) as server:
-            yield SlackCounterpart(server, folder, delivery)
+        async with _server() as server:
+            settings = {"app_token": server.app_token, "delivery": delivery}
+            yield SlackCounterpart(server, folder, server.envelopes, settings)
 
     return opens
+
+
+@asynccontextmanager
+async def slack_posted(folder: Path) -> AsyncIterator[Counterpart]:
+    """Events are posted, signed, to an address of ours."""
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}{PATH}"
+    async with _server() as server, SlackPoster(server.slack, address, SECRET, ack_s=POST_S) as poster:
+        yield SlackCounterpart(server, folder, poster.envelopes, {"signing_secret": SECRET, "port": port})
+
+
+def _server() -> FakeSlackServer:
+    return FakeSlackServer(FakeSlack(), ack_s=ACK_S, retry_after_s=RETRY_AFTER_S)

@@ -77,12 +77,16 @@ class WebhookCounterpart(Counterpart):
         settings = WebhookSettings.model_validate(
             {"secret": SECRET, "port": self._port, "callback": callback, "callback_knows_ids": self._knows_ids}
         )
-        if self._former is not None:
-            self._former.close()  # It may have been killed before it served.
+        self.close()
         platform = self._former = Webhook(settings, history)
         self._address = platform.bind()
         self._port = int(self._address.rpartition(":")[2])
         return platform
+
+    def close(self) -> None:
+        """Close what the last platform listens on: it may have been killed before it served."""
+        if self._former is not None:
+            self._former.close()
 
     async def says(
         self, chat: str, text: str, *, author: str = ANN, thread: str | None = None, attached: Attached | None = None
@@ -184,5 +188,6 @@ def webhook(*, posts: bool, knows_ids: bool = False) -> Callable[[Path], Abstrac
             person.receiver = f"http://127.0.0.1:{listening.getsockname()[1]}"
             async with serving(person.app, listening):
                 yield person
+                person.close()
 
     return opened
