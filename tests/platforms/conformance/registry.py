@@ -12,7 +12,8 @@ from tests.platforms.conformance.discord import DISCORD_LACKS, discord
 from tests.platforms.conformance.fake import FAKE_LACKS, fake
 from tests.platforms.conformance.folder import FOLDER_LACKS, folder
 from tests.platforms.conformance.matrix import MATRIX_LACKS, matrix
-from tests.platforms.conformance.slack import SLACK_LACKS, slack
+from tests.platforms.conformance.slack import POSTED_LACKS as SLACK_POSTED_LACKS
+from tests.platforms.conformance.slack import SLACK_LACKS, slack, slack_posted
 from tests.platforms.conformance.telegram import TELEGRAM_LACKS, WEBHOOK_LACKS, telegram_polled, telegram_posted
 from tests.platforms.conformance.terminal import TERMINAL_LACKS, terminal
 from tests.platforms.conformance.web import WEB_LACKS, web
@@ -40,6 +41,7 @@ ENTRIES: Mapping[str, Entry] = {
     "folder (the example)": Entry(folder, DeliveryClass.NATIVE_KEY, FOLDER_LACKS),
     "matrix": Entry(matrix, DeliveryClass.NATIVE_KEY, MATRIX_LACKS),
     "slack": Entry(slack("edit_anchor"), DeliveryClass.EDIT_ANCHOR, SLACK_LACKS),
+    "slack, posted": Entry(slack_posted, DeliveryClass.EDIT_ANCHOR, SLACK_POSTED_LACKS),
     "slack, reconcile": Entry(slack("reconcile"), DeliveryClass.RECONCILE, SLACK_LACKS),
     "telegram": Entry(telegram_polled, DeliveryClass.EDIT_ANCHOR, TELEGRAM_LACKS),
     "telegram, webhook": Entry(telegram_posted, DeliveryClass.EDIT_ANCHOR, WEBHOOK_LACKS),

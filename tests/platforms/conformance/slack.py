@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.platforms.conformance.counterpart import ANN, GROUP, Ability, Attached, Call, Counterpart, Lacks, Visible
 
@@ -26,6 +28,7 @@ POST_S = 2.0
 """How long a post waits for its answer, and until it comes again: one that is given up too soon is overtaken."""
 
 PING_S = 0.1
+LOOK_S = 0.01
 RETRY_AFTER_S = 0.2
 SECRET = "signed by slack"
 
@@ -33,7 +36,11 @@ SLACK_LACKS: Lacks = {
     Ability.REPLY: "an answer stands in its thread; Slack has no other reply",
     Ability.TYPING: "Slack lets no bot show it",
 }
-POSTED_LACKS: Lacks = {**SLACK_LACKS, Ability.RECONNECT: "Slack comes to it; it connects to nobody"}
+POSTED_LACKS: Lacks = {
+    **SLACK_LACKS,
+    Ability.RECONNECT: "Slack comes to it; it connects to nobody",
+    Ability.BUSY: "what is posted again comes later: Slack lets others overtake it",
+}
 _METHODS = {"send": "chat.postMessage", "edit": "chat.update"}
 
 
@@ -41,7 +48,7 @@ class SlackCounterpart(Counterpart):
     """See `Counterpart`."""
 
     def __init__(
-        self, server: FakeSlackServer, folder: Path, envelopes: Envelopes, settings: Mapping[str, object]
+        self, server: FakeSlackServer, folder: Path, envelopes: Envelopes, settings: Mapping[str, Any]
     ) -> None:
         """`envelopes` has what is still to be told, `settings` by which way."""
         self._server, self._slack, self._folder = server, server.slack, folder
@@ -58,6 +65,7 @@ class SlackCounterpart(Counterpart):
     async def says(
         self, chat: str, text: str, *, author: str = ANN, thread: str | None = None, attached: Attached | None = None
     ) -> str:
+        await self._until_listened_to()
         files = []
         if attached is not None:
             name, content = attached.path.name, attached.path.read_bytes()
@@ -120,6 +128,15 @@ class SlackCounterpart(Counterpart):
             await envelope.over.wait()
             if envelope.acknowledged:
                 return
+
+    async def _until_listened_to(self) -> None:
+        """Wait for the address, where there is one: what nobody takes comes again later, and others overtake it."""
+        while (port := self._settings.get("port")) is not None:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def fail(self, call: Call, fault: Fault) -> None:
         self._server.fail(_METHODS[call], fault)
