@@ -49,7 +49,7 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Heir:
-    """Who restores, and when. `uid` names the restored store."""
+    """Who makes a store, and when. `uid` names it."""
 
     uid: str
     pid: int

@@ -9,6 +9,7 @@ from greenroom.supervisor.cli import (
     beginning,
     exporting,
     forgetting,
+    importing,
     keeping,
     letters,
     living,
@@ -55,6 +56,7 @@ reading.add_to(app)
 operating.add_to(app)
 keeping.add_to(app)
 exporting.add_to(app)
+importing.add_to(app)
 letters.add_to(app)
 forgetting.add_to(app)
 pairing.add_to(app)

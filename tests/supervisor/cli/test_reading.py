@@ -15,7 +15,7 @@ COMMANDS = [
     *["up", "chat", "stop", "status", "sessions", "show", "explain", "search", "config check"],
     *["release", "suspend", "resume", "retry", "send"],
     *["pair", "pair approve", "pair revoke"],
-    *["backup", "restore", "export"],
+    *["backup", "restore", "export", "import"],
 ]
 
 
