@@ -23,7 +23,6 @@ from greenroom.supervisor.cli.paper import (
     print_table,
     say_age,
     say_bytes,
-    say_duration,
     say_time,
     shorten,
 )
@@ -156,8 +155,3 @@ def print_found(views: Views, text: str, limit: int, *, as_json: bool) -> None:
         return
     rows = [(e.session_id, e.session, e.seq, e.role.value, say_time(e.at), shorten(e.text, SNIPPET_MAX)) for e in found]
     print_table(("SESSION", "KEY", "SEQ", "ROLE", "AT", "TEXT"), rows)
-
-
-def say_length(start: float, end: float | None) -> str:
-    """How long something took, or that it goes on."""
-    return "still open" if end is None else say_duration(end - start)

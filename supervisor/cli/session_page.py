@@ -1,6 +1,6 @@
 """What `show` and `explain` print about one session."""
 
-from greenroom.actors.model import Message, Seq
+from greenroom.actors.model import Seq
 from greenroom.actors.process import show_command
 from greenroom.storage.session_view import (
     DecisionRow,
@@ -15,8 +15,19 @@ from greenroom.storage.session_view import (
 )
 from greenroom.storage.views import read_session
 from greenroom.supervisor.cli.outcome import CommandFailed
-from greenroom.supervisor.cli.pages import Views, say_length
+from greenroom.supervisor.cli.pages import Views
 from greenroom.supervisor.cli.paper import as_plain, clean, print_json, print_table, say_age, say_time, shorten
+from greenroom.supervisor.cli.session_words import (
+    say_answer,
+    say_called,
+    say_ending,
+    say_input,
+    say_length,
+    say_process,
+    say_result,
+    say_rule,
+    say_speaker,
+)
 from greenroom.supervisor.decisions import ADVICE, ROW_NUMBERS
 
 CELL_MAX = 60
@@ -49,18 +60,11 @@ def _print_transcript(page: SessionView) -> None:
     shown, total = len(page.messages), page.session.messages
     print(f"\ntranscript ({shown} of {total})" if shown != total else f"\ntranscript ({total})")
     for message in page.messages:
-        print(f"  {message.seq:>4}  {say_time(message.at)}  {_say_speaker(message)}")
+        print(f"  {message.seq:>4}  {say_time(message.at)}  {clean(say_speaker(message))}")
         for line in clean(message.text).splitlines() or [""]:
             print(f"        {line}")
         for call in message.tool_calls:
             print(clean(f"        -> {call.name}({call.args}) [{call.policy.value}]"))
-
-
-def _say_speaker(message: Message) -> str:
-    kind = "" if message.kind == "text" else f" {message.kind.value.replace('_', ' ')}"
-    author = f" {message.author}" if message.author else ""
-    upto = "" if message.answers_upto is None else f", answers up to {message.answers_upto}"
-    return clean(f"{message.role.value}{kind}{author}  (run {message.generation}{upto})")
 
 
 def _print_rest(page: SessionView) -> None:
@@ -83,20 +87,18 @@ def _print_part(title: str, headings: tuple[str, ...], rows: list[tuple[object, 
 
 
 def _question_cells(each: QuestionRow) -> tuple[object, ...]:
-    waits = "(open)" if each.lapsed is None else f"({each.lapsed.value.replace('_', ' ')})"
-    answer = waits if each.answer is None else each.answer
-    return (each.generation, say_time(each.asked_at), shorten(each.prompt, CELL_MAX), shorten(answer, CELL_MAX))
+    answer = shorten(say_answer(each), CELL_MAX)
+    return (each.generation, say_time(each.asked_at), shorten(each.prompt, CELL_MAX), answer)
 
 
 def _process_cells(each: ProcessRow) -> tuple[object, ...]:
-    state = each.state.value if each.exit_code is None else f"{each.state.value}, exit code {each.exit_code}"
     took = say_length(each.started_at, each.ended_at)
     command, words = shorten(show_command(each.command), CELL_MAX), each.output.strip().rpartition("\n")[2]
     return (
         each.generation,
         each.process,
         command,
-        state,
+        say_process(each),
         say_time(each.started_at),
         took,
         shorten(words, CELL_MAX),
@@ -104,22 +106,13 @@ def _process_cells(each: ProcessRow) -> tuple[object, ...]:
 
 
 def _run_cells(run: RunRow) -> tuple[object, ...]:
-    ending = run.ending or ("open" if run.open else "-")
-    if run.interrupted_by:
-        ending += f" (interrupted: {run.interrupted_by})"
-    if run.failed_by:
-        ending += f" ({run.failed_by.replace('_', ' ')})"
     took = say_length(run.opened_at, run.closed_at)
-    return (run.generation, run.epoch, run.cause, run.attempt, say_time(run.opened_at), took, ending)
+    return (run.generation, run.epoch, run.cause, run.attempt, say_time(run.opened_at), took, say_ending(run))
 
 
 def _tool_cells(tool: ToolRow) -> tuple[object, ...]:
-    if tool.result is None:
-        result = "(not known)"
-    else:
-        result = ("failed: " if tool.failed else "") + shorten(tool.result, CELL_MAX)
-    called = "once" if tool.attempts == 1 else f"{tool.attempts} times"
-    return (tool.generation, tool.name, shorten(tool.args, CELL_MAX), tool.policy, called, result)
+    args, result = shorten(tool.args, CELL_MAX), shorten(say_result(tool), CELL_MAX)
+    return (tool.generation, tool.name, args, tool.policy, say_called(tool), result)
 
 
 def _delivery_cells(each: DeliveryRow) -> tuple[object, ...]:
@@ -151,21 +144,9 @@ def _explain(each: DecisionRow) -> dict[str, object]:
 
 
 def _print_decision(each: DecisionRow) -> None:
-    row = ROW_NUMBERS.get(each.rule)
-    numbered = f"row {row}, " if row is not None else ""
     print(f"\n{say_time(each.at)}  boot {each.epoch}, run {each.generation}")
-    print(clean(f"  {each.outcome}: {numbered}{each.rule}"))
+    print(clean(f"  {say_rule(each)}"))
     if advice := ADVICE.get(each.rule):
         print(f"  {advice}")
     for key, value in each.inputs.items():
-        print(clean(f"    {key:<14} {_say_input(key, value)}"))
-
-
-def _say_input(key: str, value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_say_input(name, part)}" for name, part in value.items() if part is not None)
-    if isinstance(value, int | float) and not isinstance(value, bool) and (key.endswith("at") or key == "now"):
-        return say_time(value)
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    return "-" if value is None else str(value)
+        print(clean(f"    {key:<14} {say_input(key, value)}"))

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from greenroom.actors.ports import BusyError
-from greenroom.supervisor.view import overview, signing_in
+from greenroom.supervisor.view import overview, session_pages, signing_in
 from greenroom.supervisor.view.gate import Gate
 from greenroom.supervisor.view.rendering import Pages
 from greenroom.supervisor.view.saying import WORDS
@@ -36,7 +36,14 @@ def make_app(desk: Desk, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """
     pages = Pages(WORDS)
     app = Starlette(
-        routes=[*signing_in.routes(desk, pages), *overview.routes(desk, pages), *_states(desk), *more, _assets()],
+        routes=[
+            *signing_in.routes(desk, pages),
+            *overview.routes(desk, pages),
+            *session_pages.routes(desk, pages),
+            *_states(desk),
+            *more,
+            _assets(),
+        ],
         exception_handlers={
             HTTPException: partial(_say_what_is_wrong, pages),
             BusyError: partial(_say_what_is_wrong, pages),

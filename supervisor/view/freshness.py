@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from greenroom.actors.model import SessionId
     from greenroom.supervisor.view.desk import Desk
 
 POLL_S = 1.0
@@ -48,9 +49,15 @@ class Seen(NamedTuple):
         return {"seen": f"{self.number}-{self.at:.0f}"}
 
 
-def nothing_new(request: Request, desk: Desk) -> Response | None:
-    """The answer for a page that knows everything; None where it is to be made again: ages grow without any news."""
+def nothing_new(request: Request, desk: Desk, *, about: SessionId | None = None) -> Response | None:
+    """The answer for a page that knows everything (`about` a session); None where it is to be made again.
+
+    That it is after a while without any news, too: ages grow.
+    """
     seen = Seen.read(request)
-    if seen is None or seen.number != desk.feed.last or not 0 <= desk.now() - seen.at < STANDS_S:
+    if seen is None or not 0 <= desk.now() - seen.at < STANDS_S:
         return None
-    return Response(status_code=204)
+    news = desk.feed.since(seen.number) if seen.number <= desk.feed.last else ()
+    missed = seen.number > desk.feed.last or len(news) < desk.feed.last - seen.number  # More than is kept.
+    concerned = [each for each in news if about is None or each.session in {about, None}]
+    return None if missed or concerned else Response(status_code=204)

@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from greenroom.actors.model import TailKind
+from greenroom.actors.process import show_command
 from greenroom.actors.session_key import InvalidKeyError, SessionKey
 from greenroom.storage.views import SessionState
 from greenroom.supervisor.cli.paper import say_bytes, say_duration, say_time
+from greenroom.supervisor.cli.session_words import (
+    say_answer,
+    say_called,
+    say_ending,
+    say_input,
+    say_length,
+    say_process,
+    say_result,
+    say_rule,
+    say_speaker,
+)
+from greenroom.supervisor.decisions import ADVICE
+from greenroom.supervisor.resume import Why
 
 STATES: Mapping[SessionState, str] = {
     SessionState.QUARANTINED: "set aside after attempts that got nowhere",
@@ -62,14 +77,70 @@ def say_plain(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
+def say_decided(rule: str) -> str:
+    """What a rule of the resume table says, and what an operator can do about it."""
+    why = Why[rule].value if rule in Why.__members__ else OTHER_RULES.get(rule, rule)
+    advice = ADVICE.get(rule)
+    return why if advice is None else f"{why}; {advice}"
+
+
+def say_given(name: str, value: object) -> str:
+    """What it was that a decision was made from."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "tail" and isinstance(value, dict) and value.get("kind") in TailKind.__members__:
+        ends = TailKind[value["kind"]].value
+        return f"{ends} ({say_input(name, {key: each for key, each in value.items() if key != 'kind'})})"
+    return say_input(name, value)
+
+
+def say_input_name(name: str) -> str:
+    """What is meant by something that a decision was made from."""
+    return INPUTS.get(name, name.replace("_", " "))
+
+
+OTHER_RULES: Mapping[str, str] = {
+    "ATTEMPTS_EXHAUSTED": "it was tried as often as the policy allows, and got nowhere",
+    "NOT_CONNECTED": "its platform is not connected",
+    "RESUME": "its run was interrupted, and goes on",
+}
+"""Rules that are no reasons to leave a session alone, in words."""
+
+INPUTS: Mapping[str, str] = {
+    "now": "decided at",
+    "age_s": "seconds since the last progress",
+    "reason": "what interrupted it",
+    "quarantined": "quarantined",
+    "suspended": "suspended",
+    "routed": "its chat leads to this session",
+    "allowed": "the chat may write",
+    "connected": "its platform is connected",
+    "unclean_boots": "starts that ended in no order, of late",
+    "tail": "how the transcript ends",
+    "run": "the run that is open",
+}
+"""What decisions are made from, in words."""
+
 WORDS: Mapping[str, Callable[..., str]] = {
     "ago": say_ago,
     "bytes": say_bytes,
+    "answer": say_answer,
+    "called": say_called,
     "chat": say_chat,
+    "command": show_command,
+    "decided": say_decided,
     "duration": say_duration,
+    "ending": say_ending,
+    "input": say_given,
+    "input_name": say_input_name,
     "iso": say_iso,
+    "took": say_length,
     "plain": say_plain,
     "platform": say_platform,
+    "process": say_process,
+    "result": say_result,
+    "rule": say_rule,
+    "speaker": say_speaker,
     "time": say_time,
 }
 """The filters of the templates."""

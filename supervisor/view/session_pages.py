@@ -1,0 +1,112 @@
+"""One session: all that is kept of it, why it was resumed or was not, and the chart of a run."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from greenroom.actors.model import Generation, Seq, SessionId
+from greenroom.storage.session_view import DecisionRow, SessionView, read_decisions, read_session_view
+from greenroom.storage.views import PAGE_MAX
+from greenroom.supervisor.sandbox.chart import draw
+from greenroom.supervisor.view.freshness import POLL_S, Seen, nothing_new
+from greenroom.supervisor.view.run_story import tell_run
+
+if TYPE_CHECKING:
+    import apsw
+    from starlette.requests import Request
+
+    from greenroom.supervisor.sandbox.happening import Happening
+    from greenroom.supervisor.view.desk import Desk
+    from greenroom.supervisor.view.rendering import Pages
+
+LAST = 50
+"""Rows of each kind that a page shows, from the newest back."""
+
+CHART_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+"""A picture that brings its own colours, and can do nothing else."""
+
+
+def routes(desk: Desk, pages: Pages) -> list[BaseRoute]:
+    """The pages of one session."""
+
+    async def session(request: Request) -> Response:
+        return await show(request, "session.html", within_s=0.0)
+
+    async def live(request: Request) -> Response:
+        number = SessionId(request.path_params["number"])
+        if (nothing := nothing_new(request, desk, about=number)) is not None:
+            return nothing
+        return await show(request, "session_live.html", within_s=POLL_S)
+
+    async def show(request: Request, template: str, *, within_s: float) -> Response:
+        number, before, seen = SessionId(request.path_params["number"]), read_before(request), Seen.now(desk)
+        view, decisions = await ask(number, LAST, before, within_s=within_s)
+        first = view.messages[0].seq if view.messages else 0
+        asked = {**({"before": before} if before else {}), **seen.asked()}
+        return pages.show(
+            request,
+            template,
+            view=view,
+            row=view.session,
+            decisions=decisions,
+            now=desk.now(),
+            before=before,
+            older=f"/sessions/{number}?before={first}#transcript" if first > 1 else None,
+            again=f"/sessions/{number}/live?{urlencode(asked)}",
+        )
+
+    async def run(request: Request) -> Response:
+        view, story, generation = await tell(request)
+        return pages.show(request, "run.html", view=view, row=view.session, story=story, generation=generation)
+
+    async def chart(request: Request) -> Response:
+        view, story, generation = await tell(request)
+        title = f"Session {view.session.id}, {view.session.key}: run {generation}"
+        picture = Response(draw(story, title), media_type="image/svg+xml")
+        picture.headers["content-security-policy"] = CHART_POLICY
+        return picture
+
+    async def tell(request: Request) -> tuple[SessionView, tuple[Happening, ...], Generation]:
+        number, generation = SessionId(request.path_params["number"]), Generation(request.path_params["run"])
+        view, decisions = await ask(number, PAGE_MAX, None, within_s=0.0)
+        story = tell_run(view, decisions, generation)
+        if not story:
+            raise HTTPException(404, f"nothing is kept any more of run {generation} of session {number}")
+        return view, story, generation
+
+    async def ask(
+        number: SessionId, last: int, before: Seq | None, *, within_s: float
+    ) -> tuple[SessionView, tuple[DecisionRow, ...]]:
+        question = partial(_read, number=number, last=last, before=before)
+        view, decisions = await desk.reading.ask(("session", number, last, before), question, within_s=within_s)
+        if view is None:
+            raise HTTPException(404, f"there is no session {number} (any more)")
+        return view, decisions
+
+    return [
+        Route("/sessions/{number:int}", session),
+        Route("/sessions/{number:int}/live", live),
+        Route("/sessions/{number:int}/runs/{run:int}", run),
+        Route("/sessions/{number:int}/runs/{run:int}/chart.svg", chart),
+    ]
+
+
+def read_before(request: Request) -> Seq | None:
+    """From below which row of the transcript a page is asked for."""
+    before = request.query_params.get("before", "")
+    return Seq(int(before)) if before.isascii() and before.isdecimal() and len(before) < len(str(2**62)) else None
+
+
+def _read(
+    db: apsw.Connection, *, number: SessionId, last: int, before: Seq | None
+) -> tuple[SessionView | None, tuple[DecisionRow, ...]]:
+    if number >= 2**62:
+        return None, ()
+    view = read_session_view(db, number, live=True, last=last, before=before)
+    return view, read_decisions(db, number, last=last)
