@@ -77,9 +77,11 @@ def _current(db: apsw.Connection, *, live: bool) -> Epoch:
 
 
 def _count(db: apsw.Connection, state: SessionState, current: Epoch) -> int:
-    values = {"current": current, "before": 2**62}
-    sql = f"SELECT count(DISTINCT s.id) FROM {_source(state)}"  # noqa: S608 - our own words
-    return int(db.execute(sql, values).get)
+    return int(db.execute(_select_count(state), {"current": current, "before": 2**62}).get)
+
+
+def _select_count(state: SessionState) -> str:
+    return f"SELECT count(DISTINCT s.id) FROM {_source(state)}"  # noqa: S608 - our own words
 
 
 def _select(sought: Sought, current: Epoch) -> tuple[str, dict[str, Any]]:
@@ -94,8 +96,7 @@ def _select(sought: Sought, current: Epoch) -> tuple[str, dict[str, Any]]:
     source = _source(sought.state)
     if narrowed and sought.state is None:
         source = source.replace("sessions s WHERE", "sessions s INDEXED BY sessions_by_key WHERE s.key >= '' AND")
-    sql = f"SELECT DISTINCT s.id FROM {source}{narrowed} ORDER BY s.id DESC LIMIT :limit"  # noqa: S608 - our own words
-    return sql, values
+    return f"SELECT DISTINCT s.id FROM {source}{narrowed} ORDER BY s.id DESC LIMIT :limit", values  # noqa: S608 - ours
 
 
 def _number(part: str) -> int:

@@ -48,9 +48,9 @@ def routes(desk: Desk, pages: Pages) -> list[BaseRoute]:
         request: Request, template: str, sought: Sought, before: SessionId | None, *, within_s: float
     ) -> Response:
         seen = Seen.now(desk)
-        counts = await desk.reading.ask("states", partial(count_states, live=True), within_s=within_s)
-        platforms = await desk.reading.ask("platforms", read_platforms, within_s=within_s)
-        rows: tuple[SessionRow, ...] = await desk.reading.ask(
+        counts = await desk.reading.answer("states", partial(count_states, live=True), within_s=within_s)
+        platforms = await desk.reading.answer("platforms", read_platforms, within_s=within_s)
+        rows: tuple[SessionRow, ...] = await desk.reading.answer(
             ("sessions", sought, before), partial(_read, sought=sought, before=before), within_s=within_s
         )
         shown, further = rows[:ROWS], len(rows) > ROWS

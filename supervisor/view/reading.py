@@ -53,7 +53,7 @@ class Reading:
         self._db: apsw.Connection | None = None
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
 
-    async def ask(self, named: Hashable, question: Callable[[apsw.Connection], T], *, within_s: float = 0.0) -> T:
+    async def answer(self, named: Hashable, question: Callable[[apsw.Connection], T], *, within_s: float = 0.0) -> T:
         """Answer a question from the database, or from memory while nothing was committed since.
 
         `named` tells questions apart. An answer that is `within_s` seconds old will do in any case: who polls says so.
@@ -67,14 +67,14 @@ class Reading:
                 found: T = await asyncio.shield(kept.coming)
                 return found
         coming = asyncio.ensure_future(self._aside(lambda: self._read(question)))
-        answer = self._answers[named] = _Answer(self._feed.last, now, coming)
+        kept = self._answers[named] = _Answer(self._feed.last, now, coming)
         self._answers.move_to_end(named)
         while len(self._answers) > ANSWERS_MAX:
             self._answers.popitem(last=False)
         try:
             read: T = await asyncio.shield(coming)  # Whoever leaves takes the answer from nobody.
         except Exception:  # Invariant: what could not be answered is asked again by the next one.
-            if self._answers.get(named) is answer:
+            if self._answers.get(named) is kept:
                 del self._answers[named]
             raise
         return read

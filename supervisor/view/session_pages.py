@@ -34,67 +34,74 @@ CHART_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors '
 
 def routes(desk: Desk, pages: Pages) -> list[BaseRoute]:
     """The pages of one session."""
+    shown = _SessionPages(desk, pages)
+    return [
+        Route("/sessions/{number:int}", shown.session),
+        Route("/sessions/{number:int}/live", shown.live),
+        Route("/sessions/{number:int}/runs/{run:int}", shown.run),
+        Route("/sessions/{number:int}/runs/{run:int}/chart.svg", shown.chart),
+    ]
 
-    async def session(request: Request) -> Response:
-        return await show(request, "session.html", within_s=0.0)
 
-    async def live(request: Request) -> Response:
+class _SessionPages:
+    def __init__(self, desk: Desk, pages: Pages) -> None:
+        self._desk, self._pages = desk, pages
+
+    async def session(self, request: Request) -> Response:
+        return await self._show(request, "session.html", within_s=0.0)
+
+    async def live(self, request: Request) -> Response:
         number = SessionId(request.path_params["number"])
-        if (nothing := nothing_new(request, desk, about=number)) is not None:
+        if (nothing := nothing_new(request, self._desk, about=number)) is not None:
             return nothing
-        return await show(request, "session_live.html", within_s=POLL_S)
+        return await self._show(request, "session_live.html", within_s=POLL_S)
 
-    async def show(request: Request, template: str, *, within_s: float) -> Response:
-        number, before, seen = SessionId(request.path_params["number"]), read_before(request), Seen.now(desk)
-        view, decisions = await ask(number, LAST, before, within_s=within_s)
+    async def _show(self, request: Request, template: str, *, within_s: float) -> Response:
+        number, before, seen = SessionId(request.path_params["number"]), read_before(request), Seen.now(self._desk)
+        view, decisions = await self._read(number, LAST, before, within_s=within_s)
         first = view.messages[0].seq if view.messages else 0
         asked = {**({"before": before} if before else {}), **seen.asked()}
-        return pages.show(
+        return self._pages.show(
             request,
             template,
             view=view,
             row=view.session,
             decisions=decisions,
-            now=desk.now(),
+            now=self._desk.now(),
             before=before,
             older=f"/sessions/{number}?before={first}#transcript" if first > 1 else None,
             again=f"/sessions/{number}/live?{urlencode(asked)}",
         )
 
-    async def run(request: Request) -> Response:
-        view, story, generation = await tell(request)
-        return pages.show(request, "run.html", view=view, row=view.session, story=story, generation=generation)
+    async def run(self, request: Request) -> Response:
+        view, story, generation = await self._tell(request)
+        return self._pages.show(request, "run.html", view=view, row=view.session, story=story, generation=generation)
 
-    async def chart(request: Request) -> Response:
-        view, story, generation = await tell(request)
+    async def chart(self, request: Request) -> Response:
+        view, story, generation = await self._tell(request)
         title = f"Session {view.session.id}, {view.session.key}: run {generation}"
         picture = Response(draw(story, title), media_type="image/svg+xml")
         picture.headers["content-security-policy"] = CHART_POLICY
         return picture
 
-    async def tell(request: Request) -> tuple[SessionView, tuple[Happening, ...], Generation]:
+    async def _tell(self, request: Request) -> tuple[SessionView, tuple[Happening, ...], Generation]:
         number, generation = SessionId(request.path_params["number"]), Generation(request.path_params["run"])
-        view, decisions = await ask(number, PAGE_MAX, None, within_s=0.0)
+        view, decisions = await self._read(number, PAGE_MAX, None, within_s=0.0)
         story = tell_run(view, decisions, generation)
         if not story:
             raise HTTPException(404, f"nothing is kept any more of run {generation} of session {number}")
         return view, story, generation
 
-    async def ask(
-        number: SessionId, last: int, before: Seq | None, *, within_s: float
+    async def _read(
+        self, number: SessionId, last: int, before: Seq | None, *, within_s: float
     ) -> tuple[SessionView, tuple[DecisionRow, ...]]:
         question = partial(_read, number=number, last=last, before=before)
-        view, decisions = await desk.reading.ask(("session", number, last, before), question, within_s=within_s)
+        view, decisions = await self._desk.reading.answer(
+            ("session", number, last, before), question, within_s=within_s
+        )
         if view is None:
             raise HTTPException(404, f"there is no session {number} (any more)")
         return view, decisions
-
-    return [
-        Route("/sessions/{number:int}", session),
-        Route("/sessions/{number:int}/live", live),
-        Route("/sessions/{number:int}/runs/{run:int}", run),
-        Route("/sessions/{number:int}/runs/{run:int}/chart.svg", chart),
-    ]
 
 
 def read_before(request: Request) -> Seq | None:

@@ -98,7 +98,7 @@ async def test_many_who_look_cost_one_look_at_the_database(stage: Stage) -> None
     asked = itertools.count(1)
 
     async def look(within_s: float) -> int:
-        return await stage.visitor.desk.reading.ask("counted", lambda _: next(asked), within_s=within_s)
+        return await stage.visitor.desk.reading.answer("counted", lambda _: next(asked), within_s=within_s)
 
     assert [await look(0.0) for _ in range(3)] == [1, 1, 1]
     await stage.say("web:me:oslo", "again")
