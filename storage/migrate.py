@@ -1,6 +1,8 @@
 """Bringing a database to the schema of this release: forward only, one transaction for each step, a backup first."""
 
 import contextlib
+import logging
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +13,8 @@ from pathlib import Path
 import apsw
 
 from greenroom.storage.sqlite import FILE_MODE, CannotOpen
+
+logger = logging.getLogger("greenroom.storage")
 
 
 class NewerSchema(CannotOpen):
@@ -70,14 +74,30 @@ def migrate(
     if before > newest:
         raise NewerSchema(
             f"{connection.filename}: written by a newer greenroom (schema {before}; this one knows up to {newest}); "
-            f"install that release again, or restore {connection.filename}.before-{newest + 1:03}.backup"
+            f"nothing was changed. Install that release again{_advise_going_back(connection.filename, newest)}"
         )
     if before == newest:
         return Migrated(before, newest, None)
     backup = _back_up(connection, before, vfs) if before and copy_first else None
     for migration in migrations[before:]:
         _run(connection, migration)
+    if backup is not None:
+        words = "%s: brought up to this release (schema %s, before %s); as it was it lies at %s until you remove it"
+        logger.warning(words, connection.filename, newest, before, backup)
     return Migrated(before, newest, backup)
+
+
+def _advise_going_back(path: str, version: int) -> str:
+    """Name the copy that was made before the newer release changed the file, if there is one."""
+    copy = Path(_copy_path(path, version))
+    if not copy.exists():
+        return ""
+    return f", or go back to how it was before that release: greenroom restore {shlex.quote(str(copy))}"
+
+
+def _copy_path(path: str, version: int) -> str:
+    """Where a file of this version is copied to before it is changed."""
+    return f"{path}.before-{version + 1:03}.backup"
 
 
 def read_version(connection: apsw.Connection) -> int:
@@ -128,7 +148,7 @@ def _foreign_keys_off(connection: apsw.Connection) -> Iterator[None]:
 
 def _back_up(connection: apsw.Connection, version: int, vfs: str | None) -> str:
     """Copy the whole database in one transaction of the copy: a crash leaves a whole copy or an empty file."""
-    path = f"{connection.filename}.before-{version + 1:03}.backup"
+    path = _copy_path(connection.filename, version)
     if vfs is None:
         Path(path).touch(mode=FILE_MODE)
     copy = apsw.Connection(path, vfs=vfs)

@@ -5,36 +5,16 @@ from typing import Any
 
 import apsw
 import pytest
-from tests.storage.store_house import House, inbound, opened, said
+from tests.storage.full_house import fill
+from tests.storage.store_house import House, inbound, said
 
-from greenroom.actors.facts import (
-    DecisionStored,
-    DeliveryMoved,
-    DeliveryOpened,
-    MessageAppended,
-    QuestionAsked,
-    ToolEnded,
-    ToolStarted,
-)
 from greenroom.actors.model import (
-    Attachment,
-    Delivery,
-    DeliveryKind,
-    DeliveryState,
     Generation,
-    Message,
-    Question,
-    Role,
-    Seq,
     SessionId,
     SessionKey,
     ToolCall,
     ToolPolicy,
 )
-from greenroom.actors.pairing import Pairing
-from greenroom.actors.pairing_facts import CodeOffered
-from greenroom.actors.process import SHELL, Order, ProcessId
-from greenroom.actors.process_facts import ProcessPlanned
 from greenroom.storage.exporting import FORMAT, PARTS, SESSION, export
 from greenroom.storage.sqlite import open_reader
 
@@ -45,31 +25,7 @@ CALL = ToolCall("c1", "weather", '{"city":"Oslo"}', ToolPolicy.ONCE)
 
 @pytest.fixture
 def full(house: House) -> House:
-    """A store with a row of every kind in session 1, and one more session."""
-    epoch = house.store.epoch
-    house.write(inbound(1), opened(epoch))
-    house.write(
-        said(epoch, 1, "wie geht's? ☂\nline two"),
-        MessageAppended(
-            S,
-            epoch,
-            Message(
-                Seq(2), G, "k2", Role.ASSISTANT, "", 3.0, tool_calls=(CALL,), attachments=(Attachment("http://x/y"),)
-            ),
-        ),
-        ToolStarted(S, epoch, G, G, CALL, 3.0),
-        ToolEnded(S, G, "c1", "rain", failed=False, at=4.0),
-        QuestionAsked(S, epoch, G, G, Question("q1", "Sure?", ("yes", "no"), timeout_s=60.0, delivery="d1"), 5.0),
-        ProcessPlanned(S, epoch, G, Order(ProcessId("p1"), (*SHELL, "sleep 1")), 5.0),
-        DeliveryOpened(
-            epoch, G, Delivery("d1", S, KEY, DeliveryKind.ANSWER, "text", DeliveryState.PENDING, created_at=6.0)
-        ),
-        DeliveryMoved(Delivery("d1", S, KEY, DeliveryKind.ANSWER, "text", DeliveryState.DEAD, ("m1",)), 7.0, "gone"),
-        DecisionStored(S, epoch, G, "row 15", "RESUME", '{"reason":"x"}', 8.0),
-    )
-    house.write(inbound(1, chat="2"))
-    house.write(CodeOffered(Pairing(SessionKey("web", "bot", "9"), 1.0, 2.0, "the-salt", "the-hash")))
-    return house
+    return fill(house)
 
 
 def lines(house: House, only: SessionId | None = None) -> list[dict[str, Any]]:

@@ -53,18 +53,30 @@ def test_a_new_file_gets_every_step_and_no_backup(path: str) -> None:
     connection.close()
 
 
-def test_an_old_file_is_copied_whole_and_privately_before_it_is_changed(path: str) -> None:
+def test_an_old_file_is_copied_whole_and_privately_before_it_is_changed(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     connection = open_writer(path)
     migrate(connection, (ONE,))
     connection.execute("INSERT INTO a VALUES (7, 'only in the WAL so far')")
     done = migrate(connection, (ONE, TWO))
     connection.close()
     assert done == Migrated(1, 2, path + ".before-002.backup")
+    told = f"bot.db: brought up to this release (schema 2, before 1); as it was it lies at {done.backup}"
+    assert told in caplog.text
     assert stat.S_IMODE(Path(path + ".before-002.backup").stat().st_mode) == 0o600
     copy = open_reader(path + ".before-002.backup")
     assert (read_version(copy), read_tables(copy)) == (1, {"a"})
     assert list(copy.execute("SELECT x FROM a")) == [("one",), ("only in the WAL so far",)]
     copy.close()
+
+
+def test_what_is_a_copy_itself_is_not_copied_once_more(path: str) -> None:
+    connection = open_writer(path)
+    migrate(connection, (ONE,))
+    assert migrate(connection, (ONE, TWO), copy_first=False) == Migrated(1, 2, None)
+    connection.close()
+    assert not Path(path + ".before-002.backup").exists()
 
 
 def test_a_backup_can_be_put_back_and_used(path: str) -> None:
@@ -79,13 +91,17 @@ def test_a_backup_can_be_put_back_and_used(path: str) -> None:
     connection.close()
 
 
-def test_a_newer_file_is_refused_with_both_versions_and_a_way_out(path: str) -> None:
+@pytest.mark.parametrize("began_as", [(ONE,), (ONE, TWO)])
+def test_a_newer_file_is_refused_with_both_versions_and_the_ways_out_that_there_are(
+    path: str, began_as: tuple[Migration, ...]
+) -> None:
     connection = open_writer(path)
+    migrate(connection, began_as)
     migrate(connection, (ONE, TWO))
     with pytest.raises(NewerSchema) as caught:
         migrate(connection, (ONE,))
-    assert "schema 2; this one knows up to 1" in str(caught.value)
-    assert f"restore {path}.before-002.backup" in str(caught.value)
+    assert "schema 2; this one knows up to 1); nothing was changed. Install that release again" in str(caught.value)
+    assert (f"greenroom restore {path}.before-002.backup" in str(caught.value)) == (began_as == (ONE,))
     assert (read_version(connection), read_tables(connection)) == (2, {"a", "b"})
     connection.close()
 
