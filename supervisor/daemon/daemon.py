@@ -129,7 +129,7 @@ class _Life:
                     carry_out = partial(obey, room, self._orders, ready=self._readiness.problem)
                     async with taking_orders(self._config.database, carry_out):
                         if self._view is not None:
-                            self._view.opened(room.connections, carry_out)
+                            self._view.opened(room, carry_out)
                         code = await self._serve(room, address, view, backlog)
                     self._supervisor.intent = self._orders.intent
                     began = time.monotonic()
@@ -253,6 +253,8 @@ class _Life:
         self._feed.hear(group)
         if self._metrics is not None:
             self._metrics.hear(group)
+        if self._view is not None:
+            self._view.hear(group)
 
     def _hear_trouble(self, trouble: Trouble | None) -> None:
         """Called on a storage thread."""

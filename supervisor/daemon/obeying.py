@@ -69,7 +69,7 @@ async def obey(
             return {"problem": f"this greenroom ({VERSION}) does not know such an order"}
 
 
-_WORDS = frozenset({Command.SUSPEND, Command.RESUME, Command.RETRY, Command.SEND})
+_WORDS = frozenset({Command.STOP, Command.SUSPEND, Command.RESUME, Command.RETRY, Command.SEND})
 
 
 async def _release(room: AsyncRoom, session: SessionId) -> dict[str, Any]:

@@ -21,14 +21,18 @@ from greenroom.platforms.chats.secret import FileSecret
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.config_judge import is_local
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, install
+from greenroom.supervisor.view.hour import Hour
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from greenroom.actors.runtime import Depth
+    from greenroom.actors.store import GroupCommitted
     from greenroom.platforms.chats.web.server import ListeningPort
     from greenroom.supervisor.connections import Connection
     from greenroom.supervisor.feed import Feed
     from greenroom.supervisor.metrics import Metrics
+    from greenroom.supervisor.standing import Watched
     from greenroom.supervisor.view.desk import Desk
 
 logger = logging.getLogger("greenroom.daemon")
@@ -49,8 +53,9 @@ class LiveView:
     ) -> None:
         """Prepare; nothing is opened before `bind`. Raises ConfigError where its libraries are not installed."""
         self._config, self._feed, self._ready, self._metrics = config, feed, ready, metrics
-        self._connections: Callable[[], tuple[Connection, ...]] = tuple
+        self._room: Watched | None = None
         self._obey: Obey | None = None
+        self._hour = Hour()
         self._port: ListeningPort = _port(config)
         self._token = SecretStr("")
         self.where_token_is = ""
@@ -71,13 +76,13 @@ class LiveView:
         """Close the socket of a `bind` that no `serving` followed. Harmless when repeated."""
         self._port.close()
 
-    def opened(self, connections: Callable[[], tuple[Connection, ...]], obey: Obey) -> None:
+    def opened(self, room: Watched, obey: Obey) -> None:
         """There is a room from now on."""
-        self._connections, self._obey = connections, obey
+        self._room, self._obey = room, obey
 
-    def ended(self) -> None:
-        """There is none any more."""
-        self._connections, self._obey = tuple, None
+    def hear(self, group: GroupCommitted) -> None:
+        """Take in what a commit made true. Called on the storage thread."""
+        self._hour.hear(group)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -119,13 +124,19 @@ class LiveView:
             feed=self._feed,
             reading=Reading(database, self._feed, aside, time.monotonic),
             now=time.time,
+            draw=secrets.token_hex,
+            hour=self._hour,
             connections=self._say_connections,
+            depths=self._say_depths,
             ready=self._ready,
             obey=self._order,
         )
 
     def _say_connections(self) -> tuple[Connection, ...]:
-        return self._connections()
+        return () if self._room is None else tuple(self._room.connections())
+
+    def _say_depths(self) -> Mapping[str, Depth]:
+        return {} if self._room is None else self._room.depths()
 
     async def _order(self, order: dict[str, Any]) -> Mapping[str, Any]:
         return {"problem": NOT_NOW} if self._obey is None else await self._obey(order)

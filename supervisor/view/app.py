@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from greenroom.actors.ports import BusyError
-from greenroom.supervisor.view import overview, session_pages, signing_in
+from greenroom.supervisor.view import house_pages, ordering, overview, session_pages, signing_in
 from greenroom.supervisor.view.gate import Gate
 from greenroom.supervisor.view.rendering import Pages
 from greenroom.supervisor.view.saying import WORDS
@@ -40,6 +40,8 @@ def make_app(desk: Desk, more: Sequence[BaseRoute] = ()) -> ASGIApp:
             *signing_in.routes(desk, pages),
             *overview.routes(desk, pages),
             *session_pages.routes(desk, pages),
+            *ordering.routes(desk, pages),
+            *house_pages.routes(desk, pages),
             *_states(desk),
             *more,
             _assets(),

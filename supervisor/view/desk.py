@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from greenroom.actors.runtime import Depth
     from greenroom.platforms.chats.web.guard import AllowedHosts
     from greenroom.supervisor.connections import Connection
     from greenroom.supervisor.feed import Feed
+    from greenroom.supervisor.view.hour import Hour
     from greenroom.supervisor.view.reading import Reading
     from greenroom.supervisor.view.sign_ins import SignIns
 
@@ -25,6 +27,9 @@ class Desk:
     feed: Feed
     reading: Reading
     now: Callable[[], float]  # UTC epoch seconds
+    draw: Callable[[], str]  # a name that nothing had before
+    hour: Hour
     connections: Callable[[], tuple[Connection, ...]]
+    depths: Callable[[], Mapping[str, Depth]]
     ready: Callable[[], Awaitable[str | None]]
     obey: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]

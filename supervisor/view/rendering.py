@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 TEMPLATES = "templates"
 
-NAVIGATION = (("Sessions", "/"),)
+NAVIGATION = (
+    ("Sessions", "/"),
+    ("Feed", "/feed"),
+    ("Letters", "/letters"),
+    ("Platforms", "/platforms"),
+    ("Storage", "/storage"),
+    ("Restarts", "/restarts"),
+)
 """The pages that each page leads to."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from greenroom.actors.model import TailKind
 from greenroom.actors.process import show_command
@@ -121,6 +122,16 @@ INPUTS: Mapping[str, str] = {
 }
 """What decisions are made from, in words."""
 
+
+def letter_link(word: str, delivery: str) -> str:
+    """Where an order about a delivery is asked for.
+
+    >>> letter_link("drop", "6.1.answer&x")
+    '/letters/order/drop?delivery=6.1.answer%26x'
+    """
+    return f"/letters/order/{word}?delivery={quote(delivery, safe='')}"
+
+
 WORDS: Mapping[str, Callable[..., str]] = {
     "ago": say_ago,
     "bytes": say_bytes,
@@ -136,6 +147,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     "iso": say_iso,
     "took": say_length,
     "plain": say_plain,
+    "letter_link": letter_link,
     "platform": say_platform,
     "process": say_process,
     "result": say_result,

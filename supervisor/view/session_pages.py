@@ -15,6 +15,7 @@ from greenroom.storage.session_view import DecisionRow, SessionView, read_decisi
 from greenroom.storage.views import PAGE_MAX
 from greenroom.supervisor.sandbox.chart import draw
 from greenroom.supervisor.view.freshness import POLL_S, Seen, nothing_new
+from greenroom.supervisor.view.offers import offers_for
 from greenroom.supervisor.view.run_story import tell_run
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class _SessionPages:
             row=view.session,
             decisions=decisions,
             now=self._desk.now(),
+            offers=offers_for(view.session.state),
             before=before,
             older=f"/sessions/{number}?before={first}#transcript" if first > 1 else None,
             again=f"/sessions/{number}/live?{urlencode(asked)}",

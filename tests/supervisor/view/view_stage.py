@@ -17,14 +17,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from greenroom import AsyncRoom, Supervisor
+from greenroom.actors.store import GroupCommitted
 from greenroom.platforms.chats.web.guard import AllowedHosts
-from greenroom.supervisor.connections import Connection
 from greenroom.supervisor.daemon.obeying import obey
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.feed import Feed
+from greenroom.supervisor.standing import Watched
 from greenroom.supervisor.view.app import make_app
 from greenroom.supervisor.view.desk import Desk
 from greenroom.supervisor.view.gate import COOKIE
+from greenroom.supervisor.view.hour import Hour
 from greenroom.supervisor.view.reading import Reading
 from greenroom.supervisor.view.sign_ins import SignIns
 
@@ -76,8 +78,9 @@ class Visitor:
 async def at_the_door(
     path: Path,
     feed: Feed | None = None,
-    connections: Callable[[], tuple[Connection, ...]] = tuple,
+    room: Watched | None = None,
     carry_out: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]] = nothing_to_obey,
+    hour: Hour | None = None,
 ) -> AsyncIterator[Visitor]:
     """Stand before the live view of a database, which need not be there."""
     heard, clock, counted, problem = feed or Feed(), [1000.0], itertools.count(), list[str]()
@@ -98,7 +101,10 @@ async def at_the_door(
             feed=heard,
             reading=Reading(path, heard, aside, lambda: clock[0]),
             now=lambda: NOW,
-            connections=connections,
+            draw=lambda: f"drawn-{next(counted)}",
+            hour=hour or Hour(),
+            connections=tuple if room is None else lambda: tuple(room.connections()),
+            depths=dict if room is None else room.depths,
             ready=ready,
             obey=carry_out,
         )
@@ -131,10 +137,15 @@ class Stage:
 @contextlib.asynccontextmanager
 async def viewing(folder: Path, agent: Any = echo) -> AsyncIterator[Stage]:
     """Stage a room and look at it."""
-    path, feed, orders = folder / "room.db", Feed(), Orders()
+    path, feed, orders, hour = folder / "room.db", Feed(), Orders(), Hour()
+
+    def hear(group: GroupCommitted) -> None:
+        feed.hear(group)
+        hour.hear(group)
+
     async with (
-        Supervisor(path, agent=agent, on_committed=feed.hear) as room,
-        at_the_door(path, feed, room.connections, partial(obey, room, orders)) as visitor,
+        Supervisor(path, agent=agent, on_committed=hear) as room,
+        at_the_door(path, feed, room, partial(obey, room, orders), hour) as visitor,
     ):
         await visitor.sign_in()
         yield Stage(room, orders, visitor)
