@@ -119,7 +119,9 @@ async def test_a_look_orders_nothing(stage: Stage) -> None:
     assert 'class="state owing"' in await stage.see("/sessions/1")
 
 
-@pytest.mark.parametrize("path", ["/sessions/1/order/erase", "/sessions/9/order/stop", "/letters/order/resend?delivery=none"])
+@pytest.mark.parametrize(
+    "path", ["/sessions/1/order/erase", "/sessions/9/order/stop", "/letters/order/resend?delivery=none"]
+)
 async def test_what_cannot_be_ordered_is_said(stage: Stage, path: str) -> None:
     await stage.say("web:me:1", "hello")
     await stage.see(path, status=404)
