@@ -17,6 +17,7 @@ from typing import Literal
 import apsw
 
 from greenroom.storage.filesystem import Verdict, read_filesystem
+from greenroom.storage.strangers import find_stranger
 from greenroom.storage.trouble import advise_salvage
 
 logger = logging.getLogger("greenroom.storage")
@@ -159,6 +160,8 @@ def _open_or_closed(connection: apsw.Connection, path: str) -> Iterator[None]:
 
 def _prepare_file(path: Path, missing: Literal["create", "refuse"]) -> None:
     """Create the file (0600) and its folder (0700) if they are not there; SQLite gives the WAL the same mode."""
+    if stranger := find_stranger(path):
+        raise CannotOpen(f"{stranger}. Nothing was changed")
     filesystem = read_filesystem(path)
     if filesystem.verdict is Verdict.UNFIT:
         raise CannotOpen(f"{path}: {filesystem.why}")
@@ -173,12 +176,8 @@ def _prepare_file(path: Path, missing: Literal["create", "refuse"]) -> None:
 
 def _keep_private(path: Path) -> None:
     """Take from others what they may do with a database that was made elsewhere; its journals are to follow it."""
-    status = path.stat()
-    mode = stat.S_IMODE(status.st_mode)
+    mode = stat.S_IMODE(path.stat().st_mode)
     if mode & ~FILE_MODE == 0:
-        return
-    if status.st_uid != os.geteuid():
-        logger.warning("%s: others may read it (mode %o) and it is not ours to change that", path, mode)
         return
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         with contextlib.suppress(FileNotFoundError):

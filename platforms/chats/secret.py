@@ -38,6 +38,11 @@ class FileSecret(SecretStr):
         super().__init__(_read_file(path))
         self._path = path
 
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._path
+
     def get_secret_value(self) -> str:
         """Read it; while that is impossible, it is what it was."""
         try:

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from greenroom.supervisor.cli import (
+    auditing,
     beginning,
     exporting,
     forgetting,
@@ -51,6 +52,7 @@ def greenroom(
 
 
 beginning.add_to(app)
+auditing.add_to(app)
 living.add_to(app)
 reading.add_to(app)
 operating.add_to(app)
