@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import SecretStr, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
@@ -43,6 +43,11 @@ class FileSecret(SecretStr):
         """Where it lies."""
         return self._path
 
+    @property
+    def known(self) -> str:
+        """What it was when it was read last: to hide it, without a look at the disk."""
+        return self._secret_value
+
     def get_secret_value(self) -> str:
         """Read it; while that is impossible, it is what it was."""
         try:
@@ -54,6 +59,8 @@ class FileSecret(SecretStr):
 
 def read_secret(written: object, _: ValidatorFunctionWrapHandler, info: ValidationInfo) -> SecretStr:
     """Resolve what was written. A relative path counts from the context's `folder`, if there is one."""
+    if isinstance(written, SecretStr):  # Of a host that makes its settings itself.
+        return written
     if not isinstance(written, str) or not written.strip():
         raise PydanticCustomError(WRONG_SECRET, f"must be a text in quotes: {WAYS}")
     if written.startswith(FROM_ENVIRONMENT):
@@ -68,6 +75,15 @@ def read_secret(written: object, _: ValidatorFunctionWrapHandler, info: Validati
 
 Secret = Annotated[SecretStr, WrapValidator(read_secret)]
 """Type of a setting that is secret. Ask for `get_secret_value()` where you connect, each time, and keep no copy."""
+
+
+def holds_secret(annotation: object) -> bool:
+    """Whether what is set by this type is a secret, or has one in it: then nothing of it is repeated to anybody.
+
+    >>> holds_secret(dict[str, Secret] | None), holds_secret(dict[str, str])
+    (True, False)
+    """
+    return annotation is SecretStr or any(holds_secret(part) for part in get_args(annotation))
 
 
 def _from_environment(variable: str) -> SecretStr:

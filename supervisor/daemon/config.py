@@ -6,7 +6,7 @@ Every mistake is found and reported together; a configuration that this file ret
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -49,12 +49,12 @@ class Config:
     database: Path
     web: WebSection
     view: ViewSection
-    agent: AgentSection
+    agent: AgentSection = field(repr=False)
     policy: Policy
     log: LogSection
-    platforms: Mapping[str, Mapping[str, Any]]
-    tools: Mapping[str, Mapping[str, Any]]
-    mcp: Mapping[str, Mapping[str, Any]]
+    platforms: Mapping[str, Mapping[str, Any]] = field(repr=False)  # As they were written, secrets and all.
+    tools: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    mcp: Mapping[str, Mapping[str, Any]] = field(repr=False)
     file: Path | None
     origins: Origins
     lines: Mapping[tuple[str, ...], int]  # of the file, on which each table and key stands
@@ -76,10 +76,10 @@ class Tables:
     """What a file says of what has tables of its own, also where the rest of it is wrong; each judges its own."""
 
     file: Path | None
-    agent: AgentSection
-    platforms: Mapping[str, Mapping[str, Any]]
-    tools: Mapping[str, Mapping[str, Any]]
-    mcp: Mapping[str, Mapping[str, Any]]
+    agent: AgentSection = field(repr=False)
+    platforms: Mapping[str, Mapping[str, Any]] = field(repr=False)  # As they were written, secrets and all.
+    tools: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    mcp: Mapping[str, Mapping[str, Any]] = field(repr=False)
     lines: Mapping[tuple[str, ...], int]
 
     def spot(self, *path: str) -> Spot:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from greenroom.platforms.chats.secret import WRONG_SECRET
+from greenroom.platforms.chats.secret import WRONG_SECRET, holds_secret
 from greenroom.supervisor.daemon.config_problems import Spot, describe_error, describe_unknown
 from greenroom.supervisor.daemon.settings import AgentSection, Settings
 from greenroom.supervisor.policy import InvalidPolicyError, Policy
@@ -56,7 +56,11 @@ def judge_value(given: Given) -> str | None:
     except ValidationError as error:
         found, default = error.errors()[0], field.get_default(call_default_factory=True, validated_data={})
         # What is wrong with a secret is said without it.
-        return given.spot.say(found["msg"] if found["type"] == WRONG_SECRET else describe_error(found, default=default))
+        return given.spot.say(
+            found["msg"]
+            if found["type"] == WRONG_SECRET
+            else describe_error(found, default=default, secret=holds_secret(field.annotation))
+        )
     return None
 
 

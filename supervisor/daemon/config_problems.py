@@ -50,11 +50,11 @@ def describe_unknown(key: str, known: Iterable[str], *, within: str) -> str:
     return f"unknown key; {within} knows {', '.join(names)}"
 
 
-def describe_error(error: ErrorDetails, *, default: object) -> str:
-    """Say what pydantic found, as the house says it."""
-    got = _shorten(error["input"])
-    remedy = "" if default is None else f"; remove it to use the default {default}"
-    return f"{_expectation(error['type'], error.get('ctx', {})) or error['msg']}, got {got}{remedy}"
+def describe_error(error: ErrorDetails, *, default: object, secret: bool = False) -> str:
+    """Say what pydantic found, as the house says it; of a `secret` not what was got."""
+    got = "" if secret else f", got {_shorten(error['input'])}"
+    remedy = "" if default is None or secret else f"; remove it to use the default {default}"
+    return f"{_expectation(error['type'], error.get('ctx', {})) or error['msg']}{got}{remedy}"
 
 
 def _expectation(kind: str, context: Mapping[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from greenroom.platforms.chats.secret import WAYS, WRONG_SECRET
+from greenroom.platforms.chats.secret import WAYS, WRONG_SECRET, holds_secret
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, describe_error, describe_unknown
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -56,7 +56,8 @@ def _describe(error: ErrorDetails, kind: type[BaseModel], path: tuple[str, ...],
     if error["type"] in OWN_WORDS:
         return where.say(str(error["ctx"]["error"]))
     default = None if field is None or field.is_required() else field.get_default(call_default_factory=True)
-    return where.say(describe_error(error, default=default))
+    secret = field is not None and holds_secret(field.annotation)
+    return where.say(describe_error(error, default=default, secret=secret))
 
 
 def _describe_missing(key: str, field: FieldInfo | None) -> str:

@@ -33,6 +33,7 @@ from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.daemon.readiness import Readiness
 from greenroom.supervisor.daemon.reloading import Reloader
 from greenroom.supervisor.daemon.sd_notify import Notifier
+from greenroom.supervisor.daemon.secrets_of import find_secrets
 from greenroom.supervisor.daemon.shelf import Wanted
 from greenroom.supervisor.daemon.viewing import make_view
 from greenroom.supervisor.daemon.vigil import describe_standing, keep_vigil
@@ -79,7 +80,7 @@ def serve(config: Config, *, named: Path | None = None) -> int:
 
     Raises ConfigError, Held, CannotOpen, ListenError before anything is served.
     """
-    set_up_logs(config.log)
+    set_up_logs(config.log, secrets=[found.secret for found in find_secrets(config)])
     faulthandler.enable()
     if holder := read_holder(config.database):
         raise Held(config.database, holder)

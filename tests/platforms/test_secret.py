@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from greenroom.platforms.chats.account import AccountSettings
 from greenroom.platforms.chats.secret import FILE_BYTES_MAX, Secret
@@ -26,6 +26,10 @@ def refused(written: object, folder: Path | None = None) -> str:
 
 def test_a_value_may_stand_in_the_file_itself() -> None:
     assert read("123:abc").token.get_secret_value() == "123:abc"
+
+
+def test_a_secret_that_is_one_already_is_taken_as_it_is() -> None:
+    assert read(SecretStr("env:NOT_READ")).token.get_secret_value() == "env:NOT_READ"
 
 
 def test_a_value_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from greenroom.platforms.agents.tools.clock import NoArgs
 from greenroom.platforms.agents.tools.rooted import folder_below, root_of
 from greenroom.platforms.agents.tools.shell import COMMAND_MAX
 from greenroom.platforms.agents.tools.typed import Args, Kit, typed_tool
+from greenroom.platforms.chats.secret import Secret
 from greenroom.platforms.processes.child import INHERITED
 
 
@@ -28,7 +29,7 @@ class ProcessesSettings(ToolSettings):
     root: Path
     approve: bool = True
     output_max: PositiveInt = 20_000  # characters that are shown of one's output
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, Secret] = Field(default_factory=dict)
 
 
 class StartArgs(Args, frozen=True):
@@ -65,7 +66,8 @@ def make(settings: ProcessesSettings, folder: Path) -> Kit:
     async def start_process(turn: Turn, args: StartArgs) -> str:
         """Start a shell command that goes on in the background, also when you have answered."""
         where = await turn.in_thread(folder_below, root, args.folder)
-        env = {**{name: "" for name in os.environ if name not in INHERITED}, **settings.env}  # No secrets of ours.
+        given = {name: each.get_secret_value() for name, each in settings.env.items()}
+        env = {**{name: "" for name in os.environ if name not in INHERITED}, **given}  # No secrets of ours.
         process = await turn.spawn(args.command, notify_on_complete=args.wake_me, cwd=str(where), env=env)
         return f"Started; its id is {process.id}."
 

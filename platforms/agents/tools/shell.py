@@ -19,6 +19,7 @@ from greenroom.actors.process import SHELL
 from greenroom.platforms.agents.settings import ToolSettings
 from greenroom.platforms.agents.tools.rooted import folder_below, root_of
 from greenroom.platforms.agents.tools.typed import Args, Kit, typed_tool
+from greenroom.platforms.chats.secret import Secret
 from greenroom.platforms.processes.child import ChildProgram, Program, start_child
 
 CHUNK = 65_536
@@ -39,7 +40,7 @@ class ShellSettings(ToolSettings):
     approve: bool = True
     timeout_s: PositiveFloat = 60.0
     output_max: PositiveInt = 20_000  # characters; of more the beginning and the end are kept
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, Secret] = Field(default_factory=dict)
 
 
 class ShellArgs(Args, frozen=True):
@@ -60,7 +61,15 @@ def make(settings: ShellSettings, folder: Path) -> Kit:
         """
         where = await turn.in_thread(folder_below, root, args.folder)
         command = (*SHELL, f"{PREFACE}\n{args.command}")
-        child = await start_child(Program("shell", command, cwd=where, env=settings.env, end_s=0.5))
+        child = await start_child(
+            Program(
+                "shell",
+                command,
+                cwd=where,
+                env={name: each.get_secret_value() for name, each in settings.env.items()},
+                end_s=0.5,
+            )
+        )
         return await _heard(child, settings)
 
     limit_s = settings.timeout_s + MARGIN_S

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from tests.platforms.agents.caller import Caller, calling
 
 from greenroom.actors.births import is_alive, read_birth
@@ -20,9 +21,9 @@ async def caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setenv("GREENROOM_TEST_KEY", "hidden")
     (tmp_path / "root" / "below").mkdir(parents=True)
     settings = shell.ShellSettings(
-        root=Path("root"), approve=False, timeout_s=10.0, output_max=200, env={"COLOUR": "red"}
+        root=Path("root"), approve=False, timeout_s=10.0, output_max=200, env={"COLOUR": SecretStr("red")}
     )
-    more = processes.ProcessesSettings(root=Path("root"), approve=False, env={"COLOUR": "blue"})
+    more = processes.ProcessesSettings(root=Path("root"), approve=False, env={"COLOUR": SecretStr("blue")})
     async with calling(tmp_path, shell.make(settings, tmp_path), processes.make(more, tmp_path)) as caller:
         yield caller
 
