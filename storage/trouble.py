@@ -175,8 +175,8 @@ def advise_salvage(path: str) -> str:
     """What can be done about a damaged file, as the end of a sentence that is an order."""
     file = shlex.quote(path)
     return (
-        f"keep a copy of {file} with its -wal, and restore a backup; "
-        f"or save what can be read: sqlite3 {file} .recover | sqlite3 recovered.db"
+        f"keep a copy of {file} with its -wal, and restore a backup (`greenroom restore`); "
+        f"or save what can be read: greenroom doctor --repair --db {file}"
     )
 
 

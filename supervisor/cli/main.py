@@ -8,6 +8,7 @@ import typer
 from greenroom.supervisor.cli import (
     auditing,
     beginning,
+    doctoring,
     exporting,
     forgetting,
     importing,
@@ -61,6 +62,7 @@ exporting.add_to(app)
 importing.add_to(app)
 letters.add_to(app)
 forgetting.add_to(app)
+doctoring.add_to(app)
 pairing.add_to(app)
 sandboxing.add_to(app)
 matrixing.add_to(app)

@@ -32,6 +32,7 @@ from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, AS
 from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_commands import COMMANDS_AFTER_BOOT, COMMANDS_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_doctor import DOCTOR_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_forgetting import FORGETTING_AFTER_BOOT
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_letters import LETTERS_AFTER_BOOT
@@ -374,6 +375,7 @@ AT_THE_END: tuple[Check, ...] = (
     *OPERATOR_AT_THE_END,
     *TRANSCRIPT_AT_THE_END,
     the_file_is_whole,
+    *DOCTOR_AT_THE_END,
     what_was_said_is_stored_once,
     what_is_stored_is_answered,
     answers_cover_what_they_claim,

@@ -41,7 +41,7 @@ def test_a_file_held_for_a_moment_is_nobodys_business() -> None:
 def test_damage_refuses_all_and_names_the_salvage() -> None:
     decision = decide(TroubleKind.CORRUPT)
     assert isinstance(decision, RefuseAll)
-    assert ".recover | sqlite3 recovered.db" in decision.words
+    assert "greenroom doctor --repair --db " in decision.words
 
 
 @pytest.mark.parametrize("kind", [TroubleKind.MISTAKE, TroubleKind.CONSTRAINT])

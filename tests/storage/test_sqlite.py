@@ -174,7 +174,7 @@ def test_damage_inside_is_found_and_the_message_names_the_salvaging_command(path
     content[3 * PAGE_BYTES : 4 * PAGE_BYTES] = os.urandom(PAGE_BYTES)
     file.write_bytes(content)
     connection = open_writer(path)
-    with pytest.raises(Malformed, match=r"sqlite3 \S+ \.recover"):
+    with pytest.raises(Malformed, match="greenroom doctor --repair --db "):
         quick_check(connection)
     connection.close()
 

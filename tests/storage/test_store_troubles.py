@@ -100,7 +100,7 @@ def test_damage_that_shows_while_it_is_written_refuses_all_and_names_the_salvage
         file.write(os.urandom(size - 8192))
     for answer in (house.write(said(epoch, 200)), house.write(inbound(2))):
         assert isinstance(answer, Refused)
-        assert ".recover | sqlite3 recovered.db" in answer.detail
+        assert "greenroom doctor --repair --db " in answer.detail
     assert [trouble.kind for trouble in house.troubles.answers] == [TroubleKind.CORRUPT]
 
 
