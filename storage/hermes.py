@@ -169,6 +169,8 @@ def _read_content(text: str, left: Left) -> tuple[str, tuple[Attachment, ...]]:
 
 def _read_calls(text: Any, number: Any) -> Iterator[ToolCall]:
     """Read the calls of a row in the form of OpenAI's API; whatever else stands there is none."""
+    if not text:
+        return
     try:
         calls = json.loads(_text(text))
     except ValueError:

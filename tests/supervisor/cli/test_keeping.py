@@ -18,22 +18,22 @@ def make(path: Path, messages: int = 1) -> None:
     house.close()
 
 
-def test_a_backup_is_taken_while_the_daemon_serves_and_put_back_when_it_does_not(shell: Shell) -> None:
+def test_a_backup_is_taken_while_the_daemon_serves_and_put_back_when_it_does_not(shell: Shell, typed: Typed) -> None:
     daemon = shell.up()
     daemon.say("home", "keep this")
     daemon.see("home", "echo: keep this")
-    told = shell.run("backup", "copy.db").stdout
+    told = typed("backup copy.db").out
     assert "copy.db: " in told
     assert "whole and checked" in told
     assert stat.S_IMODE((shell.home / "copy.db").stat().st_mode) == 0o600
     daemon.say("home", "too late", "m2")
     daemon.see("home", "echo: too late")
-    told = shell.run("restore", "copy.db", code=1).stderr
+    told = typed("restore copy.db", code=1).err
     assert f"already in use by pid {daemon.process.pid}" in told
     assert "`greenroom stop` ends it" in told
     assert daemon.end(signal.SIGTERM) == 0
-    shell.run("restore", "copy.db")
-    shown = shell.json("show", "web:local:home")
+    typed("restore copy.db")
+    shown = json.loads(typed("show web:local:home --json").out)
     assert [each["text"] for each in shown["messages"]] == ["keep this", "echo: keep this"]
 
 
