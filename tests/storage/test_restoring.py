@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -336,3 +338,50 @@ def test_somebody_who_reads_what_is_to_be_replaced_is_named_as_the_obstacle(
             restore(path, copy)
         reader.close(force=True)
     assert updates(path) == ["1.1", "1.2"]
+
+
+KILLED = """
+import os, shutil, sys
+from pathlib import Path
+from greenroom.storage.restoring import Heir, put_back
+
+MOVES = {"os.link", "os.rename", "os.remove"}
+
+def killed_at(move, path):
+    seen = 0
+    def hook(event, _):
+        nonlocal seen
+        seen += event in MOVES
+        if seen == move and event in MOVES:
+            os._exit(9)
+    sys.addaudithook(hook)
+    put_back(path / "bot.db", path / "copy.db", Heir("new-uid", 7, "9.9", 1_800_000_000.0), told=lambda *_: None)
+    os._exit(0)
+
+first = Path(sys.argv[1])
+for move in range(1, 100):
+    folder = first.with_name(f"killed-{move}")
+    shutil.copytree(first, folder)
+    pid = os.fork()
+    if not pid:
+        killed_at(move, folder)
+    if os.waitpid(pid, 0)[1] == 0:
+        break
+"""
+
+
+def test_killed_before_any_of_its_moves_it_leaves_the_old_one_or_the_new_one_and_the_old_one_aside(path: Path) -> None:
+    live(path, 1)
+    keep(path)
+    live(path, 2)
+    subprocess.run([sys.executable, "-c", KILLED, str(path.parent)], check=True, timeout=60)
+    folders = sorted(path.parent.parent.glob("killed-*"), key=lambda folder: int(folder.name.partition("-")[2]))
+    found = [updates(folder / "bot.db") for folder in folders]
+    assert len(found) > 5
+    kept = found.index(["1.1"])  # From that move on the backup is in place.
+    assert found == [["1.1", "1.2"]] * kept + [["1.1"]] * (len(found) - kept)
+    for folder in folders:
+        held = updates(folder / "bot.db")
+        assert held == ["1.1", "1.2"] or updates(folder / ASIDE) == ["1.1", "1.2"]
+        live(folder / "bot.db", 9)
+        assert ask(folder / "bot.db", "PRAGMA integrity_check") == [("ok",)]
