@@ -114,7 +114,9 @@ def _take(db: apsw.Connection, epoch: Epoch, past: Past, done: Imported) -> None
         done.left[NOTHING_SAID] += 1
         return
     with db:
-        db.execute("INSERT INTO sessions (key, created_at, epoch) VALUES (?, ?, ?)", (*bindings, epoch))
+        db.execute(
+            "INSERT INTO sessions (key, created_at, epoch, because) VALUES (?, ?, ?, 'imported')", (*bindings, epoch)
+        )
         session_id = SessionId(db.last_insert_rowid())
         rows, messages = _concluded(chain([first], past.rows)), 0
         while batch := [MessageAppended(session_id, epoch, row) for row in islice(rows, BATCH_ROWS)]:

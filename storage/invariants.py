@@ -121,7 +121,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         "each chat has one route, to a session of its own that no other one has followed",
         "SELECT routes.key, session_id FROM routes JOIN sessions ON sessions.id = session_id"
         " WHERE routes.key <> sessions.key OR EXISTS (SELECT 1 FROM sessions AS s WHERE s.predecessor = session_id)"
-        " UNION ALL SELECT key, max(id) FROM sessions WHERE key NOT IN (SELECT key FROM routes) GROUP BY key",
+        " UNION ALL SELECT key, max(id) FROM sessions"
+        " WHERE because IS NOT 'imported' AND key NOT IN (SELECT key FROM routes) GROUP BY key",
         "{} does not lead where it must; its newest session may be {}",
         "what is written there goes into an old conversation, or begins one that knows nothing of it",
         _REPAIR,

@@ -76,7 +76,7 @@ _REMEDIES = (
     _Remedy(
         "{} chats lead to their newest session again",
         "INSERT INTO routes (key, session_id) SELECT key, max(id) FROM sessions"
-        " WHERE key NOT IN (SELECT key FROM routes) GROUP BY key",
+        " WHERE because IS NOT 'imported' AND key NOT IN (SELECT key FROM routes) GROUP BY key",
     ),
     _Remedy(
         "{} messages wait where their chat leads again",

@@ -146,7 +146,8 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
     row = one_row(
         db,
         "SELECT key, generation, suspended_at, quarantined_at, (SELECT epoch FROM ownership WHERE shard = 0),"
-        " coalesce((SELECT max(id) FROM inbox), 0), iif(generation = 0, because, NULL) FROM sessions WHERE id = ?",
+        " coalesce((SELECT max(id) FROM inbox), 0), iif(generation = 0, nullif(because, 'imported'), NULL)"
+        " FROM sessions WHERE id = ?",
         (session_id,),
     )
     if row is None:

@@ -25,6 +25,7 @@ CREATE TABLE ownership (
     groups INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- because: why it followed its predecessor; or 'imported': it was held elsewhere, and no chat may lead to it.
 CREATE TABLE sessions (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     key               TEXT NOT NULL,

@@ -26,6 +26,10 @@ def test_what_was_taken_and_what_was_left_is_told(typed: Typed) -> None:
     assert "left       1  sessions in which nothing was said" in told
     assert "hermes:cli:a" in typed("sessions").out
     assert r"hi \x1b[2J" in typed("show hermes:cli:a").out
+    assert "no chat leads to it any more" in typed("retry hermes:cli:a", code=1).err
+    assert "room.db: whole" in typed("doctor").out
+    typed("doctor --repair")
+    assert "no chat leads to it any more" in typed("retry hermes:cli:a", code=1).err
     shown = json.loads(typed("import state.db --json").out)
     assert (shown["source"], shown["sessions"], shown["messages"]) == ("Hermes", 0, 0)
     assert shown["left"]["sessions that are here already"] == 1
