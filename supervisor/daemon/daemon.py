@@ -25,6 +25,7 @@ from greenroom.supervisor.daemon.boot_report import describe_connections, descri
 from greenroom.supervisor.daemon.composing import load_agent, load_summariser, make_metrics, make_web
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.control import taking_orders
+from greenroom.supervisor.daemon.exporting import make_exported
 from greenroom.supervisor.daemon.finding import Backlog, read_backlog, read_found
 from greenroom.supervisor.daemon.logs import set_up_logs
 from greenroom.supervisor.daemon.obeying import obey
@@ -97,7 +98,7 @@ class _Life:
         self._began = asyncio.Event()
         self._orders = Orders()
         self._reloader = Reloader(config, named)
-        self._feed, self._metrics = Feed(), make_metrics(config)
+        self._feed, self._metrics, self._exported = Feed(), make_metrics(config), make_exported()
         agent, summarise = minds
         self._supervisor = Supervisor(
             config.database,
@@ -139,6 +140,8 @@ class _Life:
                 for task in (hurrying, telling, vigil):
                     task.cancel()
         finally:
+            if self._exported is not None:
+                await asyncio.to_thread(self._exported.close)
             for server in (self._web, self._view):
                 if server is not None:
                     server.close()
@@ -252,8 +255,9 @@ class _Life:
     def _hear_committed(self, group: GroupCommitted) -> None:
         """Called on the storage thread."""
         self._feed.hear(group)
-        if self._metrics is not None:
-            self._metrics.hear(group)
+        for follower in (self._metrics, self._exported):
+            if follower is not None:
+                follower.hear(group)
         if self._view is not None:
             self._view.hear(group)
 
