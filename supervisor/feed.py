@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from greenroom.actors import facts as f
+from greenroom.actors.model import SessionId
 from greenroom.actors.pairing_facts import ChatPaired, ChatUnpaired, CodeMissed, CodeOffered
 from greenroom.actors.process_facts import ProcessConsumed
 from greenroom.supervisor.fact_words import say
 
 if TYPE_CHECKING:
     from greenroom.actors.facts import Fact
-    from greenroom.actors.model import SessionId
     from greenroom.actors.store import GroupCommitted
 
 ENTRIES_MAX = 2_000

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from greenroom.supervisor.cli.options import ConfigOption, DatabaseOption, JsonOption, choose_database
-from greenroom.supervisor.cli.outcome import NOT_RUNNING, CommandFailed
+from greenroom.supervisor.cli.outcome import NOT_RUNNING, WRONG_USE, CommandFailed
 
 LIMIT_MAX = 1_000
 
@@ -28,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     )
     app.command(epilog="Examples: greenroom explain 3; greenroom explain telegram:me:42 --json")(explain)
     app.command(epilog="Example: greenroom search 'train to Oslo'")(search)
+    app.command(epilog="Examples: greenroom top; greenroom top --db /srv/bot.db")(top)
     config_app.command("check", epilog="Example: greenroom config check --config ./greenroom.toml")(config_check)
     app.add_typer(config_app)
 
@@ -118,6 +119,27 @@ def search(
 
     with pages.reading(choose_database(config, db)) as views:
         pages.print_found(views, text, limit, as_json=json)
+
+
+def top(config: ConfigOption = None, db: DatabaseOption = None) -> None:
+    """Watch the sessions, and what becomes true, in this terminal; one can be looked into, suspended, resumed.
+
+    Keys are named in the last line: f narrows the list, enter opens a session, q leaves.
+    """
+    import sys  # noqa: PLC0415 - only this command needs it
+
+    path = choose_database(config, db)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandFailed(
+            "top needs a terminal; `greenroom status --json` and `sessions --json` are for programs", WRONG_USE
+        )
+    try:
+        from greenroom.supervisor.cli.top.app import watch_at  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        from greenroom.supervisor.daemon.config_problems import install  # noqa: PLC0415
+
+        raise CommandFailed(f"top needs {error.name}; {install('top')}") from error
+    watch_at(path)
 
 
 def config_check(config: ConfigOption = None, db: DatabaseOption = None, json: JsonOption = False) -> None:

@@ -128,7 +128,7 @@ class _Life:
                     vigil = asyncio.create_task(
                         keep_vigil(self._readiness, self._notifier, partial(self._stands, room))
                     )
-                    carry_out = partial(obey, room, self._orders, ready=self._readiness.problem)
+                    carry_out = partial(obey, room, self._orders, ready=self._readiness.problem, feed=self._feed)
                     async with taking_orders(self._config.database, carry_out):
                         if self._view is not None:
                             self._view.opened(room, carry_out)

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
     from greenroom.actors.model import Delivery, SessionKey
     from greenroom.supervisor.daemon.orders import Orders
+    from greenroom.supervisor.feed import Feed
     from greenroom.supervisor.supervisor import AsyncRoom
 
 CARRY_OUT_S = 20.0
 """How long whoever gives an order waits for what becomes of it; it is on disk long before."""
+
+NEWS_MAX = 200
+"""Most entries of the feed in one answer, the newest; whoever was away for longer reads the database."""
 
 logger = logging.getLogger("greenroom.daemon")
 
@@ -40,6 +44,7 @@ async def obey(
     order: dict[str, Any],
     *,
     ready: Callable[[], Awaitable[str | None]] = nothing_is_wrong,
+    feed: Feed | None = None,
 ) -> dict[str, Any]:
     """Carry out what another process of our owner wants, and say what became of it."""
     match order:
@@ -61,6 +66,9 @@ async def obey(
             return await _change_letter("dropped", room.drop(delivery))
         case {"order": "forget", "session": int(session), "chat": bool(whole_chat)}:
             return await _forget(room, SessionId(session), whole_chat=whole_chat)
+        case {"order": "feed", "since": int(number)} if feed is not None:
+            news = feed.since(feed.last if number < 0 else number)[-NEWS_MAX:]
+            return {"last": feed.last, "entries": [asdict(entry) for entry in news]}
         case {"order": "connections"}:
             return {"connections": [asdict(each) for each in room.connections()]}
         case {"order": str(word), "chat": str(chat), "id": str(order_id)} if word in _WORDS:

@@ -1,5 +1,6 @@
 """The promise on a real home server: the daemon and Synapse are killed at random, and each answer is there once, in order."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from greenroom.supervisor.sandbox.storm import Storm
 from greenroom.supervisor.sandbox.storm_tally import Plan
 
 CHATS = 8
+INTERRUPTED = re.compile("not confirmed as sent|not yet handed to a run|had open work")
 
 
 @pytest.mark.timeout(900)
@@ -24,5 +26,6 @@ async def test_each_message_is_answered_once_while_daemon_and_home_server_are_ki
     assert tally.messages >= messages
     assert tally.kills >= kills
     assert tally.server_kills > 0
-    cut = "stored answers not confirmed as sent"
-    assert cut in (tmp_path / "greenroom.log").read_text(), "a storm that interrupts nothing proves nothing"
+    assert INTERRUPTED.search((tmp_path / "greenroom.log").read_text()), (
+        "a storm that interrupts nothing proves nothing"
+    )

@@ -1,0 +1,1 @@
+"""The sessions and what becomes true, in a terminal: `greenroom top`."""
