@@ -81,8 +81,9 @@ async def at_the_door(
     room: Watched | None = None,
     carry_out: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]] = nothing_to_obey,
     hour: Hour | None = None,
+    monotonic: Callable[[], float] | None = None,
 ) -> AsyncIterator[Visitor]:
-    """Stand before the live view of a database, which need not be there."""
+    """Stand before the live view of a database, which need not be there. Without `monotonic` time stands still."""
     heard, clock, counted, problem = feed or Feed(), [1000.0], itertools.count(), list[str]()
 
     async def ready() -> str | None:
@@ -99,7 +100,7 @@ async def at_the_door(
             sign_ins=SignIns(SecretStr(TOKEN), now=lambda: clock[0], draw=lambda: f"drawn-{next(counted)}"),
             hosts=AllowedHosts("127.0.0.1", ()),
             feed=heard,
-            reading=Reading(path, heard, aside, lambda: clock[0]),
+            reading=Reading(path, heard, aside, monotonic or (lambda: clock[0])),
             now=lambda: NOW,
             draw=lambda: f"drawn-{next(counted)}",
             hour=hour or Hour(),
@@ -135,7 +136,9 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def viewing(folder: Path, agent: Any = echo) -> AsyncIterator[Stage]:
+async def viewing(
+    folder: Path, agent: Any = echo, monotonic: Callable[[], float] | None = None
+) -> AsyncIterator[Stage]:
     """Stage a room and look at it."""
     path, feed, orders, hour = folder / "room.db", Feed(), Orders(), Hour()
 
@@ -145,7 +148,7 @@ async def viewing(folder: Path, agent: Any = echo) -> AsyncIterator[Stage]:
 
     async with (
         Supervisor(path, agent=agent, on_committed=hear) as room,
-        at_the_door(path, feed, room, partial(obey, room, orders), hour) as visitor,
+        at_the_door(path, feed, room, partial(obey, room, orders), hour, monotonic) as visitor,
     ):
         await visitor.sign_in()
         yield Stage(room, orders, visitor)
