@@ -24,7 +24,7 @@ SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", help="Its num
 FILES_SHOWN = 5
 
 KEPT = (
-    "backups and exports that were made before, and what `restore` or `doctor --repair` kept beside the database",
+    "backups and exports that were made before",
     "what the platform itself keeps of the chat, and what it sends again from there, which is then new",
     "lines of the log, which name chats and never say what was said",
     "blocks of the disk that the file system has freed",
@@ -62,9 +62,11 @@ def forget(
         raise CommandFailed(f"session {', '.join(map(str, remains))} is still there; try again")
     if json:
         told = {"key": str(kin.key), "sessions": kin.ids, "rows": held.rows, "other_sessions": others}
-        print_json(told | {"scrubbed": scrubbed, "files_kept": held.files, "not_forgotten": KEPT})
+        files = {"copies_kept": _copies(path), "files_kept": held.files}
+        print_json(told | files | {"scrubbed": scrubbed, "not_forgotten": KEPT})
     else:
         _print_forgotten(kin, held, others, scrubbed)
+        _print_kept(path, held)
 
 
 def _find(path: Path, name: str, *, whole_chat: bool) -> tuple[Kin, Held, int, Holder | None]:
@@ -131,9 +133,21 @@ def _print_forgotten(kin: Kin, held: Held, others: int, scrubbed: dict[str, Any]
         print("pieces until `greenroom stop` and `greenroom doctor --repair`")
     if not scrubbed["journal"]:
         print("somebody reads in the journal (-wal), which may hold pieces until that ends and more is written")
+
+
+def _copies(path: Path) -> list[Path]:
+    """What `restore`, `doctor --repair` and upgrades have kept beside the database."""
+    return sorted(file for mark in ("before", "replaced") for file in path.parent.glob(f"{path.name}.{mark}-*"))
+
+
+def _print_kept(path: Path, held: Held) -> None:
+    from greenroom.supervisor.cli.paper import clean  # noqa: PLC0415 - only this command needs it
+
     print("not forgotten:")
     for line in KEPT:
         print(f"  - {line}")
+    for copy in _copies(path):
+        print(clean(f"  - a copy of the database: {copy}"))
     for where in held.files[:FILES_SHOWN]:
         print(clean(f"  - a file that came with a message: {where}"))
     if len(held.files) > FILES_SHOWN:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from tests.storage.store_house import House, inbound
 from tests.storage.test_doctor import do, large, overwrite, pages_of  # noqa: F401 - a fixture is taken by its name
-from tests.supervisor.cli.shell import Shell
 from typer.testing import CliRunner, Result
 
 from greenroom.storage.lock import Held
@@ -77,17 +76,10 @@ def test_what_is_no_database_of_ours_or_is_not_there_is_refused(tmp_path: Path) 
     assert sorted(each.name for each in tmp_path.iterdir()) == ["notes.txt"]
 
 
-def test_beside_who_serves_it_it_is_looked_over_and_not_repaired(shell: Shell) -> None:
-    daemon = shell.up()
-    daemon.say("a", "hello")
-    daemon.see("a", "echo: hello")
-    assert shell.run("doctor").stdout.splitlines()[-1].endswith("room.db: whole")
-    refused = shell.run("doctor", "--repair", code=1)
-    assert "already in use by pid" in refused.stderr
-
-
-def test_a_lock_that_somebody_holds_is_named(path: Path) -> None:
+def test_beside_who_serves_it_it_is_looked_over_and_not_repaired(path: Path) -> None:
     house = House(path)
-    told = doctor(path, "--repair")
+    house.write(inbound(2))
+    told, refused = doctor(path), doctor(path, "--repair")
     house.close()
-    assert isinstance(told.exception, Held)
+    assert told.stdout.splitlines()[-1] == f"{path}: whole"
+    assert isinstance(refused.exception, Held)

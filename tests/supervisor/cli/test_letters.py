@@ -15,9 +15,18 @@ from tests.supervisor.cli.shell import GREENROOM, WAIT_S, Shell
 from typer.testing import CliRunner
 
 from greenroom.actors.facts import DeliveryMoved, DeliveryOpened, RunClosed
-from greenroom.actors.model import Delivery, DeliveryKind, DeliveryState, Ending, Generation, SessionId, SessionKey
+from greenroom.actors.model import (
+    Delivery,
+    DeliveryClass,
+    DeliveryKind,
+    DeliveryState,
+    Ending,
+    Generation,
+    SessionId,
+    SessionKey,
+)
 from greenroom.supervisor.cli.main import app
-from greenroom.supervisor.cli.ordering import give_order
+from greenroom.supervisor.cli.ordering import ask_connections, give_order
 from greenroom.supervisor.cli.outcome import CommandFailed
 
 S, G = SessionId(1), Generation(1)
@@ -137,14 +146,14 @@ def test_a_running_greenroom_sends_a_dead_letter_at_once_and_gives_another_up(sh
     path = shell.home / "room.db"
     make(path, DEAD)
     daemon = shell.up()
-    told = shell.run("dead", "retry", "d1").stdout
+    told = run(path, "retry", "d1")
     assert "it is being sent. Its message is edited, or a placeholder first: the words are shown once" in told
     daemon.see("1", "the words of d1")
-    assert "its letter is forgotten" in shell.run("dead", "purge", "d2").stdout
-    assert shell.json("dead", "list") == []
+    assert "its letter is forgotten" in run(path, "purge", "d2")
+    assert json.loads(run(path, "list", "--json")) == []
     with pytest.raises(CommandFailed, match="there is no delivery 'nothing'"):
         give_order(path, order="drop", delivery="nothing")
-    assert shell.json("status")["connections"][0]["delivery"] == "edit_anchor"
+    assert [each.delivery for each in ask_connections(path) or []] == [DeliveryClass.EDIT_ANCHOR]
 
 
 def test_where_who_serves_the_database_takes_no_orders_it_says_what_to_do(tmp_path: Path) -> None:
