@@ -8,6 +8,7 @@ import typer
 from greenroom.supervisor.cli import (
     auditing,
     beginning,
+    benching,
     doctoring,
     exporting,
     forgetting,
@@ -66,6 +67,7 @@ doctoring.add_to(app)
 pairing.add_to(app)
 sandboxing.add_to(app)
 matrixing.add_to(app)
+benching.add_to(app)
 
 
 def main() -> None:
