@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 
 from greenroom.actors.facts import SessionsForgotten
-from greenroom.actors.model import SessionId, SessionKey
+from greenroom.actors.model import FreshCause, SessionId, SessionKey
 from greenroom.actors.store import Kin
 from greenroom.storage.lock import WriterLock
 from greenroom.storage.pruning import PARTS
@@ -51,10 +51,32 @@ def sessions_forgotten(db: apsw.Connection, fact: SessionsForgotten) -> None:
     db.pragma("secure_delete", 1)
     try:
         for session_id in fact.ids:
+            _unlink(db, session_id)
             for sql in _DELETES:
                 db.execute(sql, (session_id,))
+        _begin_anew(db, fact)
     finally:
         db.pragma("secure_delete", before)
+
+
+def _unlink(db: apsw.Connection, session_id: SessionId) -> None:
+    """Let who followed this session follow the one before it."""
+    row = one_row(db, "SELECT predecessor FROM sessions WHERE id = ?", (session_id,))
+    if row is not None:
+        db.execute("UPDATE sessions SET predecessor = NULL WHERE id = ?", (session_id,))
+        db.execute("UPDATE sessions SET predecessor = ? WHERE predecessor = ?", (row[0], session_id))
+
+
+def _begin_anew(db: apsw.Connection, fact: SessionsForgotten) -> None:
+    """Let a chat whose older conversations are left have a new one, as by `/new`: none of them is taken up again."""
+    db.execute(
+        "INSERT INTO sessions (key, created_at, epoch, predecessor, because)"
+        " SELECT key, ?, (SELECT epoch FROM ownership WHERE shard = 0), max(id), ? FROM sessions"
+        " WHERE key = ? AND because IS NOT 'imported' AND key NOT IN (SELECT key FROM routes) GROUP BY key",
+        (fact.at, FreshCause.ASKED, str(fact.key)),
+    )
+    if db.changes():
+        db.execute("INSERT INTO routes (key, session_id) VALUES (?, ?)", (str(fact.key), db.last_insert_rowid()))
 
 
 def read_kin(db: apsw.Connection, session_id: SessionId, *, whole_chat: bool) -> Kin | None:

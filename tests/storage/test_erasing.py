@@ -40,6 +40,7 @@ from greenroom.actors.model import (
 from greenroom.actors.store import Committed, Kin, KinOf, RefusalKind, Refused
 from greenroom.storage.boots import take_ownership
 from greenroom.storage.erasing import erase_unserved, read_held, read_kin
+from greenroom.storage.invariants import INVARIANTS
 from greenroom.storage.migrate import migrate
 from greenroom.storage.requests import Scrubbed
 from greenroom.storage.rows import Contradiction
@@ -101,6 +102,20 @@ def test_a_whole_chat_goes_with_its_route_and_begins_anew_under_a_new_number(db:
     assert db.execute("SELECT key FROM sessions").fetchall() == [(str(OTHER),)]
     write_fact(db, InboundStored(Inbound(KEY, "w1", "hello again"), 21.0))
     assert db.execute("SELECT session_id FROM routes WHERE key = ?", (str(KEY),)).get == 4
+
+
+def test_where_only_the_last_conversation_is_forgotten_the_chat_begins_a_new_one_and_takes_up_no_old_one(
+    db: apsw.Connection,
+) -> None:
+    write_fact(db, SessionSucceeded(SessionId(2), FreshCause.ASKED, 18.0))
+    write_fact(db, SessionsForgotten(KEY, (SessionId(2),), 19.0))  # In the middle: the last one follows the first.
+    assert db.execute("SELECT id, predecessor FROM sessions ORDER BY id").fetchall() == [(1, None), (3, 1)]
+    for _ in range(2):
+        write_fact(db, SessionsForgotten(KEY, (SessionId(3),), 20.0))
+        assert db.execute("SELECT id, predecessor FROM sessions ORDER BY id").fetchall() == [(1, None), (4, 1)]
+        assert db.execute("SELECT key, session_id FROM routes").fetchall() == [(str(KEY), 4)]
+    for invariant in INVARIANTS:
+        assert db.execute(invariant.sql).fetchall() == [], invariant.name
 
 
 def test_what_works_is_not_forgotten_until_it_has_ended_or_is_set_aside(db: apsw.Connection) -> None:
