@@ -140,7 +140,7 @@ def test_nothing_that_is_called_like_a_secret_is_a_plain_text() -> None:
 
 
 @pytest.mark.parametrize("tables", WHOLE)
-@settings(QUICKLY, max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(QUICKLY, max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secret=SECRETS)
 def test_no_secret_is_shown_by_what_shows_a_configuration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], tables: Tables, secret: str
