@@ -1,7 +1,9 @@
 # syntax=docker/dockerfile:1
 # docker build --build-arg EXTRAS=web,telegram -t greenroom .
 # docker run -d --name greenroom --init --restart on-failure -v greenroom:/data -p 127.0.0.1:8765:8765 \
-#     -v ./greenroom.toml:/etc/greenroom/greenroom.toml:ro -e TELEGRAM_TOKEN greenroom
+#     -v ./greenroom.toml:/etc/greenroom/greenroom.toml:ro -e GREENROOM_CONFIG=/etc/greenroom/greenroom.toml \
+#     -e TELEGRAM_TOKEN greenroom
+# The file must be readable by uid 10001. A browser outside reaches the web chat with host = "0.0.0.0" in [web], and allow in [policy].
 # `docker stop -t 120 greenroom`: running work gets policy.drain_s to finish; the default 10 s cuts it short, which loses nothing.
 FROM python:3.11-slim AS build
 ARG EXTRAS=web
