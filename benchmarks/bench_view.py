@@ -36,6 +36,7 @@ ASKED = {
     "part of a name": "/?q=%3A99",
     "a name that nobody has": "/?q=nobody",
     "the last page": "/?before=40",
+    "one session": "/sessions/1",
 }
 
 

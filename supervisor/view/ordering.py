@@ -118,6 +118,7 @@ class _Orders:
         who = request.state.sign_in.who
         logger.warning("the live view: %s orders: %s", who, what)
         answer = await self._desk.obey(order)
+        self._desk.reading.forget()
         if "problem" in answer:
             logger.warning("the live view: nothing came of what %s ordered (%s): %s", who, what, answer["problem"])
         return answer

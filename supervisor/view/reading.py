@@ -79,9 +79,13 @@ class Reading:
             raise
         return read
 
+    def forget(self) -> None:
+        """Let no answer stand. Who was told that something is on disk reads it, also before the feed has told of it."""
+        self._answers.clear()
+
     async def close(self) -> None:
         """Close the connection. Asked again, it opens another."""
-        self._answers.clear()
+        self.forget()
         await self._aside(self._let_go)
 
     def _read(self, question: Callable[[apsw.Connection], T]) -> T:

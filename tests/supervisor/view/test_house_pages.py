@@ -41,6 +41,7 @@ async def test_the_feed_tells_what_was_committed_and_nothing_new_costs_nothing(s
     poll = await stage.visitor.browser.get(again(page), headers={"hx-request": "true"})
     assert poll.status_code == 204
     await stage.room.suspend(chat="web:me:1")
+    await stage.hears("session suspended")
     assert "session suspended" in await stage.see(again(page), **{"hx-request": "true"})
 
 

@@ -127,6 +127,21 @@ async def test_what_cannot_be_ordered_is_said(stage: Stage, path: str) -> None:
     await stage.see(path, status=404)
 
 
+async def test_a_delivery_that_is_owed_is_given_up_and_sent_again(stage: Stage) -> None:
+    await stage.say("web:me:1", "hello")
+    found = re.search(r'<tr id="delivery-([^"]+)">', await stage.see("/sessions/1"))
+    assert found is not None
+    key = found[1]
+    assert "echo: hello" in await stage.see(f"/letters/order/drop?delivery={key}")
+    page = await order(stage, f"/letters/order/drop?delivery={key}")
+    assert told(page) == ["Give up: done"]
+    assert "given up by an operator" in await stage.see("/sessions/1")
+    assert told(await order(stage, f"/letters/order/resend?delivery={key}")) == ["Send again: done"]
+    page = await stage.see("/letters")
+    assert '<span class="state waiting">unknown</span>' in page
+    assert f'href="/letters/order/drop?delivery={key}"' in page
+
+
 @pytest.mark.parametrize("intent", list(Intent))
 async def test_a_drain_is_ordered_with_its_reason(stage: Stage, intent: Intent) -> None:
     refused = await stage.visitor.browser.post("/drain", data={"proof": stage.visitor.proof})

@@ -38,6 +38,7 @@ async def test_a_chat_is_found_by_state_platform_and_part_of_its_name(stage: Sta
     await stage.say("web:me:oslo", "hello")
     await stage.say("slack:team:bergen", "hello")
     await stage.room.suspend(chat="web:me:oslo")
+    await stage.hears("session suspended")
     for asked, found in (
         ("state=suspended", [1]),
         ("state=quarantined", []),

@@ -139,6 +139,7 @@ async def test_news_of_another_session_are_none_of_this_ones(stage: Stage) -> No
     assert news.status_code in {200, 204}
     page = news.text if news.status_code == 200 else page
     await stage.room.suspend(chat="web:me:1")
+    await stage.hears("session suspended")
     stage.visitor.clock[0] += 2.0
     assert "suspended" in await stage.see(again(page), **{"hx-request": "true"})
 

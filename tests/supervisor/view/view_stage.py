@@ -131,8 +131,31 @@ class Stage:
     async def say(self, chat: str, text: str) -> str:
         """Say something and wait for the answer."""
         self.said += 1
+        closed = self.told("run closed")
         async with asyncio.timeout(WAIT_S):
-            return await self.room.answer(await self.room.accept(chat=chat, id=f"said-{self.said}", text=text))
+            answer = await self.room.answer(await self.room.accept(chat=chat, id=f"said-{self.said}", text=text))
+        await self.hears("run closed", closed + 1)
+        return answer
+
+    def told(self, what: str) -> int:
+        """How often the feed told of something."""
+        return sum(entry.what.startswith(what) for entry in self.visitor.desk.feed.since(0))
+
+    async def hears(self, what: str, times: int = 1) -> None:
+        """Wait until the feed told of something so often: that it is on disk is known a little before."""
+        loop, rang = asyncio.get_running_loop(), asyncio.Event()
+
+        def ring() -> None:
+            loop.call_soon_threadsafe(rang.set)
+
+        leave = self.visitor.desk.feed.listen(ring)
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while self.told(what) < times:
+                    await rang.wait()
+                    rang.clear()
+        finally:
+            leave()
 
 
 @contextlib.asynccontextmanager
