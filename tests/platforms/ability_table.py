@@ -5,14 +5,40 @@ A tick stands for a test that runs against that entry: the table is true when th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+import pytest
 
 END = "<!-- the end of what is printed -->"
 A = TypeVar("A", bound=StrEnum)
+A_contra = TypeVar("A_contra", bound=StrEnum, contravariant=True)
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+class Entry(Protocol[A_contra]):
+    """What a suite runs against."""
+
+    def has(self, ability: A_contra, /) -> bool:
+        """Whether the suite proves it."""
+        ...
+
+
+class Shows(Generic[A]):
+    """Used as `@shows(ability)`: runs a test against each entry that has it, and makes no case for the others."""
+
+    def __init__(self, entries: Mapping[str, Entry[A]]) -> None:
+        self.proved: set[A] = set()
+        self._entries = entries
+
+    def __call__(self, ability: A) -> Callable[[Test], Test]:
+        self.proved.add(ability)
+        having = {name: entry for name, entry in self._entries.items() if entry.has(ability)}
+        assert having, f"no entry shows that {ability.value}"
+        return pytest.mark.parametrize("entry", having.values(), ids=having)
 
 
 @dataclass(frozen=True, slots=True)

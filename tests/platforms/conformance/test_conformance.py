@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from tests.platforms.ability_table import Shows
 from tests.platforms.conformance.agents import echo_behind, noting, read_file
 from tests.platforms.conformance.counterpart import GROUP, Ability, Attached, Counterpart
 from tests.platforms.conformance.folder import EXAMPLE
@@ -24,16 +25,7 @@ from greenroom.actors.ports import BusyError
 from greenroom.platforms.chats.addressing import SessionsPer
 from greenroom.platforms.fakes.platform import Fault
 
-Test = TypeVar("Test", bound=Callable[..., Any])
-PROVED: set[Ability] = set()
-
-
-def shows(ability: Ability) -> Callable[[Test], Test]:
-    """Run a test against each counterpart that has the ability; no case is made for the others."""
-    PROVED.add(ability)
-    having = {name: entry for name, entry in ENTRIES.items() if entry.has(ability)}
-    assert having, f"no platform shows that {ability.value}"
-    return pytest.mark.parametrize("entry", having.values(), ids=having)
+shows: Shows[Ability] = Shows(ENTRIES)
 
 
 @pytest.fixture
@@ -355,7 +347,7 @@ async def test_it_is_shown_typing_while_it_works(person: Counterpart, tmp_path: 
 
 
 def test_each_ability_is_proved() -> None:
-    assert set(Ability) == PROVED
+    assert set(Ability) == shows.proved
 
 
 def test_what_a_platform_lacks_has_its_reason() -> None:

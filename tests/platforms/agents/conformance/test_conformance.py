@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
+from tests.platforms.ability_table import Shows
 from tests.platforms.agents.conformance.counterpart import (
     AskUser,
     CallTool,
@@ -34,15 +34,7 @@ QUIET_S = 1.0
 TRIES = 3
 """A machine that is busy may be late once; an agent that is not prompt is late every time."""
 
-Test = TypeVar("Test", bound=Callable[..., Any])
-PROVED: set[Property] = set()
-
-
-def shows(prop: Property) -> Callable[[Test], Test]:
-    """Run a test against each entry that has the property; no case is made for the others."""
-    PROVED.add(prop)
-    having = {name: entry for name, entry in ENTRIES.items() if entry.has(prop)}
-    return pytest.mark.parametrize("entry", having.values(), ids=having)
+shows: Shows[Property] = Shows(ENTRIES)
 
 
 @pytest.fixture
@@ -251,7 +243,7 @@ async def check_goes_on(stage: Stage) -> None:
 
 
 def test_each_property_is_proved() -> None:
-    assert set(Property) == PROVED
+    assert set(Property) == shows.proved
 
 
 def test_what_an_agent_lacks_has_its_reason() -> None:
