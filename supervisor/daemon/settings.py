@@ -18,7 +18,7 @@ from greenroom.supervisor.daemon.paths import default_database
 
 ENVIRONMENT_PREFIX = "GREENROOM_"
 DEFAULT_PORT = 8765
-DEFAULT_VIEW_PORT = 8766
+DEFAULT_VIEW_PORT = 8764
 PORT_MAX = 65535
 
 

@@ -19,14 +19,14 @@ HEAD = """# Metrics
 
 This page is printed from the registry by `tests/supervisor/metrics_page.py`, and a test fails when it is not current.
 
-With `[view] enabled = true` `greenroom up` serves them at `/metrics` of the live view (by default `http://127.0.0.1:8766/metrics`), to
+With `[view] enabled = true` `greenroom up` serves them at `/metrics` of the live view (by default `http://127.0.0.1:8764/metrics`), to
 whoever shows its token; `/livez` and `/readyz` beside it need none:
 
 ```yaml
 scrape_configs:
   - job_name: greenroom
     authorization: {credentials_file: /etc/prometheus/greenroom-token}
-    static_configs: [{targets: ["127.0.0.1:8766"]}]
+    static_configs: [{targets: ["127.0.0.1:8764"]}]
 ```
 
 [grafana.json](grafana.json) is a dashboard over them. A host that embeds greenroom has them so, each supervisor with a registry of its

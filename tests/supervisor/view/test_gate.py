@@ -105,7 +105,7 @@ async def test_a_page_of_another_site_gives_no_orders_and_signs_nobody_in(
     await visitor.see("/here")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8766", "", "10.1.2.3"])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8764", "", "10.1.2.3"])
 @pytest.mark.parametrize("path", ["/", "/here", "/sign-in", "/readyz", "/assets/view.css"])
 async def test_nothing_is_served_under_a_foreign_name(visitor: Visitor, host: str, path: str) -> None:
     await visitor.sign_in()

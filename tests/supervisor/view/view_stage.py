@@ -31,7 +31,7 @@ from greenroom.supervisor.view.reading import Reading
 from greenroom.supervisor.view.sign_ins import SignIns
 
 TOKEN = "the-token-of-these-tests"
-HERE = "http://127.0.0.1:8766"
+HERE = "http://127.0.0.1:8764"
 NOW = 1_800_000_000.0
 WAIT_S = 30.0
 
