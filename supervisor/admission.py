@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from greenroom.actors.commands import Command
 from greenroom.actors.model import Attachment, Change, Inbound
-from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.policy import PastedSecrets, Policy
+from greenroom.supervisor.redacting import redact
 
 UPDATE_ID_MAX = 255
 """Longest id of an inbound, in characters."""
@@ -69,6 +70,8 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
         return TurnAway(
             f"the message has {len(text):,} characters, the limit is {policy.text_max:,}; send less, or parts"
         )
+    if policy.pasted_secrets is PastedSecrets.REDACT:
+        text = redact(text)
     filled = refill(bucket, policy, now)
     if filled.tokens < 1.0:
         wait_s = (1.0 - filled.tokens) / policy.chat_rate_per_s

@@ -32,6 +32,13 @@ HOURS = frozenset({"reset_hour"})
 HOURS_OF_A_DAY = 24
 
 
+class PastedSecrets(StrEnum):
+    """What becomes of keys and tokens in what people write, where `supervisor/redacting.py` knows their form."""
+
+    KEEP = "keep"
+    REDACT = "redact"  # they are taken out before anything is stored; no agent sees them
+
+
 class Strangers(StrEnum):
     """What becomes of a chat that writes and is not allowed. Never more than a line, and no words are kept."""
 
@@ -73,6 +80,7 @@ class Policy(Rules):
     chat_rate_per_s: float = 2.0  # and how fast it may go on
     chat_backlog_max: int = 1000  # messages of one chat that wait; more are not acknowledged
     text_max: int = 100_000  # characters of one inbound
+    pasted_secrets: PastedSecrets | str = PastedSecrets.KEEP
     attachments_max: int = 20  # references that come with one inbound
     attachment_bytes_max: int = 1_000_000_000  # of one of them, as its platform says; nothing is downloaded here
     keep_decisions_days: float = 90.0  # 0: for ever, as with the others
@@ -95,6 +103,7 @@ class Policy(Rules):
         object.__setattr__(self, "late_change", _read_choice("late_change", self.late_change, LateChange))
         object.__setattr__(self, "reset", _read_choice("reset", self.reset, Reset))
         object.__setattr__(self, "strangers", _read_choice("strangers", self.strangers, Strangers))
+        object.__setattr__(self, "pasted_secrets", _read_choice("pasted_secrets", self.pasted_secrets, PastedSecrets))
         object.__setattr__(self, "busy", _read_choice("busy", self.busy, Busy))
         _check_zone(self.reset_zone)
         object.__setattr__(self, "auto_resume", _read_reasons(self.auto_resume))
