@@ -187,7 +187,7 @@ def test_a_second_owner_is_refused_while_the_first_lives(house: House) -> None:
 def test_a_file_that_is_no_database_starts_nothing_and_names_the_salvage(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"this is not a database at all, whatever its name says" * 200)
-    with pytest.raises(CannotOpen, match=r"sqlite3 \S+ \.recover"):
+    with pytest.raises(CannotOpen, match=r"greenroom doctor --repair --db \S+"):
         House(path)
     with pytest.raises(CannotOpen):
         House(path)  # The lock was given back.

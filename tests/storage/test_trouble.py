@@ -46,7 +46,7 @@ def test_after_busy_full_and_refusals_the_connection_is_still_good() -> None:
 
 
 def test_damage_names_what_saves_the_rest_and_a_name_with_blanks_can_be_pasted() -> None:
-    assert "sqlite3 'my bot.db' .recover" in trouble(TroubleKind.CORRUPT, path="my bot.db").text
+    assert "greenroom doctor --repair --db 'my bot.db'" in trouble(TroubleKind.CORRUPT, path="my bot.db").text
 
 
 def test_who_gives_up_at_once_promises_no_retry_and_people_see_no_path() -> None:
