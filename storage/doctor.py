@@ -30,6 +30,10 @@ Told = Callable[[int, int, str], None]
 """Hears how many checks are done, of how many, and which is next."""
 
 
+OTHERS_NAMES = ("sqlite_", "_litestream_")
+"""How tables are called that SQLite makes, and Litestream where it replicates the database; neither is in our way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What became of one check. `count` is of all that is wrong, `found` of the first few. No problem: only said."""
@@ -169,7 +173,7 @@ def _schema(db: apsw.Connection) -> Finding:
 
 def _objects(db: apsw.Connection) -> dict[str, str]:
     rows: Iterator[Row] = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")
-    return {f"{kind} {name}": str(sql) for kind, name, sql in rows if not str(name).startswith("sqlite_")}
+    return {f"{kind} {name}": str(sql) for kind, name, sql in rows if not str(name).startswith(OTHERS_NAMES)}
 
 
 def _search(db: apsw.Connection, path: Path, *, served: bool) -> Finding:
