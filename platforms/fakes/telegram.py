@@ -175,7 +175,6 @@ class FakeTelegram:
             raise ApiError(409, WEBHOOK_SET)
         if (other := self._polls.get(account.token)) is not None:
             other.set()
-            self._bells[account.token].set()
         ended = self._polls[account.token] = asyncio.Event()
         gone = asyncio.create_task(_hung_up(request))
         try:
@@ -203,11 +202,12 @@ class FakeTelegram:
                 while not ended.is_set() and not gone.done() and not account.updates:
                     bell = self._bells[account.token]
                     bell.clear()
-                    rung = asyncio.create_task(bell.wait())
+                    rung, over = asyncio.create_task(bell.wait()), asyncio.create_task(ended.wait())
                     try:
-                        await asyncio.wait({rung, gone}, return_when=asyncio.FIRST_COMPLETED)
+                        await asyncio.wait({rung, over, gone}, return_when=asyncio.FIRST_COMPLETED)
                     finally:
                         rung.cancel()
+                        over.cancel()
                     if any(each[:2] == (account.token, "getupdates") for each in self._faults):
                         return
 
