@@ -63,6 +63,7 @@ class Stand:
         self.wire: Wire | None = None
         self._agent = agent
         self._supervisor: Supervisor | None = None
+        self._room: AsyncRoom | None = None
 
     def make_agent(self) -> Any:
         """What the next process runs."""
@@ -74,6 +75,7 @@ class Stand:
         room = await self._supervisor.__aenter__()
         wire = self.wire = Wire(self.person.platform(room.history), steps or Steps())
         room.attach(wire, hung_up=lambda _: wire.cut)
+        self._room = room
         return room
 
     async def stop(self) -> None:
@@ -131,6 +133,12 @@ class Stand:
             return len(self.accepted) >= count
 
         await self.until(accepted)
+
+    async def until_passed_on(self) -> None:
+        """Wait until all that was accepted so far is with the sessions that it is for."""
+        assert self._room is not None
+        async with asyncio.timeout(WAIT_S):
+            await self._room.pulse()
 
     async def until_turned_away(self, count: int) -> None:
         async def turned_away() -> bool:

@@ -287,6 +287,7 @@ async def test_an_edit_of_what_waits_is_what_is_answered(person: Counterpart, tm
         await stand.until_accepted(2)
         await person.edits(second, "second, corrected")
         await stand.until_accepted(3)
+        await stand.until_passed_on()
         gate.open()
         await stand.until_said("1", "re: first", "re: second, corrected")
 
