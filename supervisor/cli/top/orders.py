@@ -12,8 +12,6 @@ from greenroom.storage.views import SessionRow, SessionState
 from greenroom.supervisor.cli.ordering import give_order
 from greenroom.supervisor.cli.outcome import NOT_RUNNING, CommandFailed
 
-ASIDE = frozenset({SessionState.QUARANTINED, SessionState.SUSPENDED})
-
 
 class Wish(StrEnum):
     """An order, by the word of its command."""
