@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import assert_never
 from uuid import uuid4
 
 from greenroom.storage.lock import read_holder
 from greenroom.storage.views import SessionRow, SessionState
 from greenroom.supervisor.cli.ordering import give_order
 from greenroom.supervisor.cli.outcome import NOT_RUNNING, CommandFailed
+from greenroom.supervisor.view.offers import offers_for
 
 
 class Wish(StrEnum):
@@ -28,19 +28,8 @@ def wishes_of(state: SessionState) -> frozenset[Wish]:
     >>> sorted(wishes_of(SessionState.QUARANTINED))
     [<Wish.RELEASE: 'release'>]
     """
-    match state:
-        case SessionState.QUARANTINED:
-            return frozenset({Wish.RELEASE})
-        case SessionState.SUSPENDED:
-            return frozenset({Wish.RELEASE, Wish.RESUME})
-        case SessionState.INTERRUPTED:
-            return frozenset({Wish.SUSPEND, Wish.RESUME, Wish.RETRY})
-        case SessionState.RUNNING | SessionState.ASKING | SessionState.WAITING:
-            return frozenset({Wish.SUSPEND})
-        case SessionState.OWING | SessionState.IDLE:
-            return frozenset({Wish.SUSPEND, Wish.RETRY})
-        case _:
-            assert_never(state)
+    words = {offer.word for offer in offers_for(state)}
+    return frozenset(wish for wish in Wish if wish.value in words)
 
 
 def carry_out(path: Path, row: SessionRow, wish: Wish) -> str:
