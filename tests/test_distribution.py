@@ -124,7 +124,9 @@ def test_no_room_is_without_files_to_ship() -> None:
 
 
 def test_the_command_runs_in_an_empty_environment(installed: Path, tmp_path: Path) -> None:
-    assert run(installed / "greenroom", "--version", cwd=tmp_path).startswith("greenroom 0.")
+    told = run(installed / "greenroom", "--version", cwd=tmp_path)
+    assert told.startswith("greenroom 0.")
+    assert run(installed / "python", "-m", "greenroom", "--version", cwd=tmp_path) == told
 
 
 def test_supervisord_keeps_its_name_beside_us(installed: Path, tmp_path: Path) -> None:

@@ -142,7 +142,10 @@ def test_what_was_under_way_when_the_bot_was_killed_is_answered_by_the_next_one_
         hear(process, "thinking about 'second'")
         process.kill()
     with running(*command) as process:
-        assert hear(process, "ann>") == "ann> I thought about it, and this is answer 1: second"
+        heard = hear(process, "ann>")
+        if heard == "ann> (may be a repeat) I thought about it, and this is answer 1: first":
+            heard = hear(process, "ann>")  # Killed before "first" was stored as shown: this host cannot be asked.
+        assert heard == "ann> I thought about it, and this is answer 1: second"
         say(process, "ann: third")
         assert hear(process, "ann>") == "ann> I thought about it, and this is answer 2: third"
         code, out = rest(process)
