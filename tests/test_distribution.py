@@ -95,7 +95,7 @@ def in_the_rooms() -> set[str]:
         for p in (ROOT / room).rglob("*")
         if p.suffix in SHIPPED
     }
-    return rooms | {"greenroom/__init__.py", "greenroom/py.typed"}
+    return rooms | {f"greenroom/{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
 
 
 def in_the_archive(names: Iterable[str]) -> set[str]:
