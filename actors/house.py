@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from greenroom.actors.acts import Showing
 from greenroom.actors.floor import Floor
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.ports import Agent, Summarise
+from greenroom.actors.ref import Ref
 from greenroom.actors.rules import Rules
 from greenroom.actors.store import Store
 
@@ -32,8 +33,8 @@ class Surroundings(Protocol):
     def report_concluded(self, session: SessionKey) -> None:
         """Say that work was concluded, for those who wait for an answer."""
 
-    def offer_rest(self, session_id: SessionId, told: int) -> None:
-        """Offer to be passivated, having handled `told` messages of the tree."""
+    def offer_rest(self, actor: Ref[Any], told: int) -> None:
+        """Offer to be passivated, having handled `told` messages of the tree. Late offers are not their successor's."""
 
 
 @dataclass(frozen=True, slots=True)

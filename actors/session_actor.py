@@ -233,7 +233,7 @@ class SessionActor(PooledActor):
             case Rest() if self._turn is not None and self._turn.lingers:
                 self._arm(ArmIdle(LINGER_LOOK_S))  # Its agent has concluded, and may have something to add.
             case Rest():
-                self._house.around.offer_rest(self._id, self._told)
+                self._house.around.offer_rest(self.actor_ref, self._told)
             case _:
                 assert_never(act)
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.bench_storage import fill
 from benchmarks.figures import Figure
@@ -80,9 +81,9 @@ class Outside:
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         """No conversation begins anew."""
 
-    def offer_rest(self, session_id: SessionId, told: int) -> None:
+    def offer_rest(self, actor: Ref[Any], told: int) -> None:
         """Pass on what the tree wants to know."""
-        self.tree.tell(RestOffered(session_id, told))
+        self.tree.tell(RestOffered(actor, told))
 
 
 async def _answer(_turn: object) -> str:

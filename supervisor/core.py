@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError
 
@@ -293,9 +293,9 @@ class Core:
     def _set_aside(self, session_id: SessionId, session: SessionKey) -> None:
         self._answers.set_aside(session_id, session, self.store)
 
-    def offer_rest(self, session_id: SessionId, told: int) -> None:
+    def offer_rest(self, actor: Ref[Any], told: int) -> None:
         """Pass on that a session may be passivated."""
-        self._tell(RestOffered(session_id, told))
+        self._tell(RestOffered(actor, told))
 
     def report_dead(self, delivery: Delivery) -> None:
         """Pass on that a delivery became a dead letter."""

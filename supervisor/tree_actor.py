@@ -100,8 +100,8 @@ class TreeActor(PooledActor):
                 self._follow(key, successor)
             case SessionFreed(session_id):
                 self._free(session_id)
-            case RestOffered(session_id, told):
-                self._rest(session_id, told)
+            case RestOffered(actor, told):
+                self._rest(actor, told)
             case DeliveryDied(session_id, key):
                 self._tell_living(session_id, Undelivered(key))
             case Begin():
@@ -164,11 +164,11 @@ class TreeActor(PooledActor):
         self._by_ref[ref] = session_id
         return ward
 
-    def _rest(self, session_id: SessionId, told: int) -> None:
-        ward = self._wards.get(session_id)
-        if ward is not None and ward.told == told:
+    def _rest(self, actor: Ref[Any], told: int) -> None:
+        session_id = self._by_ref.get(actor)
+        if session_id is not None and self._wards[session_id].told == told:
             self._forget(session_id)
-            ward.ref.stop(block=False)
+            actor.stop(block=False)
 
     def _free(self, session_id: SessionId) -> None:
         """What is open in it is decided as at a start, unless it runs."""

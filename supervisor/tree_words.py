@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -98,9 +98,9 @@ class SessionFreed(Struct, Solicited, frozen=True):
 
 
 class RestOffered(Struct, Solicited, frozen=True):
-    """A session is idle and has handled `told` messages of ours."""
+    """A session's actor is idle and has handled `told` messages of ours."""
 
-    session_id: SessionId
+    actor: Ref[Any]
     told: int
 
 

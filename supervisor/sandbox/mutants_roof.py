@@ -49,6 +49,11 @@ def _goes_on_with_questions(real: Callable[..., Any]) -> Any:
     return goes_on
 
 
+def _whoever_lives(real: Callable[..., Any]) -> Any:
+    """It is not asked who offers to rest."""
+    return lambda self, _, told: [real(self, actor, told) for actor in tuple(self._by_ref)]
+
+
 def _without_record(real: Callable[..., Any]) -> Any:
     return lambda *args, **words: real(*args, **words)[1:]
 
@@ -140,6 +145,13 @@ MUTANTS = (
         (Swap(resume, "TABLE", _without("AWAITING_USER")), Swap(session, "_resume", _goes_on_with_questions)),
         frozenset({"a_question_waits_for_its_person"}),
         story(stories.asked_and_restarted),
+    ),
+    Mutant(
+        "a late offer to rest",
+        "an actor offers twice to rest, and the second offer ends the actor that came after it",
+        (Swap(TreeActor, "_rest", _whoever_lives),),
+        frozenset({"what_is_stored_is_answered"}),
+        story(stories.writes_while_it_goes_to_rest, policy=Policy(idle_s=0.0)),
     ),
     Mutant(
         "decisions not stored",

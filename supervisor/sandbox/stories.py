@@ -55,6 +55,13 @@ def dies_with_a_queue(told: Scenario, _: int) -> None:
     told.restart()
 
 
+def writes_while_it_goes_to_rest(told: Scenario, seed: int) -> None:
+    """What is asked for about a session is told, its actor goes to rest, and at any step of that its person writes."""
+    told.says("/explain")
+    told.steps(20 + seed % 20)
+    told.says("m1 answer")
+
+
 def dies_at_an_operation(told: Scenario, seed: int) -> None:
     """Each operation of the disk from the 30th on is a point where the power fails, one a seed."""
     told.disk_fails(FaultKind.CUT, nth=seed + 30)

@@ -96,8 +96,8 @@ class Around:
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         self.heard.append((session, f"succeeded by {successor}"))
 
-    def offer_rest(self, session_id: SessionId, told: int) -> None:
-        self.heard.append((session_id, "rest", told))
+    def offer_rest(self, actor: Ref[Any], told: int) -> None:
+        self.heard.append((actor.actor_class, "rest", told))
 
 
 class Stage:
@@ -212,7 +212,9 @@ def test_a_rest_is_offered_with_the_count_of_what_was_handled_and_not_of_what_wa
         for commit in held:
             commit()
         stage.settle(1_000)
-        assert [it for it in stage.around.heard if isinstance(it, tuple) and "rest" in it] == [(S, "rest", 2)]
+        assert [it for it in stage.around.heard if isinstance(it, tuple) and "rest" in it] == [
+            (SessionActor, "rest", 2)
+        ]
 
 
 def test_a_stashed_message_forbids_the_rest_that_was_offered_before_it() -> None:
@@ -227,7 +229,7 @@ def test_a_stashed_message_forbids_the_rest_that_was_offered_before_it() -> None
         for event in events:  # All are stashed: the session is not loaded yet.
             actor.tell(event)
         stage.settle(1)
-        assert stage.around.heard[:2] == [(S, "over"), (S, "rest", 1)]
+        assert stage.around.heard[:2] == [(S, "over"), (SessionActor, "rest", 1)]
 
 
 def test_a_rested_session_leaves_no_object_behind_and_comes_back_from_the_store() -> None:
@@ -235,7 +237,7 @@ def test_a_rested_session_leaves_no_object_behind_and_comes_back_from_the_store(
         actor = stage.start()
         actor.tell(Arrived(stage.store_inbound("a")))
         stage.settle(1_000)
-        assert stage.around.heard[-1] == (S, "rest", 1)
+        assert stage.around.heard[-1] == (SessionActor, "rest", 1)
         alive = weakref.ref(actor._actor_weakref())
         actor.stop(block=False)
         stage.settle()
@@ -258,7 +260,7 @@ def test_a_session_that_ends_takes_its_run_along_but_not_the_timers_of_its_succe
         stage.settle()
         first.stop(block=False)
         stage.settle(1_000)
-        assert (S, "rest", 1) in stage.around.heard, "its idle timer rang"
+        assert (SessionActor, "rest", 1) in stage.around.heard, "its idle timer rang"
 
 
 def test_a_dead_actor_s_late_commit_disturbs_nobody() -> None:

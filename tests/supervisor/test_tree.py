@@ -6,6 +6,7 @@ import pytest
 
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.sandbox.scenario import Accident, Intent, Policy, Scenario, SessionKey
+from greenroom.supervisor.sandbox.stories import writes_while_it_goes_to_rest
 
 
 class Gate:
@@ -206,6 +207,20 @@ def test_a_message_in_flight_while_its_session_goes_to_rest_is_answered(seed: in
             f"m{n}" for n in range(12)
         ]
         assert live_sessions(room) == 0
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("seed", [84, 146, 167, 183, 203])
+def test_a_session_that_went_to_rest_does_not_take_its_successor_along(seed: int) -> None:
+    """Found by seed 1700000900: an actor offered to rest twice, and the second offer ended the actor after it."""
+
+    async def agent(turn: Turn) -> str:
+        return f"re {turn.text}"
+
+    with Scenario(agent, policy=Policy(idle_s=0), seed=seed + 1) as room:
+        writes_while_it_goes_to_rest(room, seed)
+        room.rest()
+        assert room.visible()[-1] == "re m1 answer"
         assert room.broken() == []
 
 
