@@ -94,11 +94,11 @@ def _ends_clean(real: Callable[..., Any]) -> Any:
 def _rests_at_once(_: object) -> Any:
     """Whoever offers to rest is stopped, also when a message is on its way to it."""
 
-    def rest(self: Any, session_id: SessionId, _told: int) -> None:
-        ward = self._wards.get(session_id)
-        if ward is not None:
+    def rest(self: Any, actor: Any, _told: int) -> None:
+        session_id = self._by_ref.get(actor)
+        if session_id is not None:
             self._forget(session_id)
-            ward.ref.kill()
+            actor.kill()
 
     return rest
 
