@@ -279,7 +279,7 @@ class DeliveryActor(PooledActor):
                 self._store.write(effects.facts, lambda result: self._tell(_Written(session, result)))
             else:
                 self._act(session, box)
-        if box.next is None and not box.lane.entries and session in self._boxes:
+        if box.next is None and box.lane.rests and session in self._boxes:
             del self._boxes[session]
             self._timers.cancel((self, session))
 

@@ -213,6 +213,11 @@ class Lane(Struct, frozen=True):
         return tuple(entry.delivery.key for entry in self.entries)
 
     @property
+    def rests(self) -> bool:
+        """Whether it may be forgotten. A slot that it asked for will come, and must find a lane that asked once."""
+        return not self.entries and not self.asked
+
+    @property
     def owes(self) -> bool:
         """Whether a text waits to become visible."""
         return any(entry.parts is not None and not entry.confirms for entry in self.entries)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.facts import DeliveryMoved, DeliveryRevived
 from greenroom.actors.model import DeliveryClass, DeliveryState
+from greenroom.actors.outbox_words import Lane
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.storage.statements import STATEMENTS
 from greenroom.supervisor.attachments import Attachments
@@ -62,6 +63,19 @@ def _an_answer_is_being_sent(room: Scenario, _: int) -> None:
     room.crash()
 
 
+def given_up_and_wanted_back(room: Scenario, _: int) -> None:
+    """The platform is away meanwhile, so that the answer waits for its turn."""
+    room.advance(1)
+    room.disconnects()
+    room.says("m1 answer")
+    room.advance(1)
+    drop(room.world, "1.1.answer")
+    room.advance(1)
+    resend(room.world, "1.1.answer")
+    room.advance(100)
+    room.connects()
+
+
 MUTANTS = (
     Mutant(
         "sent again as if it were new",
@@ -90,5 +104,12 @@ MUTANTS = (
         (Swap(STATEMENTS, DeliveryMoved, _whatever_it_was),),
         frozenset({"what_was_given_up_stays_so", "what_was_given_up_is_not_sent", "deliveries_come_to_an_end"}),
         story(_an_answer_is_being_sent, platforms=(DeliveryClass.NATIVE_KEY,)),
+    ),
+    Mutant(
+        "two turns for one chat",
+        "a chat whose only answer is given up while it waits for its turn is forgotten, and queues once more",
+        (Swap(Lane, "rests", lambda _: property(lambda self: not self.entries)),),
+        frozenset({"what_is_visible_has_its_row", "what_is_delivered_is_visible", "nothing_is_shown_twice"}),
+        story(given_up_and_wanted_back, platforms=(DeliveryClass.RECONCILE,)),
     ),
 )

@@ -10,6 +10,7 @@ from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.model import Delivery
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.supervisor.sandbox.letters import drop, resend
+from greenroom.supervisor.sandbox.mutants_letters import given_up_and_wanted_back
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, PlatformFault, Scenario
 
 KEY = "1.1.answer"
@@ -99,3 +100,14 @@ def test_a_host_hears_why_nothing_came_of_it() -> None:
         letters.resend(KEY, told.append)
     assert [type(each) for each in told] == [RefusedError, RefusedError, RefusedError, BusyError]
     assert [str(each) for each in told[1:3]] == [f"delivery {KEY} is delivered: its person can read it"] * 2
+
+
+@pytest.mark.parametrize("kind", list(DeliveryClass))
+def test_what_was_given_up_and_wanted_back_while_its_platform_was_away_is_shown_once(kind: DeliveryClass) -> None:
+    """Found by seed 1701003967: the chat queued twice for its turn, and made two calls at once."""
+    with Scenario(platforms=(kind,)) as room:
+        given_up_and_wanted_back(room, 1)
+        room.rest()
+        assert [text.removeprefix(REPEAT_MARK) for text in room.visible() if text != "..."] == ["answer <m1>"]
+        assert state(room) == ["delivered"]
+        assert room.broken() == []
