@@ -20,17 +20,31 @@ KEPT_CONTROLS = frozenset("\n\t")
 
 
 class Bucket(Struct, frozen=True):
-    """What is left of a chat's flood allowance. Filled at `chat_rate_per_s`, up to `chat_burst`."""
+    """What is left of a flood allowance, so many messages at a time."""
 
     tokens: float
     at: float  # monotonic seconds
+
+
+class Pace(Struct, frozen=True):
+    """A flood allowance: so many messages at once, and so many a second after that."""
+
+    burst: int
+    per_s: float
+
+
+class Buckets(Struct, frozen=True):
+    """What is left to the chat that writes, and to all chats together. None: nobody has written lately."""
+
+    chat: Bucket | None = None
+    all: Bucket | None = None
 
 
 class Admit(Struct, frozen=True):
     """Let it in, as it is here: control characters and broken surrogates are gone."""
 
     inbound: Inbound
-    bucket: Bucket
+    left: Buckets
 
 
 class Order(Struct, frozen=True):
@@ -53,8 +67,8 @@ class Postpone(Struct, frozen=True):
     retry_after_s: float
 
 
-def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -> Admit | TurnAway | Postpone:
-    """Decide. `bucket` is what the chat had left, None for a chat that has not written lately."""
+def admit(inbound: Inbound, policy: Policy, left: Buckets, now: float) -> Admit | TurnAway | Postpone:
+    """Decide, by what was left before. `now` is in monotonic seconds."""
     if not policy.allows(inbound.key):
         return TurnAway("this chat is not allowed here; its operator can add it to policy.allow", counted=True)
     if not 1 <= len(inbound.update_id) <= UPDATE_ID_MAX or not inbound.update_id.isprintable():
@@ -72,20 +86,15 @@ def admit(inbound: Inbound, policy: Policy, bucket: Bucket | None, now: float) -
         )
     if policy.pasted_secrets is PastedSecrets.REDACT:
         text = redact(text)
-    filled = refill(bucket, policy, now)
-    if filled.tokens < 1.0:
-        wait_s = (1.0 - filled.tokens) / policy.chat_rate_per_s
-        return Postpone(
-            f"too many messages at once from this chat ({policy.chat_burst} at once, then {policy.chat_rate_per_s:g} a "
-            f"second); nothing is lost, try again in {wait_s:.1f} s",
-            wait_s,
-        )
+    took = _take_one(policy, left, now)
+    if isinstance(took, Postpone):
+        return took
     author = clean(inbound.author)[:UPDATE_ID_MAX] if inbound.author is not None else None
     reply_to = clean(inbound.reply_to) if inbound.reply_to is not None else None
     attached = tuple(_clean_attachment(each) for each in inbound.attachments)
     if (text, author, reply_to, attached) != (inbound.text, inbound.author, inbound.reply_to, inbound.attachments):
         inbound = replace(inbound, text=text, author=author, reply_to=reply_to, attachments=attached)
-    return Admit(inbound, Bucket(filled.tokens - 1.0, now))
+    return Admit(inbound, took)
 
 
 def admit_order(inbound: Inbound, policy: Policy) -> Order | TurnAway:
@@ -123,12 +132,30 @@ def _clean_attachment(attachment: Attachment) -> Attachment:
     return attachment if name == attachment.name else replace(attachment, name=name)
 
 
-def refill(bucket: Bucket | None, policy: Policy, now: float) -> Bucket:
-    """Say what a chat's allowance is now."""
+def _take_one(policy: Policy, left: Buckets, now: float) -> Buckets | Postpone:
+    chat, everybody = Pace(policy.chat_burst, policy.chat_rate_per_s), Pace(policy.burst, policy.rate_per_s)
+    own, shared = refill(left.chat, chat, now), refill(left.all, everybody, now)
+    if own.tokens < 1.0:
+        return _postpone("from this chat", chat, own)
+    if shared.tokens < 1.0:  # It costs its chat nothing.
+        return _postpone("from all chats together", everybody, shared)
+    return Buckets(Bucket(own.tokens - 1.0, now), Bucket(shared.tokens - 1.0, now))
+
+
+def _postpone(whence: str, pace: Pace, bucket: Bucket) -> Postpone:
+    wait_s = (1.0 - bucket.tokens) / pace.per_s
+    allowed = f"{pace.burst:,} at once, then {pace.per_s:g} a second"
+    return Postpone(
+        f"too many messages at once {whence} ({allowed}); nothing is lost, try again in {wait_s:.1f} s", wait_s
+    )
+
+
+def refill(bucket: Bucket | None, pace: Pace, now: float) -> Bucket:
+    """Say what an allowance is now."""
     if bucket is None:
-        return Bucket(float(policy.chat_burst), now)
-    gained = max(0.0, now - bucket.at) * policy.chat_rate_per_s
-    return Bucket(min(float(policy.chat_burst), bucket.tokens + gained), now)
+        return Bucket(float(pace.burst), now)
+    gained = max(0.0, now - bucket.at) * pace.per_s
+    return Bucket(min(float(pace.burst), bucket.tokens + gained), now)
 
 
 def clean(text: str) -> str:

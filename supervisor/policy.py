@@ -21,7 +21,9 @@ ANY_SIGN = frozenset({"fresh_s"})
 LARGEST = 1e12
 """No knob means more than this; it also keeps NaN and infinity out."""
 
-ABOVE_ZERO = frozenset({"chat_rate_per_s", "forced_s", "pairing_s", "restarts_window_s", "unclean_window_s"})
+ABOVE_ZERO = frozenset(
+    {"chat_rate_per_s", "rate_per_s", "forced_s", "pairing_s", "restarts_window_s", "unclean_window_s"}
+)
 """Numbers by which something is divided or measured: 0 would mean never or always."""
 
 
@@ -78,6 +80,8 @@ class Policy(Rules):
     pairing_s: float = 3_600.0  # how long a code that a stranger was shown lets it in
     chat_burst: int = 30  # messages one chat may send at once
     chat_rate_per_s: float = 2.0  # and how fast it may go on
+    burst: int = 10_000  # messages that all chats together may send at once
+    rate_per_s: float = 1_000.0  # and how fast they may go on
     chat_backlog_max: int = 1000  # messages of one chat that wait; more are not acknowledged
     text_max: int = 100_000  # characters of one inbound
     pasted_secrets: PastedSecrets | str = PastedSecrets.KEEP

@@ -17,7 +17,7 @@ from greenroom.actors.model import Inbound, Receipt, SessionKey
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.runtime import MailboxFull
 from greenroom.actors.store import Committed, RefusalKind, Refused, Store
-from greenroom.supervisor.admission import Admit, Bucket, Order, Postpone, TurnAway, admit, admit_order
+from greenroom.supervisor.admission import Admit, Bucket, Buckets, Order, Postpone, TurnAway, admit, admit_order
 from greenroom.supervisor.refusals import Refusals
 from greenroom.supervisor.tree_words import InboundCommitted
 
@@ -63,6 +63,7 @@ class Reception:
         self._meet = meet
         self._lock = threading.Lock()
         self._buckets: dict[SessionKey, Bucket] = {}
+        self._all: Bucket | None = None
         self._inside: Inside | None = None
         self._waiting: set[Waiting] = set()
         self._refusals = Refusals()
@@ -121,10 +122,13 @@ class Reception:
 
     def _admit(self, inbound: Inbound) -> Admit | TurnAway | Postpone:
         with self._lock:
-            verdict = admit(inbound, self._policy, self._buckets.get(inbound.key), self._clock.monotonic())
+            left = Buckets(self._buckets.pop(inbound.key, None), self._all)
+            verdict = admit(inbound, self._policy, left, self._clock.monotonic())
             if isinstance(verdict, Admit):
-                self._buckets.pop(inbound.key, None)
-                self._buckets[inbound.key] = verdict.bucket
+                left = verdict.left
+            self._all = left.all
+            if left.chat is not None:
+                self._buckets[inbound.key] = left.chat
                 if len(self._buckets) > BUCKETS_MAX:
                     del self._buckets[next(iter(self._buckets))]
         return verdict

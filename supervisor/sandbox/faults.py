@@ -238,6 +238,8 @@ def draw_policy(rng: random.Random) -> Policy:
         resume_concurrency=rng.choice((1, 8)),
         inbox_batch_max=rng.choice((1, 100)),
         chat_burst=rng.choice((30, 30, 1)),
+        burst=rng.choice((10_000, 3)),
+        rate_per_s=2.0,
         sessions_live_max=rng.choice((1_000_000, 1)),
         placeholder_after_s=rng.choice((1.0, 0.0)),
         transcript_window=rng.choice((1_000, 1_000, 4)),

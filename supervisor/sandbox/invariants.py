@@ -336,6 +336,7 @@ AS_IT_HAPPENS = {
     "a_code_lets_its_chat_in": "A pairing code lets in the chat that was shown it, and no other.",
     "a_code_works_once": "A pairing code that let somebody in lets nobody in again.",
     "an_old_code_is_void": "A pairing code older than the policy allows lets nobody in.",
+    "no_flood_comes_in": "No chat, and not all together, are let in faster than the policy allows.",
     "a_drain_is_silent": "Once the process was told to end, it says no more how long something works.",
     "a_drain_begins_nothing": "Once the process was told to end, no agent is started.",
     "an_overtaken_process_is_silent": "A process that is no longer the owner says nothing, whatever it believes.",

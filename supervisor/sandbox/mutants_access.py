@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.pairing_facts import ChatPaired
 from greenroom.storage import statements
-from greenroom.supervisor import access
+from greenroom.supervisor import access, admission
 from greenroom.supervisor.platform_actor import PlatformActor
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
@@ -105,7 +105,23 @@ def _has_a_wrong_token_for_a_while(room: Scenario, _seed: int) -> None:
     wire.misconfigured = None
 
 
+def _counts_nothing(_: Any) -> Any:
+    return lambda _policy, left, _now: left
+
+
+def _says_many_things(room: Scenario, _seed: int) -> None:
+    for number in range(1, 9):
+        room.says(f"m{number} answer", chat=1 + number % 3)
+
+
 MUTANTS = (
+    Mutant(
+        "a flood comes in",
+        "nobody counts what comes in",
+        (Swap(admission, "_take_one", _counts_nothing),),
+        frozenset({"no_flood_comes_in"}),
+        story(_says_many_things, policy=Policy(burst=5, rate_per_s=0.5)),
+    ),
     Mutant(
         "a wrong token is for ever",
         "a platform that only a person can cure is not tried again before the next start",

@@ -10,6 +10,7 @@ from greenroom.actors.pairing_facts import ChatPaired, ChatUnpaired, CodeMissed,
 from greenroom.actors.store import Committed, Refused
 from greenroom.supervisor.fact_words import rows_of, say
 from greenroom.supervisor.owned import OwnedSqlite
+from greenroom.supervisor.sandbox.floods import Floods
 from greenroom.supervisor.sandbox.happening import PROCESS, STORE
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class NotedStore:
     def __init__(self, store: Store, world: World) -> None:
         self._store = store
         self._world = world
+        self._floods = Floods()
 
     @property
     def epoch(self) -> Epoch:
@@ -54,6 +56,7 @@ class NotedStore:
 
     def accept(self, inbound: Inbound, at: float, then: Then) -> None:
         """See `Store.accept`."""
+        self._floods.hear(inbound, self._world)
         self._store.accept(inbound, at, self._noting((f.InboundStored(inbound, at),), then))
 
     def write(self, facts: Sequence[Fact], then: Then) -> None:

@@ -90,7 +90,7 @@ async def test_what_is_odd_but_a_message_is_cleaned_stored_and_answered_once(tmp
 
 
 SENDERS = 64
-WIDE_OPEN = "[policy]\nchat_burst = 100000\n"
+WIDE_OPEN = "[policy]\nchat_burst = 100000\nburst = 100000\n"
 
 
 async def offer_all(person: Person, messages: int) -> dict[int, httpx.Response]:

@@ -17,7 +17,7 @@ from greenroom.storage.views import open_views, read_store_status
 
 TURNS = 300
 WAIT_S = 60.0
-POLICY = Policy(chat_burst=100_000, chat_rate_per_s=100_000.0)
+POLICY = Policy(chat_burst=100_000, chat_rate_per_s=100_000.0, burst=100_000, rate_per_s=100_000.0)
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+from dataclasses import replace as replace_policy
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from greenroom.actors.model import Attachment, Inbound, SessionKey
-from greenroom.supervisor.admission import Admit, Bucket, Postpone, TurnAway, admit, clean, refill
+from greenroom.supervisor.admission import Admit, Bucket, Buckets, Pace, Postpone, TurnAway, admit, clean, refill
 from greenroom.supervisor.policy import Policy
 
 INBOUND = Inbound(SessionKey("web", "bot", "ann"), "u1", "hello")
@@ -14,21 +15,39 @@ POLICY = Policy(chat_burst=3, chat_rate_per_s=2.0, text_max=10)
 
 
 def test_a_chat_may_burst_and_then_goes_on_at_its_rate() -> None:
-    bucket: Bucket | None = None
+    left = Buckets()
     for _ in range(3):
-        verdict = admit(INBOUND, POLICY, bucket, 100.0)
+        verdict = admit(INBOUND, POLICY, left, 100.0)
         assert isinstance(verdict, Admit)
-        bucket = verdict.bucket
-    postponed = admit(INBOUND, POLICY, bucket, 100.0)
+        left = verdict.left
+    postponed = admit(INBOUND, POLICY, left, 100.0)
     assert isinstance(postponed, Postpone)
     assert postponed.retry_after_s == 0.5
-    assert "try again in 0.5 s" in postponed.words
-    assert isinstance(admit(INBOUND, POLICY, bucket, 100.5), Admit)
+    assert "from this chat (3 at once, then 2 a second); nothing is lost, try again in 0.5 s" in postponed.words
+    assert isinstance(admit(INBOUND, POLICY, left, 100.5), Admit)
+
+
+def test_all_chats_together_may_burst_and_then_go_on_at_their_rate() -> None:
+    policy, everybody = replace_policy(POLICY, burst=5, rate_per_s=10.0), None
+    for _ in range(5):  # Each by a chat that has not written before.
+        verdict = admit(INBOUND, policy, Buckets(all=everybody), 100.0)
+        assert isinstance(verdict, Admit)
+        everybody = verdict.left.all
+    postponed = admit(INBOUND, policy, Buckets(all=everybody), 100.0)
+    assert isinstance(postponed, Postpone)
+    assert postponed.retry_after_s == 0.1
+    assert "from all chats together (5 at once, then 10 a second)" in postponed.words
+    assert isinstance(admit(INBOUND, policy, Buckets(all=everybody), 100.2), Admit)
+
+
+def test_who_waits_for_itself_takes_nothing_from_the_others() -> None:
+    silent, full = Bucket(0.0, 100.0), Bucket(5.0, 100.0)
+    assert isinstance(admit(INBOUND, POLICY, Buckets(silent, full), 100.0), Postpone)
 
 
 def test_an_allowance_never_grows_beyond_the_burst_nor_shrinks_with_the_clock() -> None:
-    assert refill(Bucket(1.0, 100.0), POLICY, 1e9).tokens == 3.0
-    assert refill(Bucket(1.0, 100.0), POLICY, 50.0).tokens == 1.0
+    assert refill(Bucket(1.0, 100.0), Pace(3, 2.0), 1e9).tokens == 3.0
+    assert refill(Bucket(1.0, 100.0), Pace(3, 2.0), 50.0).tokens == 1.0
 
 
 @pytest.mark.parametrize(
@@ -43,14 +62,14 @@ def test_an_allowance_never_grows_beyond_the_burst_nor_shrinks_with_the_clock() 
     ],
 )
 def test_what_never_may_come_in_is_told_why(changes: dict[str, Any], words: str) -> None:
-    verdict = admit(replace(INBOUND, **changes), POLICY, None, 0.0)
+    verdict = admit(replace(INBOUND, **changes), POLICY, Buckets(), 0.0)
     assert isinstance(verdict, TurnAway)
     assert words in verdict.words
     assert not verdict.counted
 
 
 def test_a_chat_that_is_not_allowed_is_only_counted() -> None:
-    verdict = admit(INBOUND, Policy(allow=()), None, 0.0)
+    verdict = admit(INBOUND, Policy(allow=()), Buckets(), 0.0)
     assert isinstance(verdict, TurnAway)
     assert verdict.counted
 
@@ -83,12 +102,12 @@ BAD = {
 def test_an_attachment_out_of_its_limits_is_refused_with_the_limit(
     attachments: tuple[Attachment, ...], words: str
 ) -> None:
-    verdict = admit(replace(INBOUND, attachments=attachments), Policy(), None, 0.0)
+    verdict = admit(replace(INBOUND, attachments=attachments), Policy(), Buckets(), 0.0)
     assert isinstance(verdict, TurnAway)
     assert words in verdict.words
 
 
 def test_with_an_attachment_no_words_are_needed_and_its_name_is_cleaned() -> None:
-    verdict = admit(replace(INBOUND, text="", attachments=(replace(PHOTO, name="a\0b"),)), Policy(), None, 0.0)
+    verdict = admit(replace(INBOUND, text="", attachments=(replace(PHOTO, name="a\0b"),)), Policy(), Buckets(), 0.0)
     assert isinstance(verdict, Admit)
     assert verdict.inbound.attachments == (replace(PHOTO, name="ab"),)
