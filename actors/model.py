@@ -58,7 +58,7 @@ class Attachment(Struct, frozen=True):
     """Something that came with a message, as a reference: it is never downloaded, opened or copied here."""
 
     where: str  # a path or URL that the agent can use
-    media_type: str = "application/octet-stream"
+    media_type: str = "application/octet-stream"  # such as image/png
     size: int | None = None  # bytes, if the platform says so
     name: str | None = None  # as its sender calls it
 
@@ -75,10 +75,10 @@ class ToolPolicy(StrEnum):
 class ToolCall(Struct, frozen=True):
     """One call of one tool. `key` is the same for the same call of every attempt at the same work."""
 
-    key: str
-    name: str
+    key: str  # the same in every attempt at the same work
+    name: str  # of the tool
     args: str  # canonical JSON object
-    policy: ToolPolicy
+    policy: ToolPolicy  # what may happen to it after a crash
 
 
 class Message(Struct, frozen=True):
@@ -88,17 +88,17 @@ class Message(Struct, frozen=True):
     a stop) and names the last user message they concluded: row order alone misleads.
     """
 
-    seq: Seq
-    generation: Generation
-    key: str
-    role: Role
-    text: str
+    seq: Seq  # its row, counted from 1
+    generation: Generation  # the run it is of
+    key: str  # makes a repeated write harmless
+    role: Role  # who speaks
+    text: str  # the words
     at: float  # UTC epoch seconds
-    kind: MessageKind = MessageKind.TEXT
-    finish: str | None = None
-    answers_upto: Seq | None = None
-    author: str | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
+    kind: MessageKind = MessageKind.TEXT  # what the row is for
+    finish: str | None = None  # why the model ended, in its provider's word
+    answers_upto: Seq | None = None  # the last row of the user that this one concludes
+    author: str | None = None  # who wrote it, as the platform names them
+    tool_calls: tuple[ToolCall, ...] = ()  # tools that the agent called with it
     tool_key: str | None = None  # on tool rows: the call that this is the result of
     attachments: tuple[Attachment, ...] = ()  # what came with the user's words, which may then be none
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent
 del sys.path[0]  # not this folder: its modules have one name each, benchmarks.*
@@ -93,8 +92,12 @@ def main() -> int:
         return 0
     figures, failed = run_all(asked.only or names(), quick=asked.quick)
     if asked.json:
-        result: dict[str, Any] = {**surroundings(), "quick": asked.quick, "failed": failed}
-        print(json.dumps({**result, "figures": [asdict(figure) for figure in figures]}, indent=2))
+        from greenroom.supervisor.cli.paper import as_plain  # noqa: PLC0415 - only programs need them
+        from greenroom.supervisor.cli.printed_sandbox import Measured, Measurement  # noqa: PLC0415
+
+        measured = tuple(Measurement(**asdict(figure)) for figure in figures)
+        result = Measured(**surroundings(), quick=asked.quick, failed=tuple(failed), figures=measured)
+        print(json.dumps(as_plain(result), indent=2))
     else:
         print(f"\n{table(figures)}")
         missed = sum(figure.met is False for figure in figures)

@@ -25,13 +25,13 @@ class BootEnding(StrEnum):
 class Boot:
     """One life of the process. `ending` is None for the one that lives. Times in UTC epoch seconds."""
 
-    epoch: Epoch
-    started_at: float
-    ended_at: float | None
-    ending: BootEnding | None
-    reason: str | None
-    pid: int | None
-    version: str
+    epoch: Epoch  # its number
+    started_at: float  # when it began
+    ended_at: float | None  # when it ended in order; null while it lives, and if it was killed
+    ending: BootEnding | None  # how it ended; null for the one that lives
+    reason: str | None  # why it ended, in its own words
+    pid: int | None  # of its process
+    version: str  # of greenroom
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,15 +70,15 @@ def read_delivery_named(db: apsw.Connection, key: str) -> Delivery | None:
 class Letter:
     """A dead letter (`state` is dead), or a delivery whose outcome is unknown, which is tried again by itself."""
 
-    delivery: str
-    state: DeliveryState
-    session: SessionId
-    key: str
-    kind: DeliveryKind
-    text: str
-    reason: str
+    delivery: str  # its name, as `dead retry` and `dead purge` take it
+    state: DeliveryState  # dead, or unknown
+    session: SessionId  # number of its session
+    key: str  # key of its session
+    kind: DeliveryKind  # what it says
+    text: str  # what should have been shown
+    reason: str  # why it is dead, or not known
     at: float  # when it died; of an unknown one when its text was there
-    attempts: int
+    attempts: int  # how often it was tried
     shown: int  # so many messages of it are known to be in the chat, placeholders included
 
 

@@ -30,11 +30,11 @@ PATIENCE_S = 0.5  # Someone who only asks `read_holder` takes the lock for micro
 class Holder:
     """The process that holds a database. `started_at` is UTC seconds; `address` is where it serves, if it does."""
 
-    pid: int
-    started_at: float
-    command: str
-    address: str | None = None
-    born: str | None = None  # The kernel's own birth mark of the process, so that a reused pid is not believed.
+    pid: int  # of the process
+    started_at: float  # when it began
+    command: str  # what was typed
+    address: str | None = None  # where it serves; null if it does not
+    born: str | None = None  # the kernel's own birth mark of the process, so that a reused pid is not believed
 
     def __str__(self) -> str:
         at = datetime.fromtimestamp(self.started_at, UTC).isoformat(sep=" ", timespec="seconds")

@@ -13,8 +13,8 @@ from greenroom.storage.boots import BootEnding
 class Scrubbed(Struct, frozen=True):
     """What no longer holds pieces of what was forgotten."""
 
-    file: bool = False  # it was written anew
-    journal: bool = False
+    file: bool = False  # the database: it was written anew
+    journal: bool = False  # it was emptied
     index: bool = False  # of the search: it is made again
 
 

@@ -41,9 +41,9 @@ _DAMAGE = (apsw.Error, UnicodeDecodeError)
 class Saved:
     """What became of one table. `lost` counts numbers of rows that could not be read: no more rows than that."""
 
-    table: str
-    rows: int
-    lost: int
+    table: str  # its name
+    rows: int  # that were saved
+    lost: int  # at most so many could not be read
 
 
 @dataclass(frozen=True, slots=True)

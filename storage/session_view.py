@@ -18,106 +18,106 @@ from greenroom.storage.views import PAGE_MAX, SessionRow, read_session
 class RunRow:
     """One run. `ending` is None while it is open and has not ended by itself."""
 
-    generation: Generation
-    epoch: Epoch
-    work: Generation
-    cause: str
-    attempt: int
-    open: bool
-    opened_at: float
-    last_progress_at: float
-    closed_at: float | None
-    ending: str | None
-    interrupted_by: str | None
-    failed_by: str | None
-    model_calls: int  # these three of its work so far, as its agent reported
-    tokens: int
-    cost: float
+    generation: Generation  # its number in the session
+    epoch: Epoch  # the boot it ran in
+    work: Generation  # number of the first run of the same work
+    cause: str  # why it began
+    attempt: int  # of the same work, counted from 1
+    open: bool  # whether it is still to be concluded
+    opened_at: float  # when it began
+    last_progress_at: float  # when it last got anywhere
+    closed_at: float | None  # when it was concluded
+    ending: str | None  # how it ended by itself; null while it has not
+    interrupted_by: str | None  # what cut it off
+    failed_by: str | None  # what made it fail
+    model_calls: int  # of its work so far, as its agent reported
+    tokens: int  # of its work so far, as its agent reported
+    cost: float  # of its work so far, in the currency that its agent reports
 
 
 @dataclass(frozen=True, slots=True)
 class ToolRow:
     """One call of a tool. `result` is None while its outcome is not known."""
 
-    generation: Generation
-    key: str
-    name: str
-    args: str
-    policy: str
-    attempts: int
-    started_at: float
-    ended_at: float | None
-    result: str | None
-    failed: bool
+    generation: Generation  # the run that called it last
+    key: str  # the same in every attempt at the same work
+    name: str  # of the tool
+    args: str  # canonical JSON object
+    policy: str  # what may happen to it after a crash: pure, keyed, once or ask
+    attempts: int  # how often it was called
+    started_at: float  # when it was first called
+    ended_at: float | None  # when its result was there
+    result: str | None  # what it answered; null while its outcome is not known
+    failed: bool  # whether the result is an error
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionRow:
     """Something the agent asked. `answer` is None while the user has the word, and for ever if it `lapsed`."""
 
-    generation: Generation
-    prompt: str
-    choices: tuple[str, ...]
-    asked_at: float
-    answer: str | None
-    answered_at: float | None
-    lapsed: Lapse | None
+    generation: Generation  # the run that asked
+    prompt: str  # what was asked
+    choices: tuple[str, ...]  # answers that were offered
+    asked_at: float  # when it was asked
+    answer: str | None  # null while the user has the word, and for ever if it lapsed
+    answered_at: float | None  # when it was answered
+    lapsed: Lapse | None  # why it is over without an answer
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
     """A background process. Where nothing serves the database, one that was `running` is not: it is not known yet."""
 
-    generation: Generation
-    process: ProcessId
-    command: tuple[str, ...]
-    state: ProcessState
-    exit_code: int | None
+    generation: Generation  # the run that started it
+    process: ProcessId  # its name
+    command: tuple[str, ...]  # the program and its arguments
+    state: ProcessState  # how it stands
+    exit_code: int | None  # null while it has none
     output: str  # the end of what was kept
-    started_at: float
-    ended_at: float | None
+    started_at: float  # when it was asked for
+    ended_at: float | None  # when it was over
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """One row of the outbox."""
+    """One row of the outbox. `delivery` is its name, as `greenroom dead` takes it."""
 
-    key: str
-    kind: str
-    generation: Generation
-    state: str
-    attempts: int
-    message_ids: tuple[str, ...]
-    text: str | None
-    error: str | None
-    created_at: float
-    retry_at: float | None
-    delivered_at: float | None
+    delivery: str  # its name, as `greenroom dead` takes it
+    kind: str  # what it says
+    generation: Generation  # the run it is of
+    state: str  # where it stands
+    attempts: int  # how often it was tried
+    message_ids: tuple[str, ...]  # the platform's names of the messages that show it
+    text: str | None  # null while it is not written yet
+    error: str | None  # why the last try failed
+    created_at: float  # when it was made
+    retry_at: float | None  # when it is tried again
+    delivered_at: float | None  # when the platform confirmed it
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
     """One resume decision: the rule that answered, what was done, and all that it was decided from."""
 
-    epoch: Epoch
-    generation: Generation
-    rule: str
-    outcome: str
-    at: float
-    inputs: dict[str, Any]
+    epoch: Epoch  # the boot that decided
+    generation: Generation  # the run it is about
+    rule: str  # the rule that answered
+    outcome: str  # what was done
+    at: float  # when it was decided
+    inputs: dict[str, Any]  # all that it was decided from; what there is depends on the rule
 
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
     """A session and the last rows of everything that belongs to it, oldest first."""
 
-    session: SessionRow
-    messages: tuple[Message, ...]
-    runs: tuple[RunRow, ...]
-    tools: tuple[ToolRow, ...]
-    questions: tuple[QuestionRow, ...]
-    processes: tuple[ProcessRow, ...]
-    deliveries: tuple[DeliveryRow, ...]
+    session: SessionRow  # the session
+    messages: tuple[Message, ...]  # rows of its transcript
+    runs: tuple[RunRow, ...]  # its runs
+    tools: tuple[ToolRow, ...]  # its tool calls
+    questions: tuple[QuestionRow, ...]  # what its agent asked
+    processes: tuple[ProcessRow, ...]  # its background processes
+    deliveries: tuple[DeliveryRow, ...]  # its deliveries
 
 
 def read_session_view(

@@ -54,15 +54,15 @@ class Only(StrEnum):
 class SessionRow:
     """One session in a list. `messages` counts its transcript's rows; times are UTC epoch seconds."""
 
-    id: SessionId
-    key: str
-    state: SessionState
-    generation: Generation
-    messages: int
-    waiting: int
-    owed: int
-    created_at: float
-    last_at: float
+    id: SessionId  # its number
+    key: str  # names its chat: `platform:account:chat[:thread]`
+    state: SessionState  # where it stands, the most pressing word
+    generation: Generation  # number of its last run; 0 if it never ran
+    messages: int  # rows of its transcript
+    waiting: int  # messages not yet handed to a run
+    owed: int  # deliveries not yet confirmed by the platform, among its last ones
+    created_at: float  # when it began
+    last_at: float  # when it last moved
     reason: str | None  # why it is interrupted or quarantined
     tail: TailKind  # how its transcript ends
     restarts: int  # of its actor, since it last made progress
@@ -72,17 +72,17 @@ class SessionRow:
 class StoreStatus:
     """The store at a glance. `sessions` and `messages` count all that were ever made."""
 
-    epoch: Epoch
+    epoch: Epoch  # number of the last boot
     boots: tuple[Boot, ...]  # the last ones, newest first
-    bytes: int
-    sessions: int
-    messages: int
-    runs_open: int
-    asking: int
-    inbound_waiting: int
-    deliveries_owed: int
-    set_aside: int
-    dead_letters: int
+    bytes: int  # size of the database, without its journal
+    sessions: int  # that were ever made
+    messages: int  # rows of transcripts that were ever written
+    runs_open: int  # that are under way, ask, or are interrupted
+    asking: int  # open runs that wait for their user
+    inbound_waiting: int  # messages not yet handed to a run
+    deliveries_owed: int  # not yet confirmed by a platform
+    set_aside: int  # sessions that are quarantined or suspended
+    dead_letters: int  # deliveries that were given up
     refused: int  # messages of chats that may not write
     tool_calls_open: int = 0  # without a result: they work, or nobody knows what became of them
 

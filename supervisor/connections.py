@@ -11,12 +11,12 @@ from greenroom.actors.model import DeliveryClass
 class Connection(Struct, frozen=True):
     """One platform account. Not connected and without a reason: it has not had its first chance yet."""
 
-    platform: str
-    account: str
+    platform: str  # its kind, such as telegram
+    account: str  # which of ours it is
     since: float  # UTC epoch seconds of the last change between connected and not
-    connected: bool = False
-    why_not: str | None = None
-    delivery: DeliveryClass | None = None  # what it offers against doubled messages
+    connected: bool = False  # whether it is reached
+    why_not: str | None = None  # why it is not reached; null if it is, or had no chance yet
+    delivery: DeliveryClass | None = None  # what it offers against doubled messages; null if nobody says
 
     @property
     def name(self) -> str:

@@ -29,7 +29,9 @@ def audit(config: ConfigOption = None, db: DatabaseOption = None, json: JsonOpti
     found = look(load_checked(config, database=db))
     wrong = sum(each.verdict is Verdict.WRONG for each in found)
     if json:
-        print_json({"wrong": wrong, "findings": found})
+        from greenroom.supervisor.cli.printed import Audit  # noqa: PLC0415
+
+        print_json(Audit(wrong, tuple(found)))
     else:
         for each in sorted(found, key=lambda each: list(Verdict).index(each.verdict)):
             print(clean(f"{each.verdict.value:<6} {each.check}: {each.what}"))

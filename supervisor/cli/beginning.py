@@ -45,7 +45,9 @@ def init(file: FileArgument = None, db: DatabaseOption = None, json: JsonOption 
         msg = f"{written}: there is such a file already, and it was left as it is; name another one, or remove it"
         raise CommandFailed(msg) from error
     if json:
-        print_json({"file": written, "database": database})
+        from greenroom.supervisor.cli.printed import Begun  # noqa: PLC0415
+
+        print_json(Begun(written, database))
         return
     named = "" if written == Path(CONFIG_NAME).absolute() else f" --config {written}"
     print(clean(f"wrote {written} (only you can read it); the database will be {database}"))

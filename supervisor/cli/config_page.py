@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from greenroom.supervisor.cli.paper import as_plain, print_json, print_table
+from greenroom.supervisor.cli.paper import print_json, print_table
 from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.equipping import read_agent, read_tools
 from greenroom.supervisor.daemon.offering import read_platforms
@@ -12,10 +12,12 @@ from greenroom.supervisor.daemon.offering import read_platforms
 def print_config(config: Config, *, as_json: bool) -> None:
     """Print the configuration in force; that a secret is set, but not the secret. Raises ConfigError."""
     if as_json:
-        effective: dict[str, dict[str, object]] = {}
+        from greenroom.supervisor.cli.printed import Configuration, Setting  # noqa: PLC0415 - only programs need them
+
+        effective: dict[str, dict[str, Setting]] = {}
         for section, key, value, origin in _read_values(config):
-            effective.setdefault(section, {})[key] = {"value": as_plain(value), "origin": origin}
-        print_json({"file": config.file, "config": effective})
+            effective.setdefault(section, {})[key] = Setting(value, origin)
+        print_json(Configuration(config.file, effective))
         return
     print(f"configuration: {config.file or 'no file; everything is at its default unless an origin says otherwise'}\n")
     rows = [(f"{section}.{key}", _say_value(value), origin) for section, key, value, origin in _read_values(config)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +14,9 @@ from greenroom.supervisor.cli.outcome import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from greenroom.storage.doctor import Finding
+    from greenroom.storage.doctor import Finding, Told
     from greenroom.storage.repairing import Repaired
 
 
@@ -42,7 +43,6 @@ def doctor(
     from greenroom.storage.doctor import examine  # noqa: PLC0415 - only this command needs them
     from greenroom.storage.lock import read_holder  # noqa: PLC0415
     from greenroom.storage.sqlite import CannotOpen  # noqa: PLC0415
-    from greenroom.supervisor.cli.paper import print_json  # noqa: PLC0415
     from greenroom.supervisor.cli.progress import watched  # noqa: PLC0415
 
     path = choose_database(config, db)
@@ -54,12 +54,7 @@ def doctor(
         findings = examine(path, served=served, told=advance) if repaired is None else repaired.after
     whole = all(each.good for each in findings)
     if json:
-        checks = [_as_json(each) for each in findings]
-        told: dict[str, Any] = {"database": path, "whole": whole, "checks": checks}
-        if repaired is not None:
-            lost = [] if repaired.salvaged is None else list(repaired.salvaged.tables)
-            told |= {"repaired": {"kept": repaired.kept, "done": repaired.done, "tables": lost}}
-        print_json(told)
+        _print_json(path, findings, repaired, whole=whole)
     else:
         if repaired is not None:
             _print_repaired(repaired)
@@ -68,7 +63,7 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-def _repair(path: Any, advance: Any) -> Repaired:
+def _repair(path: Path, advance: Told) -> Repaired:
     from greenroom.storage.repairing import repair  # noqa: PLC0415 - only this command needs them
     from greenroom.storage.restoring import Heir  # noqa: PLC0415
     from greenroom.supervisor.version import VERSION  # noqa: PLC0415
@@ -76,17 +71,15 @@ def _repair(path: Any, advance: Any) -> Repaired:
     return repair(path, Heir(secrets.token_hex(4), os.getpid(), VERSION, time.time()), advance)
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
-    return {
-        "check": finding.check,
-        "good": finding.good,
-        "problem": finding.problem,
-        "sentence": finding.sentence,
-        "count": finding.count,
-        "found": finding.found,
-        "means": finding.means,
-        "do": finding.do,
-    }
+def _print_json(path: Path, findings: Sequence[Finding], repaired: Repaired | None, *, whole: bool) -> None:
+    from greenroom.supervisor.cli.paper import print_json  # noqa: PLC0415 - only programs need them
+    from greenroom.supervisor.cli.printed import Check, Doctored, Mended  # noqa: PLC0415
+
+    checks = (Check(e.check, e.good, e.problem, e.sentence, e.count, e.found, e.means, e.do) for e in findings)
+    mended = None
+    if repaired is not None:
+        mended = Mended(repaired.kept, repaired.done, repaired.salvaged.tables if repaired.salvaged else ())
+    print_json(Doctored(path, whole, tuple(checks), mended))
 
 
 def _print_findings(path: str, findings: Sequence[Finding], *, whole: bool) -> None:

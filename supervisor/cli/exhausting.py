@@ -65,18 +65,11 @@ def _tell(scripts: "Sequence[Script]", pairs: bool) -> "tuple[dict[str, int], li
 
 def _print_json(told: dict[str, int], wrong: "list[Wrong]", seconds: float) -> None:
     from greenroom.supervisor.cli.paper import print_json  # noqa: PLC0415
+    from greenroom.supervisor.cli.printed_sandbox import Exhausted, WalkedScript, WrongStory  # noqa: PLC0415
 
-    print_json(
-        {
-            "stories": sum(told.values()),
-            "violations": len(wrong),
-            "seconds": round(seconds, 1),
-            "scripts": [{"script": row, "stories": number} for row, number in told.items()],
-            "wrong": [
-                {"script": it.script, "points": [str(point) for point in it.points], "what": it.what} for it in wrong
-            ],
-        }
-    )
+    scripts = tuple(WalkedScript(row, number) for row, number in told.items())
+    stories = tuple(WrongStory(it.script, tuple(map(str, it.points)), it.what) for it in wrong)
+    print_json(Exhausted(sum(told.values()), len(wrong), round(seconds, 1), scripts, stories))
 
 
 def _print(told: dict[str, int], wrong: "list[Wrong]") -> None:

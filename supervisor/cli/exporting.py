@@ -76,6 +76,8 @@ def _write_file(views: Views, session: SessionId | None, out: Path, *, overwrite
             if number % SAY_EVERY == 0:
                 advance(number, 0, f"lines, {say_bytes(size)}")
     if as_json:
-        print_json({"file": out.resolve(), "lines": number, "bytes": size})
+        from greenroom.supervisor.cli.printed import Exported  # noqa: PLC0415
+
+        print_json(Exported(out.resolve(), number, size))
     else:
         print(clean(f"{out}: {count(number, 'line')}, {say_bytes(size)}"))

@@ -6,9 +6,10 @@ Whoever serves the database is asked to do it; where nobody does, it is done her
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import convert
 
 from greenroom.supervisor.cli.confirming import YesOption, confirm
 from greenroom.supervisor.cli.options import ConfigOption, DatabaseOption, JsonOption, choose_database
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from greenroom.actors.store import Kin
     from greenroom.storage.erasing import Held
     from greenroom.storage.lock import Holder
+    from greenroom.storage.requests import Scrubbed
 
 SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", help="Its number, its key, or the beginning of it.")]
 FILES_SHOWN = 5
@@ -61,9 +63,10 @@ def forget(
     if remains := _read_remains(path, kin):
         raise CommandFailed(f"session {', '.join(map(str, remains))} is still there; try again")
     if json:
-        told = {"key": str(kin.key), "sessions": kin.ids, "rows": held.rows, "other_sessions": others}
-        files = {"copies_kept": _copies(path), "files_kept": held.files}
-        print_json(told | files | {"scrubbed": scrubbed, "not_forgotten": KEPT})
+        from greenroom.supervisor.cli.printed import Forgotten  # noqa: PLC0415
+
+        copies = tuple(_copies(path))
+        print_json(Forgotten(str(kin.key), kin.ids, held.rows, others, copies, held.files, scrubbed, KEPT))
     else:
         _print_forgotten(kin, held, others, scrubbed)
         _print_kept(path, held)
@@ -84,18 +87,19 @@ def _find(path: Path, name: str, *, whole_chat: bool) -> tuple[Kin, Held, int, H
         return kin, read_held(views.db, kin.ids), len(everything.ids) - len(kin.ids), holder
 
 
-def _forget(path: Path, holder: Holder | None, kin: Kin, name: str, *, whole_chat: bool) -> dict[str, Any]:
+def _forget(path: Path, holder: Holder | None, kin: Kin, name: str, *, whole_chat: bool) -> Scrubbed:
     """Have it forgotten; what was scrubbed of which file. Raises CommandFailed."""
     from greenroom.storage.erasing import erase_unserved  # noqa: PLC0415 - only this command needs them
+    from greenroom.storage.requests import Scrubbed  # noqa: PLC0415
     from greenroom.storage.rows import Contradiction  # noqa: PLC0415
     from greenroom.supervisor.cli.ordering import TakesNoOrdersError, give_order  # noqa: PLC0415
     from greenroom.supervisor.cli.outcome import CommandFailed  # noqa: PLC0415
-    from greenroom.supervisor.cli.paper import as_plain  # noqa: PLC0415
 
     try:
         if holder is not None:
-            return dict(give_order(path, order="forget", session=kin.ids[-1], chat=whole_chat)["scrubbed"])
-        return dict(as_plain(erase_unserved(path, kin.key, kin.ids, now=time.time())))
+            done = give_order(path, order="forget", session=kin.ids[-1], chat=whole_chat)
+            return convert(done["scrubbed"], Scrubbed)
+        return erase_unserved(path, kin.key, kin.ids, now=time.time())
     except Contradiction as error:
         advice = "`greenroom up` ends what a killed greenroom left behind; then forget it"
         raise CommandFailed(f"{error}, or nobody knows; {advice}") from error
@@ -122,16 +126,16 @@ def _describe(kin: Kin, held: Held) -> str:
     )
 
 
-def _print_forgotten(kin: Kin, held: Held, others: int, scrubbed: dict[str, Any]) -> None:
+def _print_forgotten(kin: Kin, held: Held, others: int, scrubbed: Scrubbed) -> None:
     from greenroom.supervisor.cli.paper import clean, count  # noqa: PLC0415 - only this command needs them
 
     print(clean(f"forgotten: {_describe(kin, held)}"))
     if others:
         print(f"its chat has {count(others, 'other session')}; `greenroom forget {kin.key} --chat` forgets all")
-    if not scrubbed["file"]:
+    if not scrubbed.file:
         print("the file is too large to be written anew while it is served, or could not be: its free space may hold")
         print("pieces until `greenroom stop` and `greenroom doctor --repair`")
-    if not scrubbed["journal"]:
+    if not scrubbed.journal:
         print("somebody reads in the journal (-wal), which may hold pieces until that ends and more is written")
 
 

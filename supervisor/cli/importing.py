@@ -45,8 +45,9 @@ def import_(
         source, pasts = read_elsewhere(file, done.left, lambda at, whole: advance(at, whole, "read"))
         take_in(path, pasts, done, Heir(secrets.token_hex(4), os.getpid(), VERSION, time.time()))
     if json:
-        taken = {"database": path, "file": file, "source": source, "sessions": done.sessions}
-        print_json({**taken, "messages": done.messages, "left": done.left})
+        from greenroom.supervisor.cli.printed import TakenIn  # noqa: PLC0415
+
+        print_json(TakenIn(path, file, source.value, done.sessions, done.messages, done.left))
         return
     sessions, messages = count(done.sessions, "session"), count(done.messages, "message")
     print(clean(f"{path}: took {sessions} with {messages} from {file} ({source.value})"))

@@ -57,7 +57,9 @@ def backup(
         )
     took = time.monotonic() - began
     if json:
-        print_json({"file": made.file, "database": path, "bytes": made.bytes, "made_at": made.made_at, "took_s": took})
+        from greenroom.supervisor.cli.printed import BackedUp  # noqa: PLC0415
+
+        print_json(BackedUp(made.file, path, made.bytes, made.made_at, took))
     else:
         print(clean(f"{made.file}: {say_bytes(made.bytes)}, whole and checked, in {say_duration(took)}"))
 
@@ -87,25 +89,25 @@ def restore(
 
 def _print_restored(done: Restored, *, as_json: bool) -> None:
     from greenroom.supervisor.cli.paper import clean, complain, count, print_json, say_age, say_time  # noqa: PLC0415
+    from greenroom.supervisor.cli.printed import PutBack, TakenUp  # noqa: PLC0415
 
     status = done.status
-    again = {"runs": status.runs_open, "messages": status.inbound_waiting, "deliveries": status.deliveries_owed}
+    again = TakenUp(status.runs_open, status.inbound_waiting, status.deliveries_owed)
     if as_json:
-        kept = {"database": done.database, "backup": done.backup, "made_at": done.made_at, "aside": done.aside}
-        print_json({**kept, "fenced": done.fenced, "epoch": status.epoch, "taken_up": again})
+        print_json(PutBack(done.database, done.backup, done.made_at, done.aside, done.fenced, status.epoch, again))
         return
     made = "which does not say of when it is"
     if done.made_at is not None:
         made = f"made {say_time(done.made_at)} ({say_age(done.made_at)})"
     stored = f"{count(status.sessions, 'session')}, {count(status.messages, 'message')}"
-    open_again = f"{count(again['runs'], 'run')}, {count(again['messages'], 'message')} not yet handed to one"
+    open_again = f"{count(again.runs, 'run')}, {count(again.messages, 'message')} not yet handed to one"
     lines = [
         f"{done.database}: restored from {done.backup}, {made}; it holds {stored}",
         f"  kept      {'nothing: there was no database' if done.aside is None else f'what was there, as {done.aside}'}",
         "  missing   what was said since the backup; no platform sends that again, since it was told that it arrived",
-        f"  taken up  by the next start: {open_again}, {count(again['deliveries'], 'delivery')} owed",
+        f"  taken up  by the next start: {open_again}, {count(again.deliveries, 'delivery')} owed",
     ]
-    if any(again.values()):
+    if any((again.runs, again.messages, again.deliveries)):
         lines.append(
             "            look first: greenroom sessions --only open, waiting or owing; suspend what is not to be"
         )

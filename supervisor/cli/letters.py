@@ -105,6 +105,7 @@ def retry(
     """
     from greenroom.actors.facts import DeliveryRevived  # noqa: PLC0415 - only this command needs it
     from greenroom.supervisor.cli.paper import clean, print_json  # noqa: PLC0415
+    from greenroom.supervisor.cli.printed import Resent, Retried  # noqa: PLC0415
 
     path = choose_database(config, db)
     found, holder = _find(path, deliveries)
@@ -115,12 +116,12 @@ def retry(
     for each in found:
         _do(path, holder, DeliveryRevived(each, time.time()), each.key, order="resend")
         words, once = promises[each.key]
-        done.append({"delivery": each.key, "key": str(each.session), "was": each.state.value, "once": once})
+        done.append(Resent(each.key, str(each.session), each.state, once))
         if not json:
             then = "the next start sends it: greenroom up" if holder is None else "it is being sent"
             print(clean(f"{each.key} to {each.session}, which was {each.state.value}: {then}. {words}"))
     if json:
-        print_json({"resent": done, "running": holder is not None})
+        print_json(Retried(tuple(done), holder is not None))
 
 
 def purge(
@@ -155,7 +156,9 @@ def purge(
             what = "its letter is forgotten" if each.state is DeliveryState.DEAD else "given up, it will not be sent"
             print(clean(f"{each.key} to {each.session}: {what}"))
     if json:
-        print_json({"purged": [{"delivery": each.key, "was": each.state.value} for each in found]})
+        from greenroom.supervisor.cli.printed import Dropped, Purged  # noqa: PLC0415
+
+        print_json(Purged(tuple(Dropped(each.key, each.state) for each in found)))
     elif not found:
         print("there are no dead letters; nothing was changed")
 

@@ -59,7 +59,9 @@ def release(
         do(path, holder, SessionReleased(row.id, time.time()), f"release {session}", order="release", session=row.id)
     then = "the next start decides about it" if holder is None else "its work is decided now"
     if json:
-        print_json({"session": row.id, "key": row.key, "released": aside, "was": row.state, "reason": row.reason})
+        from greenroom.supervisor.cli.printed import Released  # noqa: PLC0415
+
+        print_json(Released(row.id, row.key, aside, row.state, row.reason))
     elif aside:
         print(clean(f"released {row.key} (session {row.id}), which was {row.state.value}; {then}"))
     else:
@@ -133,7 +135,9 @@ def _order(path: Path, name: str, word: str, *, as_json: bool, text: str = "", o
     answer = do(path, holder, stored, f"{word} {name}", order=word, chat=row.key, id=given, text=text)
     said = answer.get("said")
     if as_json:
-        print_json({"session": row.id, "key": row.key, "order": word, "carried_out": said is not None, "said": said})
+        from greenroom.supervisor.cli.printed import Ordered  # noqa: PLC0415
+
+        print_json(Ordered(row.id, row.key, word, said is not None, said))
     elif said is not None:
         print(clean(f"{row.key} (session {row.id}) was told: {said}"))
     else:

@@ -1,8 +1,8 @@
 """What the reading commands print about the whole store. Each has a page for people and one JSON value for programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import apsw
@@ -15,7 +15,6 @@ from greenroom.storage.views import Only, SessionRow, open_views, read_sessions,
 from greenroom.supervisor.cli.ordering import give_order
 from greenroom.supervisor.cli.outcome import NOT_RUNNING, CommandFailed
 from greenroom.supervisor.cli.paper import (
-    as_plain,
     clean,
     complain,
     count,
@@ -57,14 +56,14 @@ def reading(path: Path) -> Iterator[Views]:
         db.close()
 
 
-def print_status(
-    views: Views, holder: Holder | None, connections: Sequence[Connection] | None, *, as_json: bool
-) -> None:
+def print_status(views: Views, holder: Holder | None, connections: list[Connection] | None, *, as_json: bool) -> None:
     """Print whether anything runs, how its platforms stand (None: it does not say), and what is open."""
     store = read_store_status(views.db)
     if as_json:
-        running = {"running": holder is not None, "holder": holder, "connections": connections}
-        print_json({**running, "database": views.path, **as_plain(store)})
+        from greenroom.supervisor.cli.printed import Status  # noqa: PLC0415 - only programs need it
+
+        counts = {each.name: getattr(store, each.name) for each in fields(store)}
+        print_json(Status(holder is not None, holder, connections, views.path, **counts))
         return
     print(_say_running(holder))
     for each in connections or ():
@@ -93,7 +92,9 @@ def print_ready(path: Path, holder: Holder | None, *, as_json: bool) -> None:
         raise CommandFailed(f"nothing runs on {path}; `greenroom up` starts it", NOT_RUNNING)
     answer = give_order(path, order="ready")
     if as_json:
-        print_json({"ready": answer["ready"], "why_not": answer["why_not"]})
+        from greenroom.supervisor.cli.printed import Readiness  # noqa: PLC0415 - only programs need it
+
+        print_json(Readiness(answer["ready"], answer["why_not"]))
     elif answer["ready"]:
         print("ready")
     if not answer["ready"]:
@@ -148,7 +149,9 @@ def print_found(views: Views, text: str, limit: int, *, as_json: bool) -> None:
 
     found = search(str(views.path), text, limit)
     if as_json:
-        print_json([{**as_plain(each), "session": str(each.session)} for each in found])
+        from greenroom.supervisor.cli.printed import FoundMessage  # noqa: PLC0415 - only programs need it
+
+        print_json([FoundMessage(e.session_id, str(e.session), e.seq, e.role, e.text, e.at) for e in found])
         return
     if not found:
         complain(f"no message holds {shorten(text, SNIPPET_MAX)!r}")

@@ -48,7 +48,9 @@ def approve(
 
     chat = _approve(choose_database(config, db), code)
     if json:
-        print_json({"paired": chat})
+        from greenroom.supervisor.cli.printed import Approved  # noqa: PLC0415
+
+        print_json(Approved(chat))
     else:
         print(clean(f"{chat} may write now"))
 
@@ -64,7 +66,9 @@ def revoke(
 
     gone = _revoke(choose_database(config, db), chat)
     if json:
-        print_json({"revoked": gone})
+        from greenroom.supervisor.cli.printed import Revoked  # noqa: PLC0415
+
+        print_json(Revoked(gone))
     else:
         print(clean(f"{gone} may not write any more"))
 
@@ -127,8 +131,10 @@ def _print_pairings(pairings: Sequence[Pairing], *, as_json: bool) -> None:
     now = time.time()
     known = [each for each in pairings if each.approved_at is not None or each.is_good(now)]
     if as_json:
-        kept = ("author", "offered_at", "expires_at", "approved_at")
-        print_json([{"chat": str(each.chat), **{name: getattr(each, name) for name in kept}} for each in known])
+        from greenroom.supervisor.cli.printed import PairedChat  # noqa: PLC0415
+
+        chats = [PairedChat(str(e.chat), e.author, e.offered_at, e.expires_at, e.approved_at) for e in known]
+        print_json(chats)
         return
     if not known:
         complain("no chat was let in by a code, and none waits with one")

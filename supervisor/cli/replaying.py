@@ -91,17 +91,13 @@ def _print_story(report: "Report", omitted: "Sequence[str]") -> None:
 
 def _print_json(report: "Report", omitted: "Sequence[str]") -> None:
     from greenroom.supervisor.cli.paper import print_json  # noqa: PLC0415
+    from greenroom.supervisor.cli.printed_sandbox import Replayed  # noqa: PLC0415
 
+    again = _command(report, omitted)
     print_json(
-        {
-            "seed": report.seed,
-            "omitted": list(omitted),
-            "parts": report.parts,
-            "trace": report.trace,
-            "replay": _command(report, omitted),
-            "history": report.history,
-            "violations": report.violations,
-        }
+        Replayed(
+            report.seed, tuple(omitted), report.parts, report.trace, again, report.history, tuple(report.violations)
+        )
     )
 
 

@@ -84,8 +84,8 @@ def _print_report(total: "Tally", seconds: float) -> None:
 
     summary = total.summary(seconds)
     print(
-        f"{total.seeds} seeds, {summary['seeds_per_minute']} a minute; {summary['crashes_per_seed']} crashes a seed, "
-        f"{total.boots} boots, {total.runs} runs, {summary['virtual_hours']} virtual hours"
+        f"{total.seeds} seeds, {summary.seeds_per_minute} a minute; {summary.crashes_per_seed} crashes a seed, "
+        f"{total.boots} boots, {total.runs} runs, {summary.virtual_hours} virtual hours"
     )
     print_table(("FAULT", "TIMES"), sorted(total.faults.items()))
     if total.findings:
@@ -113,8 +113,9 @@ def mutants(
         seconds.append(time.process_time() - began)
         began = time.process_time()
     if json:
-        keys = ("name", "caught", "seeds", "invariant")
-        print_json({"mutants": [{key: getattr(each, key) for key in keys} for each in hunted]})
+        from greenroom.supervisor.cli.printed_sandbox import Mutant, Mutants  # noqa: PLC0415
+
+        print_json(Mutants(tuple(Mutant(it.name, it.caught, it.seeds, it.invariant) for it in hunted)))
     else:
         rows = [
             (it.name, it.invariant or "SURVIVED", str(it.seeds), f"{cpu_s:.2f}")

@@ -1,5 +1,8 @@
 """What `show` and `explain` print about one session."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+
 from greenroom.actors.model import Seq
 from greenroom.actors.process import show_command
 from greenroom.storage.session_view import (
@@ -13,10 +16,10 @@ from greenroom.storage.session_view import (
     read_decisions,
     read_session_view,
 )
-from greenroom.storage.views import read_session
+from greenroom.storage.views import SessionRow, read_session
 from greenroom.supervisor.cli.outcome import CommandFailed
 from greenroom.supervisor.cli.pages import Views
-from greenroom.supervisor.cli.paper import as_plain, clean, print_json, print_table, say_age, say_time, shorten
+from greenroom.supervisor.cli.paper import clean, print_json, print_table, say_age, say_time, shorten
 from greenroom.supervisor.cli.session_words import (
     say_answer,
     say_called,
@@ -129,7 +132,7 @@ def print_decisions(views: Views, name: str, *, last: int, as_json: bool) -> Non
         read_decisions(views.db, session_id, last=last),
     )
     if as_json:
-        print_json({"session": session, "decisions": [_explain(each) for each in decisions]})
+        _print_explained(session, decisions)
         return
     if session is not None:
         print(clean(f"session {session.id}  {session.key}  {session.state.value}"))
@@ -139,8 +142,14 @@ def print_decisions(views: Views, name: str, *, last: int, as_json: bool) -> Non
         _print_decision(each)
 
 
-def _explain(each: DecisionRow) -> dict[str, object]:
-    return {**as_plain(each), "row": ROW_NUMBERS.get(each.rule), "advice": ADVICE.get(each.rule)}
+def _print_explained(session: SessionRow | None, decisions: Sequence[DecisionRow]) -> None:
+    from greenroom.supervisor.cli.printed import Explained, ExplainedDecision  # noqa: PLC0415 - only programs need them
+
+    explained = []
+    for each in decisions:
+        found = {field.name: getattr(each, field.name) for field in fields(each)}
+        explained.append(ExplainedDecision(**found, row=ROW_NUMBERS.get(each.rule), advice=ADVICE.get(each.rule)))
+    print_json(Explained(session, tuple(explained)))
 
 
 def _print_decision(each: DecisionRow) -> None:

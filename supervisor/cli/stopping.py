@@ -33,7 +33,9 @@ def stop_holder(path: Path, *, now: bool, for_restart: bool, timeout_s: float, a
     _wait(path, holder, began=began, timeout_s=timeout_s, quiet=as_json)
     took = time.monotonic() - began
     if as_json:
-        print_json({"stopped": True, "pid": holder.pid, "took_s": round(took, 3)})
+        from greenroom.supervisor.cli.printed import Stopped  # noqa: PLC0415 - only programs need it
+
+        print_json(Stopped(stopped=True, pid=holder.pid, took_s=round(took, 3)))
     else:
         print(f"stopped after {say_duration(took)}")
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,9 +44,11 @@ def storm(
     drawn = time.time_ns() % 1_000_000 if seed is None else seed
     folder = Path(tempfile.mkdtemp(prefix="greenroom-storm-"))
     tally = _rage(Plan(minutes * 60.0, chats=chats, seed=drawn, server=server), folder)
-    kept = str(folder) if tally.violations else None
+    kept = folder if tally.violations else None
     if json:
-        print_json({"seed": drawn, "minutes": minutes, "chats": chats, "kept": kept, **tally.summary()})
+        from greenroom.supervisor.cli.printed_sandbox import Storm  # noqa: PLC0415
+
+        print_json(Storm(drawn, minutes, chats, kept, **asdict(tally)))
     else:
         _print(tally, drawn)
     if tally.violations:

@@ -18,10 +18,10 @@ class Verdict(StrEnum):
 class Audited(Struct, frozen=True):
     """One finding. `fix` is a command to type, or a line to write; empty where nothing is to be done."""
 
-    check: str
-    verdict: Verdict
-    what: str
-    fix: str = ""
+    check: str  # its name
+    verdict: Verdict  # what was found
+    what: str  # in a sentence
+    fix: str = ""  # a command to type, or a line to write; empty if nothing is to be done
 
 
 def wrong(check: str, what: str, fix: str) -> Audited:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from typing import Any
 
 from greenroom.supervisor.sandbox.faults import DEFAULT_MIX, Mix
 from greenroom.supervisor.sandbox.simulator import simulate
@@ -20,9 +19,9 @@ CHUNK = 25
 class Finding:
     """A promise that a seed broke."""
 
-    seed: int
-    invariant: str
-    detail: str
+    seed: int  # replay it: `greenroom sandbox replay`
+    invariant: str  # the name of the promise
+    detail: str  # where it was broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +50,38 @@ class Tally:
             self.findings + other.findings,
         )
 
-    def summary(self, seconds: float) -> dict[str, Any]:
-        """Lay it out for JSON. `seconds` is how long it took."""
-        return {
-            "seeds": self.seeds,
-            "violations": len(self.findings),
-            "seeds_per_minute": round(self.seeds / seconds * 60) if seconds else 0,
-            "crashes_per_seed": round(self.crashes / self.seeds, 2) if self.seeds else 0.0,
-            "fault_kinds": len(self.faults),
-            "faults": dict(self.faults.most_common()),
-            "boots": self.boots,
-            "runs": self.runs,
-            "steps": self.steps,
-            "virtual_hours": round(self.virtual_s / 3600),
-            "findings": [
-                {"seed": each.seed, "invariant": each.invariant, "detail": each.detail} for each in self.findings
-            ],
-        }
+    def summary(self, seconds: float) -> Summary:
+        """Lay it out for programs. `seconds` is how long it took."""
+        return Summary(
+            seeds=self.seeds,
+            violations=len(self.findings),
+            seeds_per_minute=round(self.seeds / seconds * 60) if seconds else 0,
+            crashes_per_seed=round(self.crashes / self.seeds, 2) if self.seeds else 0.0,
+            fault_kinds=len(self.faults),
+            faults=dict(self.faults.most_common()),
+            boots=self.boots,
+            runs=self.runs,
+            steps=self.steps,
+            virtual_hours=round(self.virtual_s / 3600),
+            findings=self.findings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What many seeds showed, for programs."""
+
+    seeds: int  # so many were run
+    violations: int  # so many promises were broken; then the exit code is 1
+    seeds_per_minute: int  # on this machine, with these processes
+    crashes_per_seed: float  # on average
+    fault_kinds: int  # so many kinds of faults struck
+    faults: dict[str, int]  # how often each kind struck, the most frequent first
+    boots: int  # simulated starts of the process
+    runs: int  # runs of agents
+    steps: int  # of the simulations
+    virtual_hours: int  # that went by on the simulated clocks
+    findings: tuple[Finding, ...]  # the promises that were broken
 
 
 def try_seed(seed: int, mix: Mix = DEFAULT_MIX, *, twice: bool = False) -> Tally:

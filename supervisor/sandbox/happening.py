@@ -37,12 +37,12 @@ class Place(IntEnum):
 class Happening:
     """`at` counts seconds since the story began. Without a `target` it concerns its source alone."""
 
-    at: float
-    source: str
-    what: str
-    target: str = ""
-    row: str = ""
-    kind: Kind = Kind.STEP
+    at: float  # seconds since the story began
+    source: str  # who did it
+    what: str  # in words
+    target: str = ""  # to whom; may be empty
+    row: str = ""  # the row of the database that it is about; may be empty
+    kind: Kind = Kind.STEP  # what sort of event it is
 
     @property
     def who(self) -> str:

@@ -26,8 +26,8 @@ Check = Callable[[apsw.Connection, World], Iterator[str]]
 class Violation:
     """A promise that was broken, and where."""
 
-    invariant: str
-    detail: str
+    invariant: str  # the name of the promise
+    detail: str  # where it was broken
 
     def __str__(self) -> str:
         """Name and place in one line."""

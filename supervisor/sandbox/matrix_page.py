@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
 
 from greenroom.actors.model import DeliveryClass
 from greenroom.supervisor.sandbox.matrix import Cell, Column, Matrix, Outcome, Point
@@ -97,29 +98,53 @@ def write_to(file: Path, table: str) -> None:
     file.write_text(place(file.read_text(encoding="utf-8"), table), encoding="utf-8")
 
 
-def as_values(matrix: Matrix) -> dict[str, Any]:
-    """Everything as JSON can say it."""
-    return {
-        "made_on": matrix.made_on,
-        "failures": sum(len(column.failures) for column in matrix.columns),
-        "absent": dict(matrix.absent),
-        "systems": [
-            {
-                "system": column.system,
-                "version": column.version,
-                "cells": [_cell_values(cell) for cell in column.cells],
-            }
+class CellPrinted(Struct, frozen=True):
+    """All runs of one system that were cut off at one point, on one kind of platform."""
+
+    point: str  # short name of the point
+    crash: str  # the point in words
+    platform: DeliveryClass  # what the platform offers against repeats
+    runs: int  # so many were cut off there
+    outcomes: dict[str, int]  # how many, by what their person sees afterwards
+    broken: tuple[str, ...]  # how to do those again that are worse than promised
+
+
+class SystemPrinted(Struct, frozen=True):
+    """One system, in all its cells."""
+
+    system: str  # its name
+    version: str  # its release; may be empty
+    cells: tuple[CellPrinted, ...]  # by platform, then by point
+
+
+class MatrixPrinted(Struct, frozen=True):
+    """What a person sees after a crash at every point, on every kind of platform."""
+
+    made_on: str  # the day, as in 2026-11-21
+    failures: int  # cells that are worse than promised, or were never tried; if any, the exit code is 1
+    absent: dict[str, str]  # systems that were not tried, and why
+    systems: tuple[SystemPrinted, ...]  # ours first
+
+
+def as_values(matrix: Matrix) -> MatrixPrinted:
+    """Lay everything out for programs."""
+    return MatrixPrinted(
+        made_on=matrix.made_on,
+        failures=sum(len(column.failures) for column in matrix.columns),
+        absent=dict(matrix.absent),
+        systems=tuple(
+            SystemPrinted(column.system, column.version, tuple(_cell_values(cell) for cell in column.cells))
             for column in matrix.columns
-        ],
-    }
+        ),
+    )
 
 
-def _cell_values(cell: Cell) -> dict[str, Any]:
-    return {
-        "point": cell.point.name,
-        "crash": cell.point.value,
-        "platform": cell.platform.value,
-        "runs": cell.runs,
-        "outcomes": {outcome.value: count for outcome, count in cell.outcomes.items()},
-        "broken": [run.moment for run in cell.broken],
-    }
+def _cell_values(cell: Cell) -> CellPrinted:
+    return CellPrinted(
+        point=cell.point.name,
+        crash=cell.point.value,
+        platform=cell.platform,
+        runs=cell.runs,
+        outcomes={outcome.value: count for outcome, count in cell.outcomes.items()},
+        broken=tuple(run.moment for run in cell.broken),
+    )

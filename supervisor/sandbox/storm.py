@@ -239,5 +239,5 @@ class Storm:
             }
             for chat in chats
         ]
-        kept = {"plan": asdict(self._plan), "tally": self.tally.summary(), "chats": seen}
+        kept = {"plan": asdict(self._plan), "tally": asdict(self.tally), "chats": seen}
         (self._folder / "storm.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 
 class ServerKind(StrEnum):
@@ -35,28 +34,24 @@ class Tally:
     to: nothing was owed, nobody spoke, and nothing was said.
     """
 
-    messages: int = 0
-    redelivered: int = 0
-    questions: int = 0
-    presses: int = 0
-    orders: int = 0
-    processes: int = 0
-    orphans: int = 0
-    silences: int = 0
-    kills: int = 0
-    kills_in_boot: int = 0
-    server_kills: int = 0
-    freezes: int = 0
-    second_daemons_refused: int = 0
-    drains: int = 0
-    boots: int = 0
-    resumes: int = 0
-    slowest_recovery_s: float = 0.0
-    violations: list[str] = field(default_factory=list)
-
-    def summary(self) -> dict[str, Any]:
-        """Lay it out for JSON."""
-        return asdict(self)
+    messages: int = 0  # that people wrote
+    redelivered: int = 0  # of these were sent twice
+    questions: int = 0  # of these made the agent ask back
+    presses: int = 0  # of buttons
+    orders: int = 0  # as `/stop` in a chat
+    processes: int = 0  # background processes that people asked for
+    orphans: int = 0  # of these outlived a killed daemon, until the next one's start
+    silences: int = 0  # in which nothing may be said, and that were listened to
+    kills: int = 0  # of the daemon
+    kills_in_boot: int = 0  # of these during a start
+    server_kills: int = 0  # of the chat server
+    freezes: int = 0  # of the daemon
+    second_daemons_refused: int = 0  # that were started on the same database
+    drains: int = 0  # orderly ends
+    boots: int = 0  # starts
+    resumes: int = 0  # runs that were resumed
+    slowest_recovery_s: float = 0.0  # from a kill to the next daemon's serving
+    violations: list[str] = field(default_factory=list)  # broken promises, in words; if any, the exit code is 1
 
     def recovered(self, seconds: float) -> None:
         """A daemon serves again, so long after the one before was killed."""

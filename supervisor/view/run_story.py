@@ -117,7 +117,7 @@ def _question(question: QuestionRow, key: str) -> Iterator[tuple[Moment, Happeni
 
 
 def _delivery(delivery: DeliveryRow, key: str) -> Iterator[tuple[Moment, Happening]]:
-    platform, row = key.partition(":")[0], f"deliveries {delivery.key[-12:]}"
+    platform, row = key.partition(":")[0], f"deliveries {delivery.delivery[-12:]}"
     yield Moment(delivery.created_at, 5), Happening(0.0, key, f"{delivery.kind} to be delivered", platform, row)
     if delivery.delivered_at is not None:
         shown = Happening(0.0, platform, f"{delivery.kind} visible", PEOPLE, row)

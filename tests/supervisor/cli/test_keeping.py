@@ -102,9 +102,9 @@ def test_a_restore_is_told_as_json(typed: Typed) -> None:
     make(typed.home / "room.db")
     typed("backup copy.db")
     shown = json.loads(typed("restore copy.db --json").out)
-    assert set(shown) == {"database", "backup", "made_at", "aside", "fenced", "epoch", "taken_up"}
+    assert set(shown) == {"database", "backup", "made_at", "kept", "fenced", "epoch", "taken_up"}
     assert shown["taken_up"] == {"runs": 0, "messages": 1, "deliveries": 0}
-    assert count(Path(shown["aside"]), "inbox") == 1
+    assert count(Path(shown["kept"]), "inbox") == 1
 
 
 def test_a_database_that_could_not_be_read_is_told_of(typed: Typed) -> None:

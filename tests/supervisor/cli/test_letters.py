@@ -61,7 +61,7 @@ def failure(path: Path, *args: str) -> CommandFailed:
 
 def states(path: Path) -> dict[str, str]:
     told = CliRunner().invoke(app, ["show", "1", "--json", "--db", str(path)])
-    return {each["key"]: each["state"] for each in json.loads(told.stdout)["deliveries"]}
+    return {each["delivery"]: each["state"] for each in json.loads(told.stdout)["deliveries"]}
 
 
 def test_dead_letters_and_unknown_outcomes_are_listed_with_what_names_them_and_why(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_words_are_found_where_they_were_said(shell: Shell) -> None:
     daemon.see("oslo", "echo: a rare zebra")
     assert daemon.end(signal.SIGTERM) == 0
     found = shell.json("search", "zebra")
-    assert {(row["session"], row["role"]) for row in found} <= {
+    assert {(row["key"], row["role"]) for row in found} <= {
         ("web:local:oslo", "user"),
         ("web:local:oslo", "assistant"),
     }

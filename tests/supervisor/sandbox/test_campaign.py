@@ -53,8 +53,8 @@ def test_two_runs_that_differ_are_a_finding(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_summary_says_what_was_tried() -> None:
     total = Tally(seeds=10, crashes=25, faults=Counter(a=2, b=1), findings=(Finding(3, "order_is_kept", "here"),))
     summary = total.summary(seconds=2.0)
-    assert (summary["seeds_per_minute"], summary["crashes_per_seed"], summary["fault_kinds"]) == (300, 2.5, 2)
-    assert summary["violations"] == 1
+    assert (summary.seeds_per_minute, summary.crashes_per_seed, summary.fault_kinds) == (300, 2.5, 2)
+    assert summary.violations == 1
     assert try_seeds(()) == Tally()
 
 

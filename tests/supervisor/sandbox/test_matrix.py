@@ -118,7 +118,7 @@ def test_a_cell_that_is_worse_than_promised_is_a_failure_and_says_so() -> None:
     assert rows[Point.G] == "BROKEN: once 1, lost 1"
     assert rows[Point.A] == "BROKEN: never tried"
     assert rows[Point.F] == "-"
-    assert as_values(matrix)["failures"] == len(Point) - 1
+    assert as_values(matrix).failures == len(Point) - 1
     assert "Not tried: DBOS (dbos is not installed)." in write_markdown(matrix)
 
 
