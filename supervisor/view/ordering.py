@@ -19,6 +19,7 @@ from greenroom.storage.letters import read_delivery_named
 from greenroom.storage.session_names import read_current
 from greenroom.storage.views import SessionRow, read_session
 from greenroom.supervisor.drain import Intent
+from greenroom.supervisor.view.numbers import number_in
 from greenroom.supervisor.view.offers import OF_LETTERS, OF_SESSIONS, Offer
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def routes(desk: Desk, pages: Pages) -> list[BaseRoute]:
     """The forms, and where they are sent to."""
     orders = _Orders(desk, pages)
     return [
-        Route("/sessions/{number:int}/order/{word}", orders.ask_of_session),
-        Route("/sessions/{number:int}/order/{word}", orders.order_session, methods=["POST"]),
+        Route("/sessions/{number}/order/{word}", orders.ask_of_session),
+        Route("/sessions/{number}/order/{word}", orders.order_session, methods=["POST"]),
         Route("/letters/order/{word}", orders.ask_of_letter),
         Route("/letters/order/{word}", orders.order_letter, methods=["POST"]),
         Route("/drain", orders.ask_to_drain),
@@ -108,7 +109,7 @@ class _Orders:
 
     async def _find_session(self, request: Request) -> tuple[Offer, SessionRow, int | None]:
         """What is ordered, of which session, and which one its chat leads to now, where that is another."""
-        offer, number = _known(OF_SESSIONS, request), SessionId(request.path_params["number"])
+        offer, number = _known(OF_SESSIONS, request), SessionId(number_in(request, "number"))
         row, current = await self._desk.reading.answer(("session to order", number), partial(_read, number=number))
         if row is None:
             raise HTTPException(404, f"there is no session {number} (any more)")
@@ -150,6 +151,4 @@ def _say(answer: Mapping[str, Any]) -> str:
 
 
 def _read(db: apsw.Connection, *, number: SessionId) -> tuple[SessionRow | None, SessionId | None]:
-    if number >= 2**62:
-        return None, None
     return read_session(db, number, live=True), read_current(db, number)

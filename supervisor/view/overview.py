@@ -13,6 +13,7 @@ from greenroom.actors.model import SessionId
 from greenroom.storage.session_list import PART_MAX, Sought, count_states, read_listed, read_platforms
 from greenroom.storage.views import SessionState
 from greenroom.supervisor.view.freshness import POLL_S, Seen, nothing_new
+from greenroom.supervisor.view.numbers import read_number
 from greenroom.supervisor.view.saying import STATES
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 ROWS = 50
 """Sessions of one page."""
-
-DIGITS_MAX = 18
 
 
 def routes(desk: Desk, pages: Pages) -> list[BaseRoute]:
@@ -79,9 +78,8 @@ def read_sought(request: Request) -> tuple[Sought, SessionId | None]:
     state = asked_for.get("state", "")
     platform, part = asked_for.get("platform", "")[:PART_MAX], asked_for.get("q", "").strip()[:PART_MAX]
     sought = Sought(SessionState(state) if state in set(SessionState) else None, platform or None, _writable(part))
-    before = asked_for.get("before", "")
-    numbered = before.isascii() and before.isdecimal() and len(before) <= DIGITS_MAX
-    return sought, SessionId(int(before)) if numbered else None
+    before = read_number(asked_for.get("before", ""))
+    return sought, None if before is None else SessionId(before)
 
 
 def asked(sought: Sought, before: int | None = None) -> Mapping[str, str]:

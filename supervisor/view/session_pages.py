@@ -15,6 +15,7 @@ from greenroom.storage.session_view import DecisionRow, SessionView, read_decisi
 from greenroom.storage.views import PAGE_MAX
 from greenroom.supervisor.sandbox.chart import draw
 from greenroom.supervisor.view.freshness import POLL_S, Seen, nothing_new
+from greenroom.supervisor.view.numbers import number_in, read_number
 from greenroom.supervisor.view.offers import offers_for
 from greenroom.supervisor.view.run_story import tell_run
 
@@ -37,10 +38,10 @@ def routes(desk: Desk, pages: Pages) -> list[BaseRoute]:
     """The pages of one session."""
     shown = _SessionPages(desk, pages)
     return [
-        Route("/sessions/{number:int}", shown.session),
-        Route("/sessions/{number:int}/live", shown.live),
-        Route("/sessions/{number:int}/runs/{run:int}", shown.run),
-        Route("/sessions/{number:int}/runs/{run:int}/chart.svg", shown.chart),
+        Route("/sessions/{number}", shown.session),
+        Route("/sessions/{number}/live", shown.live),
+        Route("/sessions/{number}/runs/{run}", shown.run),
+        Route("/sessions/{number}/runs/{run}/chart.svg", shown.chart),
     ]
 
 
@@ -52,13 +53,13 @@ class _SessionPages:
         return await self._show(request, "session.html", within_s=0.0)
 
     async def live(self, request: Request) -> Response:
-        number = SessionId(request.path_params["number"])
+        number = SessionId(number_in(request, "number"))
         if (nothing := nothing_new(request, self._desk, about=number)) is not None:
             return nothing
         return await self._show(request, "session_live.html", within_s=POLL_S)
 
     async def _show(self, request: Request, template: str, *, within_s: float) -> Response:
-        number, before, seen = SessionId(request.path_params["number"]), read_before(request), Seen.now(self._desk)
+        number, before, seen = SessionId(number_in(request, "number")), read_before(request), Seen.now(self._desk)
         view, decisions = await self._read(number, LAST, before, within_s=within_s)
         first = view.messages[0].seq if view.messages else 0
         asked = {**({"before": before} if before else {}), **seen.asked()}
@@ -87,7 +88,7 @@ class _SessionPages:
         return picture
 
     async def _tell(self, request: Request) -> tuple[SessionView, tuple[Happening, ...], Generation]:
-        number, generation = SessionId(request.path_params["number"]), Generation(request.path_params["run"])
+        number, generation = SessionId(number_in(request, "number")), Generation(number_in(request, "run"))
         view, decisions = await self._read(number, PAGE_MAX, None, within_s=0.0)
         story = tell_run(view, decisions, generation)
         if not story:
@@ -108,14 +109,12 @@ class _SessionPages:
 
 def read_before(request: Request) -> Seq | None:
     """From below which row of the transcript a page is asked for."""
-    before = request.query_params.get("before", "")
-    return Seq(int(before)) if before.isascii() and before.isdecimal() and len(before) < len(str(2**62)) else None
+    before = read_number(request.query_params.get("before", ""))
+    return None if before is None else Seq(before)
 
 
 def _read(
     db: apsw.Connection, *, number: SessionId, last: int, before: Seq | None
 ) -> tuple[SessionView | None, tuple[DecisionRow, ...]]:
-    if number >= 2**62:
-        return None, ()
     view = read_session_view(db, number, live=True, last=last, before=before)
     return view, read_decisions(db, number, last=last)

@@ -112,6 +112,7 @@ def test_a_server_for_all_interfaces_takes_addresses_and_the_names_it_was_given(
         ({"host": "localhost:1", "origin": "http://localhost:2"}, True),
         ({"host": "localhost:1", "origin": "null"}, True),
         ({"host": "localhost:1", "origin": ""}, True),
+        ({"host": "localhost:1", "origin": "http://["}, True),
         ({"host": "localhost:1", "sec-fetch-site": "cross-site"}, True),
         ({"host": "localhost:1", "sec-fetch-site": "same-origin"}, False),
     ],

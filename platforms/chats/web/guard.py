@@ -60,9 +60,17 @@ class AllowedHosts:
 def from_elsewhere(headers: Mapping[str, str]) -> bool:
     """Tell whether a browser says that a page of another site sent this."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and _place(origin) != headers.get("host", "").lower():
         return True
     return headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+
+
+def _place(origin: str) -> str | None:
+    """Read host and port of an origin; None when there are none to read, as of a page without one."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 class Guard:

@@ -90,6 +90,7 @@ async def test_the_proof_of_another_sign_in_does_nothing(visitor: Visitor) -> No
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"origin": "http://127.0.0.1:8765"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},

@@ -1,6 +1,7 @@
 """A session's page tells all that is kept of it, in words, and nothing that was said there is taken for more than text."""
 
 import asyncio
+import doctest
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from tests.supervisor.view.view_stage import WAIT_S, Stage, viewing
 
 from greenroom import Policy, Supervisor
+from greenroom.supervisor.view import numbers
 from greenroom.supervisor.view.session_pages import LAST
 
 HOSTILE = "<script>alert('x')</script>&\"\x1b[2J"
@@ -153,8 +155,9 @@ async def test_what_was_never_there_is_said(stage: Stage, path: str) -> None:
 
 
 async def test_numbers_beyond_any_row_are_no_sessions(stage: Stage) -> None:
+    assert doctest.testmod(numbers).failed == 0
     await stage.say("web:me:1", "hello")
-    for number in (0, 2**62, 10**40):
+    for number in (0, 2**62, 10**40, "9" * 5000, "²", "-1"):
         await stage.see(f"/sessions/{number}", status=404)
-    for before in ("x", "-1", str(10**40)):
+    for before in ("x", "-1", str(10**40), "9" * 5000):
         assert "hello" in await stage.see(f"/sessions/1?before={before}")

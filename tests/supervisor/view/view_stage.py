@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from greenroom import AsyncRoom, Supervisor
 from greenroom.actors.store import GroupCommitted
@@ -22,11 +23,13 @@ from greenroom.platforms.chats.web.guard import AllowedHosts
 from greenroom.supervisor.daemon.obeying import obey
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.feed import Feed
+from greenroom.supervisor.metrics import CONTENT_TYPE, Metrics
 from greenroom.supervisor.standing import Watched
 from greenroom.supervisor.view.app import make_app
 from greenroom.supervisor.view.desk import Desk
 from greenroom.supervisor.view.gate import COOKIE
 from greenroom.supervisor.view.hour import Hour
+from greenroom.supervisor.view.metering import metrics_route
 from greenroom.supervisor.view.reading import Reading
 from greenroom.supervisor.view.sign_ins import SignIns
 
@@ -57,6 +60,7 @@ class Visitor:
     browser: httpx.AsyncClient
     clock: list[float]
     problem: list[str]
+    app: ASGIApp
 
     async def sign_in(self, token: str = TOKEN, **more: str) -> httpx.Response:
         return await self.browser.post("/sign-in", data={"token": token, **more})
@@ -109,10 +113,10 @@ async def at_the_door(
             ready=ready,
             obey=carry_out,
         )
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(make_app(desk, [Route("/here", here)])), base_url=HERE
-        ) as browser:
-            yield Visitor(desk, browser, clock, problem)
+        further = [metrics_route(partial(aside, Metrics().text), CONTENT_TYPE), Route("/here", here)]
+        app = make_app(desk, further)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as browser:
+            yield Visitor(desk, browser, clock, problem, app)
         await desk.reading.close()
 
 
