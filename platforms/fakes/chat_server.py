@@ -148,6 +148,11 @@ class FakeChatServer:
         with self._mutex:
             return [each for each in self._chats.get(session, ()) if not each.deleted]
 
+    def removed(self, session: SessionKey) -> list[ChatMessage]:
+        """What somebody removed of it, oldest first."""
+        with self._mutex:
+            return [each for each in self._chats.get(session, ()) if each.deleted]
+
     def texts(self, session: SessionKey) -> list[str]:
         """What a person reads of the bot, oldest first."""
         return [each.text for each in self.visible(session)]

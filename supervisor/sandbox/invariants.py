@@ -230,16 +230,15 @@ def no_message_is_answered_twice(_: apsw.Connection, world: World) -> Iterator[s
 
 
 def order_is_kept(_: apsw.Connection, world: World) -> Iterator[str]:
-    """Answers stand in the chat in the order in which the messages were stored."""
+    """Answers stand in the chat in the order in which the messages were stored, but for those that somebody removed."""
     for network in world.networks:
-        for chat in network.chats:
+        for chat in network.chats if network.delivery is not DeliveryClass.NONE else ():
+            replaced = {match["delivery"] for each in network.server.removed(chat) if (match := _PART.match(each.key))}
             keys = [match["delivery"] for each in network.server.visible(chat) if (match := _PART.match(each.key))]
-            works = [tuple(map(int, key.split(".")[:2])) for key in keys if ".answer" in key]
+            works = [tuple(map(int, key.split(".")[:2])) for key in keys if ".answer" in key and key not in replaced]
             revived = world.mail.resent[str(chat)]  # What was dead when the next answer came stands below it.
-            if network.delivery is not DeliveryClass.NONE and works != sorted(works) and not revived:
-                shown = [each.text for each in network.server.visible(chat)]
-                if PLACEHOLDER not in shown:
-                    yield f"{chat} shows the answers of (session, run) {works}"
+            if works != sorted(works) and not revived and PLACEHOLDER not in network.server.texts(chat):
+                yield f"{chat} shows the answers of (session, run) {works}"
 
 
 def a_note_is_for_the_agent(db: apsw.Connection, world: World) -> Iterator[str]:
