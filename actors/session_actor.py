@@ -115,6 +115,7 @@ class SessionActor(PooledActor):
         self._alarms: Alarms[Event] = Alarms(self.runtime, self._ring)
         self._turn: LiveTurn | None = None
         self._job: Job | None = None
+        self._late: Job | None = None  # of an agent that has concluded, and for whose end the run after it waits
         self._told = 0
         self._asleep_s = 0.0  # by which alarms of the run were late, in sum
         self._successor = session_id  # who has the chat
@@ -135,8 +136,8 @@ class SessionActor(PooledActor):
             for event in due:
                 self._hear_event(self._completed(event) if isinstance(event, Rang) else event)
         else:
-            if isinstance(message, RunEnded | Added) and self._turn and self._turn.generation == message.generation:
-                self._job = self._turn = None  # It is over: what it said is in the event, or was shown.
+            if isinstance(message, RunEnded | Added):
+                self._forget_run(message.generation)
             self._hear_event(message)
             return
         self._unstash()
@@ -289,6 +290,8 @@ class SessionActor(PooledActor):
         self._asleep_s = 0.0
         if self._turn is None or not self._turn.over:
             self._cancel_run()
+        else:
+            self._late = self._job
         loop = self.runtime.loop(AGENTS_LOOP)
         place = Place(self._id, self._state.key, self._house, self.runtime, loop, self.hear)
         turn = LiveTurn(place, act)
@@ -308,7 +311,16 @@ class SessionActor(PooledActor):
             if self._turn is not None:
                 self._turn.stopping = True
             self._job.cancel()
-        self._job = self._turn = None
+        if self._late is not None:
+            self._late.cancel()
+        self._job = self._turn = self._late = None
+
+    def _forget_run(self, generation: Generation) -> None:
+        """It is over: what it said is in the event, or was shown."""
+        if self._turn is not None and self._turn.generation == generation:
+            self._job = self._turn = None
+        else:
+            self._late = None
 
     def _confirm(self, act: Confirm) -> None:
         turn = self._turn

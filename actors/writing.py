@@ -11,7 +11,7 @@ from greenroom.actors.concluding import conclude_by_row
 from greenroom.actors.events import Added, RowsWritten, Summarised
 from greenroom.actors.keys import ADDED, added_key, line_key, own_row_key, summary_key
 from greenroom.actors.lines import cut_answer
-from greenroom.actors.model import MessageKind, Role
+from greenroom.actors.model import MessageKind, Role, TailKind
 from greenroom.actors.state import Asking, Idle, Running
 
 if TYPE_CHECKING:
@@ -33,14 +33,20 @@ def write_own(draft: Draft, phase: Running | Asking, event: RowsWritten | Summar
 def add_after(draft: Draft, event: Added, rules: Rules) -> None:
     """Show what the agent said after its answer, as a message of its own; it answers nothing, and begins nothing.
 
-    While somebody is asked no row of older work comes between; who left the conversation hears nothing more of it.
+    While somebody is asked no row of older work comes between; who left the conversation, or stopped it, hears nothing
+    more of it.
     """
-    if draft.succeeded or not isinstance(draft.phase, Idle | Running):
+    if not _may_add(draft):
         return
     text = cut_answer(event.text, rules.answer_max)
     draft.append(added_key(event.generation), Role.ASSISTANT, text)
     draft.keep_tail()
     draft.say(line_key(draft.id, event.generation, ADDED), text, reply_to=event.reply_to)
+
+
+def _may_add(draft: Draft) -> bool:
+    over = draft.succeeded or draft.tail.kind is TailKind.STOPPED
+    return not over and isinstance(draft.phase, Idle | Running)
 
 
 def _write_rows(draft: Draft, phase: Running | Asking, event: RowsWritten) -> None:

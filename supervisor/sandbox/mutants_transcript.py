@@ -10,6 +10,7 @@ from greenroom.actors.agent_rows import AgentRow
 from greenroom.actors.keys import own_row_key
 from greenroom.actors.model import Role
 from greenroom.actors.recalling import Recall
+from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.turn import LiveTurn
 from greenroom.actors.window import without_cut_results
 from greenroom.supervisor.policy import Policy
@@ -86,6 +87,24 @@ def _adds_to_its_answer(room: Scenario, seed: int) -> None:
     room.says("m900 answer")
 
 
+def _loses_who_lingers(real: Any) -> Any:
+    def start(self: SessionActor, act: Any) -> None:
+        real(self, act)
+        self._late = None
+
+    return start
+
+
+def _stops_while_one_lingers(room: Scenario, _: int) -> None:
+    """An agent has concluded, and goes on for a moment; the next message waits for its end, and is stopped."""
+    room.says("m1 adding")
+    room.advance(0.5)
+    room.says("m2 answer")
+    room.until(lambda: room.rows("SELECT 1 FROM runs WHERE generation = 2"))
+    room.says("/stop")
+    room.advance(20)
+
+
 MUTANTS = (
     Mutant(
         "a flush counts by position",
@@ -117,6 +136,16 @@ MUTANTS = (
         (Swap(LiveTurn, "unsay", lambda _: _says_on),),
         frozenset({"what_is_taken_back_is_gone"}),
         story(_slips),
+    ),
+    Mutant(
+        "an afterthought outlives /stop",
+        "an agent that has concluded goes on beside the run that waits for it, and what it adds is shown after a stop",
+        (
+            Swap(SessionActor, "_start_run", _loses_who_lingers),
+            Swap(writing, "_may_add", lambda _: lambda draft: not draft.succeeded),
+        ),
+        frozenset({"what_is_stopped_stays_so"}),
+        story(_stops_while_one_lingers),
     ),
     Mutant(
         "an interim row taken for the answer",
