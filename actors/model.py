@@ -93,7 +93,7 @@ class Message(Struct, frozen=True):
     key: str  # makes a repeated write harmless
     role: Role  # who speaks
     text: str  # the words
-    at: float  # UTC epoch seconds
+    at: float  # when it was written, in UTC epoch seconds
     kind: MessageKind = MessageKind.TEXT  # what the row is for
     finish: str | None = None  # why the model ended, in its provider's word
     answers_upto: Seq | None = None  # the last row of the user that this one concludes

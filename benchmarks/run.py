@@ -92,12 +92,12 @@ def main() -> int:
         return 0
     figures, failed = run_all(asked.only or names(), quick=asked.quick)
     if asked.json:
-        from greenroom.supervisor.cli.paper import as_plain  # noqa: PLC0415 - only programs need them
+        from greenroom.supervisor.cli.paper import print_json  # noqa: PLC0415 - only programs need them
         from greenroom.supervisor.cli.printed_sandbox import Measured, Measurement  # noqa: PLC0415
 
         measured = tuple(Measurement(**asdict(figure)) for figure in figures)
         result = Measured(**surroundings(), quick=asked.quick, failed=tuple(failed), figures=measured)
-        print(json.dumps(as_plain(result), indent=2))
+        print_json(result)
     else:
         print(f"\n{table(figures)}")
         missed = sum(figure.met is False for figure in figures)

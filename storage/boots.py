@@ -27,10 +27,10 @@ class Boot:
 
     epoch: Epoch  # its number
     started_at: float  # when it began
-    ended_at: float | None  # when it ended in order; null while it lives, and if it was killed
+    ended_at: float | None  # when it ended; null while it lives, and if it was killed
     ending: BootEnding | None  # how it ended; null for the one that lives
     reason: str | None  # why it ended, in its own words
-    pid: int | None  # of its process
+    pid: int | None  # number of its process
     version: str  # of greenroom
 
 

@@ -30,7 +30,7 @@ PATIENCE_S = 0.5  # Someone who only asks `read_holder` takes the lock for micro
 class Holder:
     """The process that holds a database. `started_at` is UTC seconds; `address` is where it serves, if it does."""
 
-    pid: int  # of the process
+    pid: int  # number of the process
     started_at: float  # when it began
     command: str  # what was typed
     address: str | None = None  # where it serves; null if it does not

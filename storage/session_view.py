@@ -45,8 +45,8 @@ class ToolRow:
     args: str  # canonical JSON object
     policy: str  # what may happen to it after a crash: pure, keyed, once or ask
     attempts: int  # how often it was called
-    started_at: float  # when it was first called
-    ended_at: float | None  # when its result was there
+    started_at: float  # when it was called last
+    ended_at: float | None  # when that call was over, with a result or without
     result: str | None  # what it answered; null while its outcome is not known
     failed: bool  # whether the result is an error
 

@@ -13,7 +13,7 @@ class Connection(Struct, frozen=True):
 
     platform: str  # its kind, such as telegram
     account: str  # which of ours it is
-    since: float  # UTC epoch seconds of the last change between connected and not
+    since: float  # when it last changed between connected and not, in UTC epoch seconds
     connected: bool = False  # whether it is reached
     why_not: str | None = None  # why it is not reached; null if it is, or had no chance yet
     delivery: DeliveryClass | None = None  # what it offers against doubled messages; null if nobody says

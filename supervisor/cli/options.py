@@ -17,7 +17,7 @@ ConfigOption = Annotated[
 DatabaseOption = Annotated[
     Path | None, typer.Option("--db", metavar="FILE", help="Use this database, whatever the configuration says.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs: docs/json.md.")]
 
 
 def choose_database(config: Path | None, database: Path | None) -> Path:

@@ -73,7 +73,7 @@ class FoundMessage(Struct, frozen=True):
 class ExplainedDecision(DecisionRow):
     """One resume decision, with what it means."""
 
-    row: int | None  # row of the decision table (README) that answered
+    row: int | None  # the row of the decision table that answered
     advice: str | None  # what an operator may do now
 
 
@@ -164,7 +164,7 @@ class Stopped(Struct, frozen=True):
     """What was ended."""
 
     stopped: bool  # always true; what does not end is an error
-    pid: int  # of the process that was ended
+    pid: int  # number of the process that was ended
     took_s: float  # from the signal to its end
 
 

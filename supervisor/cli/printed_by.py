@@ -15,7 +15,7 @@ from greenroom.storage.views import SessionRow
 from greenroom.supervisor.cli import printed as p
 from greenroom.supervisor.cli import printed_sandbox as s
 from greenroom.supervisor.sandbox.campaign import Summary
-from greenroom.supervisor.sandbox.matrix_page import MatrixPrinted
+from greenroom.supervisor.sandbox.matrix_page import MatrixTable
 
 PRINTED_BY: Mapping[str, Any] = MappingProxyType(
     {
@@ -51,7 +51,7 @@ PRINTED_BY: Mapping[str, Any] = MappingProxyType(
         "sandbox exhaust": s.Exhausted,
         "sandbox mutants": s.Mutants,
         "sandbox storm": s.Storm,
-        "matrix": MatrixPrinted,
+        "matrix": MatrixTable,
         "bench": s.Measured,
     }
 )

@@ -98,7 +98,7 @@ def write_to(file: Path, table: str) -> None:
     file.write_text(place(file.read_text(encoding="utf-8"), table), encoding="utf-8")
 
 
-class CellPrinted(Struct, frozen=True):
+class MatrixCell(Struct, frozen=True):
     """All runs of one system that were cut off at one point, on one kind of platform."""
 
     point: str  # short name of the point
@@ -109,38 +109,38 @@ class CellPrinted(Struct, frozen=True):
     broken: tuple[str, ...]  # how to do those again that are worse than promised
 
 
-class SystemPrinted(Struct, frozen=True):
+class MatrixSystem(Struct, frozen=True):
     """One system, in all its cells."""
 
     system: str  # its name
     version: str  # its release; may be empty
-    cells: tuple[CellPrinted, ...]  # by platform, then by point
+    cells: tuple[MatrixCell, ...]  # by platform, then by point
 
 
-class MatrixPrinted(Struct, frozen=True):
+class MatrixTable(Struct, frozen=True):
     """What a person sees after a crash at every point, on every kind of platform."""
 
     made_on: str  # the day, as in 2026-11-21
     failures: int  # cells that are worse than promised, or were never tried; if any, the exit code is 1
     absent: dict[str, str]  # systems that were not tried, and why
-    systems: tuple[SystemPrinted, ...]  # ours first
+    systems: tuple[MatrixSystem, ...]  # ours first
 
 
-def as_values(matrix: Matrix) -> MatrixPrinted:
+def as_values(matrix: Matrix) -> MatrixTable:
     """Lay everything out for programs."""
-    return MatrixPrinted(
+    return MatrixTable(
         made_on=matrix.made_on,
         failures=sum(len(column.failures) for column in matrix.columns),
         absent=dict(matrix.absent),
         systems=tuple(
-            SystemPrinted(column.system, column.version, tuple(_cell_values(cell) for cell in column.cells))
+            MatrixSystem(column.system, column.version, tuple(_cell_values(cell) for cell in column.cells))
             for column in matrix.columns
         ),
     )
 
 
-def _cell_values(cell: Cell) -> CellPrinted:
-    return CellPrinted(
+def _cell_values(cell: Cell) -> MatrixCell:
+    return MatrixCell(
         point=cell.point.name,
         crash=cell.point.value,
         platform=cell.platform,

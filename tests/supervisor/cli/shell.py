@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from _pytest.capture import CaptureResult
+from tests.supervisor.cli.printed_types import check_printed
 
 from greenroom.supervisor.cli.main import main
 
@@ -61,6 +63,7 @@ class Shell:
             check=False,
         )
         assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stdout + done.stderr
+        _check(args, done.stdout)
         return done
 
     def json(self, *args: str, code: int = 0) -> Any:
@@ -86,7 +89,14 @@ class Typed:
             main()
         told = self.capsys.readouterr()
         assert ended.value.code == code, told.out + told.err
+        _check(shlex.split(line), told.out)
         return told
+
+
+def _check(args: Sequence[str], out: str) -> None:
+    """What any test lets a command print for programs is what programs are promised."""
+    if "--json" in args and out:
+        check_printed(args, out)
 
 
 class Daemon:

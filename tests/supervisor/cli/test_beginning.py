@@ -33,6 +33,8 @@ def test_it_is_written_for_its_owner_alone_and_overwrites_nothing(shell: Shell) 
     file.write_text(file.read_text() + "# mine\n")
     assert "was left as it is" in shell.run("init", str(file), code=1).stderr
     assert file.read_text().endswith("# mine\n")
+    second = shell.home / "second.toml"
+    assert shell.json("init", str(second), "--db", str(database)) == {"file": str(second), "database": str(database)}
     checked = shell.json("config", "check", "--config", str(file))
     assert checked["config"]["store"]["path"]["value"] == str(database)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from tests.storage.store_house import House, inbound
 from tests.storage.test_doctor import do, large, overwrite, pages_of  # noqa: F401 - a fixture is taken by its name
+from tests.supervisor.cli.printed_types import check_printed
 from typer.testing import CliRunner, Result
 
 from greenroom.storage.lock import Held
@@ -32,7 +32,7 @@ def test_a_whole_database_is_said_to_be_whole(path: Path) -> None:
     assert told.exit_code == 0
     assert told.stdout.splitlines()[-1] == f"{path}: whole"
     assert "BAD" not in told.stdout
-    spoken = json.loads(doctor(path, "--json").stdout)
+    spoken = check_printed(["doctor"], doctor(path, "--json").stdout)
     assert (spoken["whole"], spoken["database"]) == (True, str(path))
     assert {each["check"] for each in spoken["checks"] if not each["good"]} == set()
 
@@ -61,7 +61,7 @@ def test_of_a_damaged_file_it_is_said_what_was_lost(large: Path) -> None:  # noq
     assert mended.exit_code == 1  # A transcript with a hole is not whole, and nothing makes up for it.
     assert "LOST from messages: at most" in mended.stdout
     assert "transcripts_have_no_gap" in mended.stdout
-    spoken = json.loads(doctor(large, "--repair", "--json").stdout)
+    spoken = check_printed(["doctor"], doctor(large, "--repair", "--json").stdout)
     assert spoken["repaired"]["tables"] == []
     assert spoken["repaired"]["kept"].startswith(f"{large}.before-repair-")
 

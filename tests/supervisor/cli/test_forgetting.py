@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tests.storage.store_house import House, inbound, opened
+from tests.supervisor.cli.printed_types import check_printed
 from tests.supervisor.cli.shell import Shell
 from typer.testing import CliRunner
 
@@ -32,7 +32,7 @@ def failure(*args: str) -> CommandFailed:
 def spoken(*args: str) -> Any:
     told = CliRunner().invoke(app, [*args, "--json"])
     assert told.exception is None, told.exception
-    return json.loads(told.stdout)
+    return check_printed(args, told.stdout)
 
 
 def holds(folder: Path, words: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from tests.storage.store_house import House, inbound, opened
+from tests.supervisor.cli.printed_types import check_printed
 from tests.supervisor.cli.shell import GREENROOM, WAIT_S, Shell
 from typer.testing import CliRunner
 
@@ -61,7 +61,7 @@ def failure(path: Path, *args: str) -> CommandFailed:
 
 def states(path: Path) -> dict[str, str]:
     told = CliRunner().invoke(app, ["show", "1", "--json", "--db", str(path)])
-    return {each["delivery"]: each["state"] for each in json.loads(told.stdout)["deliveries"]}
+    return {each["delivery"]: each["state"] for each in check_printed(["show"], told.stdout)["deliveries"]}
 
 
 def test_dead_letters_and_unknown_outcomes_are_listed_with_what_names_them_and_why(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_dead_letters_and_unknown_outcomes_are_listed_with_what_names_them_and_w
         ["d1", "dead", "web:local:1"],
     ]
     assert "bot was blocked" in listed
-    (unknown, dead) = json.loads(run(path, "list", "--json"))
+    (unknown, dead) = check_printed(["dead", "list"], run(path, "list", "--json"))
     assert (unknown["state"], dead["delivery"], dead["session"], dead["text"]) == (
         "unknown",
         "d1",
@@ -100,7 +100,7 @@ def test_where_nothing_runs_a_letter_is_sent_by_the_next_start_once_it_was_agree
     told = run(path, "retry", "d1", "--yes")
     assert "d1 to web:local:1, which was dead: the next start sends it: greenroom up" in told
     assert states(path) == {"d1": "unknown", "d2": "dead"}
-    again = json.loads(run(path, "retry", "d2", "--yes", "--json"))
+    again = check_printed(["dead", "retry"], run(path, "retry", "d2", "--yes", "--json"))
     assert again == {
         "resent": [{"delivery": "d2", "key": "web:local:1", "was": "dead", "once": False}],
         "running": False,
@@ -116,7 +116,7 @@ def test_what_is_owed_is_given_up_only_by_name_and_when_that_was_agreed(tmp_path
     assert states(path) == {"d1": "dead", "d2": "dead", "d3": "retry"}
     assert "given up, it will not be sent" in run(path, "purge", "d3", "--yes")
     assert states(path)["d3"] == "dead"
-    assert json.loads(run(path, "purge", "--all", "--json")) == {"purged": []}
+    assert check_printed(["dead", "purge"], run(path, "purge", "--all", "--json")) == {"purged": []}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_running_greenroom_sends_a_dead_letter_at_once_and_gives_another_up(sh
     assert "it is being sent. Its message is edited, or a placeholder first: the words are shown once" in told
     daemon.see("1", "the words of d1")
     assert "its letter is forgotten" in run(path, "purge", "d2")
-    assert json.loads(run(path, "list", "--json")) == []
+    assert check_printed(["dead", "list"], run(path, "list", "--json")) == []
     with pytest.raises(CommandFailed, match="there is no delivery 'nothing'"):
         give_order(path, order="drop", delivery="nothing")
     assert [each.delivery for each in ask_connections(path) or []] == [DeliveryClass.EDIT_ANCHOR]

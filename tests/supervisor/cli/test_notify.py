@@ -33,6 +33,7 @@ def test_a_service_manager_hears_of_start_life_reload_and_end(shell: Shell) -> N
         assert "process_resident_memory_bytes" in page
         assert TOKEN not in page
         assert shell.run("status", "--ready").stdout == "ready\n"
+        assert shell.json("status", "--ready") == {"ready": True, "why_not": None}
         daemon.tell(signal.SIGHUP)
         assert until("RELOADING=1")[1].startswith("MONOTONIC_USEC=")
         until("READY=1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import stat
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 from tests.storage.store_house import House, inbound, opened
+from tests.supervisor.cli.printed_types import check_printed
 from tests.supervisor.cli.shell import Shell
 from typer.testing import CliRunner
 
@@ -59,7 +59,7 @@ def test_a_session_set_aside_is_given_back_and_what_counted_against_it_is_forgot
     assert "released web:bot:1 (session 1), which was" in told.stdout
     assert columns(path) == [(None, None, None, 0, 1, 1)]
     again = CliRunner().invoke(app, ["release", "1", "--db", str(path), "--json"])
-    assert '"released": false' in again.stdout
+    assert not check_printed(["release"], again.stdout)["released"]
 
 
 def test_where_who_serves_the_database_takes_no_orders_it_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_where_nothing_runs_an_order_is_written_down_for_the_next_start_and_once
     assert "`suspend` is written down; the next start carries it out: greenroom up" in told.stdout
     for _ in range(2):
         told = CliRunner().invoke(app, ["send", "1", "/stop, we said", "--id", "n1", "--db", str(path), "--json"])
-        assert json.loads(told.stdout) == {
+        assert check_printed(["send"], told.stdout) == {
             "session": 1,
             "key": "web:bot:1",
             "order": "send",
@@ -211,7 +211,7 @@ def test_a_session_is_shown_with_its_questions_and_background_processes(tmp_path
     told = CliRunner().invoke(app, ["show", "1", "--db", str(path)]).stdout
     for words in ("background processes", "make 1", "ended, exit code 3", "last words", "lost", "running", "Which?"):
         assert words in told
-    shown = json.loads(CliRunner().invoke(app, ["show", "1", "--db", str(path), "--json"]).stdout)
+    shown = check_printed(["show"], CliRunner().invoke(app, ["show", "1", "--db", str(path), "--json"]).stdout)
     assert [(each["process"], each["state"], each["exit_code"]) for each in shown["processes"]] == [
         ("1.1", "ended", 3),
         ("1.2", "lost", None),

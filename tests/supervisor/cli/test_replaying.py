@@ -1,10 +1,10 @@
 """`greenroom sandbox replay` tells a seed as text, as a chart and as JSON, and shrinks what fails."""
 
-import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.supervisor.cli.printed_types import check_printed
 from typer.testing import CliRunner, Result
 
 from greenroom.supervisor.cli.main import app
@@ -37,7 +37,7 @@ def test_a_chart_is_written_where_it_is_wanted(tmp_path: Path) -> None:
 
 
 def test_json_holds_the_whole_story() -> None:
-    told = json.loads(replay(SEED, "--omit", "m1,life1", "--json").stdout)
+    told = check_printed(["sandbox", "replay"], replay(SEED, "--omit", "m1,life1", "--json").stdout)
     assert told["omitted"] == ["m1", "life1"]
     assert told["replay"] == f"greenroom sandbox replay {SEED} --omit m1,life1"
     assert told["history"][0].keys() == {"at", "source", "what", "target", "row", "kind"}

@@ -1,10 +1,10 @@
 """Seeds are summed up, on one core or more, and what breaks is named with its seed."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from tests.supervisor.cli.printed_types import check_printed
 from typer.testing import CliRunner
 
 from greenroom.supervisor.cli.main import app
@@ -61,7 +61,7 @@ def test_the_summary_says_what_was_tried() -> None:
 def test_the_command_prints_one_object_of_json() -> None:
     done = CliRunner().invoke(app, ["sandbox", "run", "--seeds", "3", "--json"])
     assert done.exit_code == 0
-    printed = json.loads(done.stdout)
+    printed = check_printed(["sandbox", "run"], done.stdout)
     assert printed.keys() >= WANTED
     assert printed["seeds"] == 3
     assert {key: type(printed[key]) for key in WANTED} == {

@@ -1,8 +1,7 @@
 """Every point is tried, none is missed, and a story that goes wrong is named with the points at which it does."""
 
-import json
-
 import pytest
+from tests.supervisor.cli.printed_types import check_printed
 from typer.testing import CliRunner
 
 from greenroom.supervisor.cli.main import app
@@ -77,7 +76,7 @@ def test_the_command_names_script_and_point_and_fails() -> None:
     with planted(UNSYNCED):
         done = CliRunner().invoke(app, ["sandbox", "exhaust", "--only", "S065", "--json"])
     assert done.exit_code == 1
-    printed = json.loads(done.stdout)
+    printed = check_printed(["sandbox", "exhaust"], done.stdout)
     assert printed.keys() == {"stories", "violations", "seconds", "scripts", "wrong"}
     assert printed["violations"] == len(printed["wrong"]) > 0
     assert printed["wrong"][0]["script"] == "S065"

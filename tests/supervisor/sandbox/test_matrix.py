@@ -1,11 +1,11 @@
 """The table of promises is filled from runs, can fail, and stands in the README as it is."""
 
-import json
 import re
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from tests.supervisor.cli.printed_types import check_printed
 from typer.testing import CliRunner
 
 from greenroom.actors.model import DeliveryClass, ToolPolicy
@@ -51,7 +51,7 @@ def read_table(page: str, title: str) -> dict[tuple[str, str], set[str]]:
 def test_the_readme_shows_what_runs_show_and_every_promise_is_kept() -> None:
     result = CliRunner().invoke(app, ["matrix", "--alone", "--every", "47", "--json"])
     assert result.exit_code == 0, result.output
-    (house,) = json.loads(result.output)["systems"]
+    (house,) = check_printed(["matrix"], result.output)["systems"]
     shown = read_table(README.read_text(encoding="utf-8"), "greenroom, by")
     made = {(cell["crash"], NAMES[DeliveryClass(cell["platform"])]): set(cell["outcomes"]) for cell in house["cells"]}
     assert made == shown

@@ -1,9 +1,9 @@
 """Every known bug of the field is caught when it is planted, and the house that stands breaks nothing in those worlds."""
 
-import json
 from dataclasses import replace
 
 import pytest
+from tests.supervisor.cli.printed_types import check_printed
 from typer.testing import CliRunner
 
 from greenroom.actors import toolbox
@@ -55,7 +55,7 @@ def test_what_changes_nothing_survives() -> None:
 def test_the_command_hunts_what_is_named() -> None:
     done = CliRunner().invoke(app, ["sandbox", "mutants", "--only", "recovery note", "--json"])
     assert done.exit_code == 0
-    (hunted,) = json.loads(done.stdout)["mutants"]
+    (hunted,) = check_printed(["sandbox", "mutants"], done.stdout)["mutants"]
     assert hunted.keys() == {"name", "caught", "seeds", "invariant"}
     assert (hunted["caught"], hunted["invariant"]) == (True, "one_note_for_each_interruption")
 
