@@ -112,7 +112,9 @@ class Entry(Struct, frozen=True):
     not_before: float = 0.0  # monotonic; a retry waits until then
     failures: int = 0  # in a row, of the anchor, while there is no text
     failing_from: float | None = None  # monotonic; when its text first failed, in this process, without success since
-    late_until: float = 0.0  # monotonic; what was given up, or left by a process before this one, may come until then
+    late_until: float = 0.0  # monotonic; a post that was given up, or left by a process before, may come until then
+    words_until: float = 0.0  # monotonic; older words may come into the first message until then
+    first_at: float = 0.0  # monotonic; when the first of several parts certainly showed its text
     confirms: bool = False  # all is visible; its first message is edited once more, against words that came late
 
     @property
@@ -147,6 +149,7 @@ def take_up(ways: Ways, delivery: Delivery, *, now: float, not_before: float) ->
         tried_upto=tried_upto,
         not_before=not_before,
         late_until=now + ways.late_s,
+        words_until=now + ways.late_s,
     )
     return entry if delivery.text is None else fill(ways, entry, delivery.text, delivery.choices)
 
@@ -177,21 +180,25 @@ def _buttons(ways: Ways, entry: Entry) -> Choices | None:
     return Choices(delivery.key, delivery.choices)
 
 
-def advance(entry: Entry) -> Entry:
+def advance(entry: Entry, now: float) -> Entry:
     """Go on to the first part that does not certainly show its text."""
     while entry.parts is not None and not entry.complete and entry.says == entry.parts[entry.done]:
+        first_at = now if entry.done == 0 else entry.first_at
         done = entry.done + 1
         doubt = done <= entry.tried_upto
-        entry = structs.replace(entry, done=done, says=None, gone=False, doubt=doubt, doubt_text=None, looked=False)
+        entry = structs.replace(
+            entry, done=done, says=None, gone=False, doubt=doubt, doubt_text=None, looked=False, first_at=first_at
+        )
     return entry
 
 
 def confirm(ways: Ways, entry: Entry, now: float) -> Entry | None:
-    """All is visible; but words of a call that was given up may still come, and be taken for the newer ones.
+    """All is visible; but words of a call that was given up may come over the newer ones, or have come by now.
 
-    Then its first message is edited once more when they cannot come any more. None: nothing can come.
+    Then its first message is edited once more when they cannot come any more. None: nothing came, and nothing can.
     """
-    if entry.confirms or not ways.edits or not entry.delivery.message_ids or entry.late_until <= now:
+    shown_at = now if entry.done == 0 else entry.first_at
+    if entry.confirms or not ways.edits or not entry.delivery.message_ids or entry.words_until <= shown_at:
         return None
     return structs.replace(entry, confirms=True, done=0, says=None, gone=False, doubt=False, failures=0)
 
@@ -203,7 +210,9 @@ def awaits_late(ways: Ways, entry: Entry) -> bool:
 
 def call_at(ways: Ways, entry: Entry) -> float:
     """When an entry with a text makes its next call, on the monotonic clock."""
-    return max(entry.not_before, entry.late_until) if awaits_late(ways, entry) else entry.not_before
+    if not awaits_late(ways, entry):
+        return entry.not_before
+    return max(entry.not_before, entry.words_until if entry.confirms else entry.late_until)
 
 
 def ready_at(ways: Ways, entry: Entry) -> float | None:
@@ -278,6 +287,7 @@ def posted(ways: Ways, entry: Entry, message_id: str, text: str | None) -> Entry
         failures=0,
         failing_from=None,
         late_until=0.0,  # What might come late was this, or was never sent.
+        words_until=0.0 if entry.done == 0 else entry.words_until,
     )
 
 

@@ -142,7 +142,7 @@ def _settle(ways: Ways, lane: Lane, moment: Moment, effects: Effects = NOTHING) 
     """Conclude what is complete, then say when the lane wants to make its next call."""
     if lane.busy is not None:
         return lane, effects
-    advanced = [advance(entry) for entry in lane.entries]
+    advanced = [advance(entry, moment.now) for entry in lane.entries]
     shown = [confirm(ways, entry, moment.now) or entry if entry.complete else entry for entry in advanced]
     complete = [entry for entry in shown if entry.complete]
     lane = Lane(tuple(entry for entry in shown if not entry.complete and not entry.dropped), asked=lane.asked)

@@ -38,17 +38,21 @@ def decide_setback(ways: Ways, entry: Entry, call: Call, outcome: Outcome, momen
         case Unsent(reason):
             return _again(ways, entry, reason, moment, hopeless=False)
         case Doubtful(reason, raised):
-            if isinstance(call, Post):
-                entry = doubted(entry, call.message.text)
-            elif isinstance(call, Edit):
-                entry = structs.replace(entry, says=None)
-            if ways.rule is DeliveryClass.RECONCILE or (isinstance(call, Edit) and call.live):
-                entry = structs.replace(entry, late_until=moment.now + ways.late_s)
-            return _again(ways, entry, reason, moment, hopeless=raised)
+            return _again(ways, _in_doubt(ways, entry, call, moment), reason, moment, hopeless=raised)
         case Worked():
             return Setback(entry)
         case _:
             assert_never(outcome)
+
+
+def _in_doubt(ways: Ways, entry: Entry, call: Call, moment: Moment) -> Entry:
+    """What the call should have done may be done already, or come late."""
+    late_until = moment.now + ways.late_s
+    if isinstance(call, Post):
+        entry = doubted(entry, call.message.text)
+    elif isinstance(call, Edit):
+        entry = structs.replace(entry, says=None, words_until=late_until if call.live else entry.words_until)
+    return structs.replace(entry, late_until=late_until) if ways.rule is DeliveryClass.RECONCILE else entry
 
 
 def _unconfirmed(ways: Ways, entry: Entry, outcome: Outcome, moment: Moment) -> Setback:

@@ -103,6 +103,26 @@ def _words_come_late(told: Scenario, _: int) -> None:
     told.says("m1 say nap answer")
 
 
+def _words_come_late_under_many(told: Scenario, _: int) -> None:
+    """The same, and the answer takes several messages, of which the last has to wait."""
+    told.platform_fails(None, PlatformFault.LATE, *(None,) * 4, PlatformFault.RETRY_LATER)
+    told.says("m1 say nap long")
+
+
+def _words_come_meanwhile(told: Scenario, _: int) -> None:
+    """They come while the platform lets nobody send: between the answer's first message and its last."""
+    told.platform_fails(None, PlatformFault.LATE, *(None,) * 4, *[PlatformFault.RETRY_LATER] * 4)
+    told.says("m1 say nap long")
+
+
+def _looks_ahead_only(real: Any) -> Any:
+    return lambda ways, it, now: None if it.words_until <= now else real(ways, it, now)
+
+
+def _forgets_the_words(real: Any) -> Any:
+    return lambda ways, it, message_id, text: replace(real(ways, it, message_id, text), words_until=0.0)
+
+
 def _a_post_comes_late(told: Scenario, _: int) -> None:
     """The connection breaks, and what was sent takes effect when it has been looked for."""
     told.platform_fails(PlatformFault.LATE)
@@ -151,6 +171,20 @@ MUTANTS = (
         (Swap(outbox, "confirm", lambda _: lambda *_: None),),
         frozenset({"what_is_visible_has_its_row", "what_is_delivered_is_visible"}),
         story(_words_come_late, platforms=(DeliveryClass.EDIT_ANCHOR,)),
+    ),
+    Mutant(
+        "words that come late stay in the first of several messages",
+        "that older words may still come is forgotten when the second message is there",
+        (Swap(outbox, "posted", _forgets_the_words),),
+        frozenset({"what_is_visible_has_its_row", "what_is_delivered_is_visible"}),
+        story(_words_come_late_under_many, platforms=(DeliveryClass.EDIT_ANCHOR,), text_max=60),
+    ),
+    Mutant(
+        "words that came meanwhile",
+        "it is asked whether older words can still come, and not whether they came since the first message was shown",
+        (Swap(outbox, "confirm", _looks_ahead_only),),
+        frozenset({"what_is_visible_has_its_row", "what_is_delivered_is_visible"}),
+        story(_words_come_meanwhile, platforms=(DeliveryClass.EDIT_ANCHOR,), text_max=60),
     ),
     Mutant(
         "looked for too early",
