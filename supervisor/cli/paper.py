@@ -8,16 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Record = Struct | DataclassInstance
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 _KIB = 1024
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON value. Records become objects with their fields as keys."""
+def print_json(value: "Record | Sequence[Record]") -> None:
+    """Print one JSON value; `printed_by.py` has the type of each. Records become objects with their fields as keys."""
     print(json.dumps(as_plain(value), ensure_ascii=not _speaks_utf8(), indent=2 if sys.stdout.isatty() else None))
 
 
