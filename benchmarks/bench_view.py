@@ -14,12 +14,14 @@ from benchmarks.bench_storage import fill
 from benchmarks.figures import Figure
 from pydantic import SecretStr
 
+from greenroom.actors.outbox_words import OutboxStatus
 from greenroom.platforms.chats.web.guard import AllowedHosts
 from greenroom.storage.writer import Place
 from greenroom.supervisor.feed import Feed
 from greenroom.supervisor.view.app import make_app
 from greenroom.supervisor.view.desk import Desk
 from greenroom.supervisor.view.hour import Hour
+from greenroom.supervisor.view.lately import Lately
 from greenroom.supervisor.view.reading import Reading
 from greenroom.supervisor.view.sign_ins import SignIns
 
@@ -71,6 +73,9 @@ async def _measure(path: Path, count: int, target_ms: float | None) -> list[Figu
         async def ready() -> None:
             return None
 
+        async def none() -> dict[str, OutboxStatus]:
+            return {}
+
         async def obey(_: dict[str, Any]) -> dict[str, Any]:
             return {}
 
@@ -78,7 +83,9 @@ async def _measure(path: Path, count: int, target_ms: float | None) -> list[Figu
         reading = Reading(path, feed, aside, lambda: clock[0])
         sign_ins = SignIns(SecretStr(TOKEN), now=lambda: 0.0, draw=lambda: "drawn")
         hosts = AllowedHosts("127.0.0.1")
-        desk = Desk(path, sign_ins, hosts, feed, reading, time.time, str, Hour(), tuple, dict, ready, obey)
+        desk = Desk(
+            path, sign_ins, hosts, feed, reading, time.time, str, Hour(), Lately(), tuple, none, dict, ready, obey
+        )
         wire = httpx.ASGITransport(make_app(desk))
         async with httpx.AsyncClient(transport=wire, base_url="http://127.0.0.1", timeout=60.0) as browser:
             await browser.post("/sign-in", data={"token": TOKEN})

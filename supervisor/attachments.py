@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from pykka import ActorDeadError
+from pykka import ActorDeadError, Timeout
 
 from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText, ShowTyping
 from greenroom.actors.delivery_actor import DeliveryActor
@@ -22,6 +23,7 @@ from greenroom.actors.outbox_words import (
     Opened,
     PlatformDown,
     PlatformUp,
+    ReadStatus,
     Reread,
     Revived,
     TypingWanted,
@@ -33,6 +35,7 @@ from greenroom.supervisor.platform_actor import PlatformActor
 
 if TYPE_CHECKING:
     from greenroom.actors.model import Delivery, SessionKey
+    from greenroom.actors.outbox_words import OutboxStatus
     from greenroom.actors.ports import Outgoing, Platform
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from greenroom.supervisor.platform_door import PlatformDoor
     from greenroom.supervisor.policy import Policy
     from greenroom.supervisor.recovery import Account
+
+ANSWER_S = 1.0
+"""How long an outbox is waited for that is asked how it stands."""
 
 REOPEN_S = 1.0
 """How long a dead outbox or receiver waits before it is opened again."""
@@ -140,6 +146,15 @@ class Attachments:
     def connections(self) -> tuple[Connection, ...]:
         """Say of each account how it stands."""
         return tuple(attachment.connection for attachment in tuple(self._all.values()))
+
+    def outboxes(self) -> dict[str, OutboxStatus]:
+        """Ask each account's outbox how it stands, by the account's name. One that does not answer soon is left out."""
+        told: dict[str, OutboxStatus] = {}
+        for attachment in tuple(self._all.values()):
+            if attachment.outbox is not None:
+                with suppress(ActorDeadError, MailboxFull, Timeout):
+                    told[attachment.connection.name] = attachment.outbox.ask(ReadStatus(), timeout=ANSWER_S)
+        return told
 
     def deliver(self, session: SessionKey, act: Showing) -> None:
         """Hand an act to the outbox of the session's account. Where there is none, the row waits for one."""

@@ -12,6 +12,7 @@ from greenroom.supervisor.reception import called_back
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from greenroom.actors.outbox_words import OutboxStatus
     from greenroom.actors.pairing import Pairing
     from greenroom.actors.runtime import Depth
     from greenroom.supervisor.connections import Connection
@@ -26,6 +27,10 @@ class Doorkeeping:
     def connections(self) -> tuple[Connection, ...]:
         """Say of each platform whether it is connected, since when, and why not."""
         return self._core.attachments.connections()
+
+    def outboxes(self) -> Mapping[str, OutboxStatus]:
+        """Say of each account, such as `telegram:me`, how its outbox stands. Blocks until they have answered."""
+        return self._core.attachments.outboxes()
 
     def depths(self) -> Mapping[str, Depth]:
         """Count the actors of each class, and what waits for them; costs what lives."""

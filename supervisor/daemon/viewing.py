@@ -22,18 +22,19 @@ from greenroom.supervisor.daemon.config import Config
 from greenroom.supervisor.daemon.config_judge import is_local
 from greenroom.supervisor.daemon.config_problems import ConfigError, Spot, install
 from greenroom.supervisor.view.hour import Hour
+from greenroom.supervisor.view.lately import Lately
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from greenroom.actors.outbox_words import OutboxStatus
     from greenroom.actors.runtime import Depth
     from greenroom.actors.store import GroupCommitted
     from greenroom.platforms.chats.web.server import ListeningPort
     from greenroom.supervisor.connections import Connection
     from greenroom.supervisor.feed import Feed
     from greenroom.supervisor.metrics import Metrics
-    from greenroom.supervisor.standing import Watched
-    from greenroom.supervisor.view.desk import Desk
+    from greenroom.supervisor.view.desk import Desk, Viewed
 
 logger = logging.getLogger("greenroom.daemon")
 
@@ -53,9 +54,10 @@ class LiveView:
     ) -> None:
         """Prepare; nothing is opened before `bind`. Raises ConfigError where its libraries are not installed."""
         self._config, self._feed, self._ready, self._metrics = config, feed, ready, metrics
-        self._room: Watched | None = None
+        self._room: Viewed | None = None
         self._obey: Obey | None = None
         self._hour = Hour()
+        self._lately = Lately()
         self._port: ListeningPort = _port(config)
         self._token = SecretStr("")
         self.where_token_is = ""
@@ -76,13 +78,14 @@ class LiveView:
         """Close the socket of a `bind` that no `serving` followed. Harmless when repeated."""
         self._port.close()
 
-    def opened(self, room: Watched, obey: Obey) -> None:
+    def opened(self, room: Viewed, obey: Obey) -> None:
         """There is a room from now on."""
         self._room, self._obey = room, obey
 
     def hear(self, group: GroupCommitted) -> None:
         """Take in what a commit made true. Called on the storage thread."""
         self._hour.hear(group)
+        self._lately.hear(group)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -126,7 +129,9 @@ class LiveView:
             now=time.time,
             draw=secrets.token_hex,
             hour=self._hour,
+            lately=self._lately,
             connections=self._say_connections,
+            outboxes=partial(aside, self._say_outboxes),
             depths=self._say_depths,
             ready=self._ready,
             obey=self._order,
@@ -134,6 +139,9 @@ class LiveView:
 
     def _say_connections(self) -> tuple[Connection, ...]:
         return () if self._room is None else tuple(self._room.connections())
+
+    def _say_outboxes(self) -> Mapping[str, OutboxStatus]:
+        return {} if self._room is None else self._room.outboxes()
 
     def _say_depths(self) -> Mapping[str, Depth]:
         return {} if self._room is None else self._room.depths()

@@ -79,7 +79,9 @@ class _HousePages:
             case "letters":
                 return {"letters": await answer("letters", partial(read_letters, limit=LETTERS), within_s=within_s)}
             case "platforms":
-                return {"connections": desk.connections(), "problem": await desk.ready(), "depths": desk.depths()}
+                outboxes = await desk.outboxes()
+                given = {"connections": desk.connections(), "outboxes": outboxes, "lately": desk.lately}
+                return given | {"problem": await desk.ready(), "depths": desk.depths()}
             case "restarts":
                 return {"boots": await answer("boots", partial(read_boots, last=BOOTS), within_s=within_s)}
             case _:

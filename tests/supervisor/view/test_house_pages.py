@@ -1,18 +1,27 @@
 """The house as a whole: the feed, letters, platforms, storage, restarts, and the last hour drawn."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.supervisor.view.view_stage import NOW, Stage, Visitor, at_the_door
+from tests.supervisor.view.view_stage import NOW, WAIT_S, Stage, Visitor, at_the_door
 
 from greenroom.actors.facts import Fact, RunClosed, SessionSuspended
-from greenroom.actors.model import Ending, Generation, SessionId
+from greenroom.actors.model import DeliveryClass, Ending, Generation, SessionId, SessionKey
 from greenroom.actors.store import GroupCommitted
+from greenroom.platforms.fakes.chat_server import FakeChatServer
+from greenroom.platforms.fakes.platform import FakePlatform, Fault
 from greenroom.supervisor.view.hour import MINUTES, Hour
 
 NAMES = ["feed", "letters", "platforms", "storage", "restarts"]
+
+
+def cells(page: str, name: str) -> list[str]:
+    """What the row of this name says, cell by cell."""
+    row = page.split(f'<th scope="row">{name}</th>')[1].partition("</tr>")[0]
+    return [re.sub("<[^>]*>", "", cell).strip() for cell in re.findall("<td.*?</td>", row, re.DOTALL)]
 
 
 def again(page: str) -> str:
@@ -58,6 +67,24 @@ async def test_platforms_say_whether_it_is_ready_and_what_its_actors_wait_for(st
     assert "StorageActor" in page
     stage.visitor.problem.append("the disk is <full>")
     assert "Not ready: the disk is &lt;full&gt;" in await stage.see("/platforms")
+
+
+async def test_platforms_say_when_a_message_was_acknowledged_last_and_how_long_they_want_to_be_left_alone(
+    stage: Stage,
+) -> None:
+    server = FakeChatServer()
+    platform = FakePlatform(server, DeliveryClass.EDIT_ANCHOR, name="telegram")
+    stage.room.attach(platform)
+    assert cells(await stage.see("/platforms"), "telegram:bot")[3:6] == ["-", "0", "none"]
+    platform.faults.append(Fault.RETRY_LATER)
+    server.say(SessionKey("telegram", "bot", "1"), "u1", "hello")
+    await stage.hears("run closed")
+    async with asyncio.timeout(WAIT_S):
+        while "asked to wait" not in (page := await stage.see("/platforms")):  # noqa: ASYNC110 - no bell rings
+            await asyncio.sleep(0.01)
+    *_, acknowledged, owed, _limit, _against = cells(page, "telegram:bot")
+    assert acknowledged != "-"
+    assert owed == "1"
 
 
 async def test_storage_shows_its_sizes_and_the_last_hour(stage: Stage) -> None:

@@ -24,11 +24,11 @@ from greenroom.supervisor.daemon.obeying import obey
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.feed import Feed
 from greenroom.supervisor.metrics import CONTENT_TYPE, Metrics
-from greenroom.supervisor.standing import Watched
 from greenroom.supervisor.view.app import make_app
-from greenroom.supervisor.view.desk import Desk
+from greenroom.supervisor.view.desk import Desk, Viewed
 from greenroom.supervisor.view.gate import COOKIE
 from greenroom.supervisor.view.hour import Hour
+from greenroom.supervisor.view.lately import Lately
 from greenroom.supervisor.view.metering import metrics_route
 from greenroom.supervisor.view.reading import Reading
 from greenroom.supervisor.view.sign_ins import SignIns
@@ -82,9 +82,10 @@ class Visitor:
 async def at_the_door(
     path: Path,
     feed: Feed | None = None,
-    room: Watched | None = None,
+    room: Viewed | None = None,
     carry_out: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]] = nothing_to_obey,
     hour: Hour | None = None,
+    lately: Lately | None = None,
     monotonic: Callable[[], float] | None = None,
 ) -> AsyncIterator[Visitor]:
     """Stand before the live view of a database, which need not be there. Without `monotonic` time stands still."""
@@ -108,7 +109,9 @@ async def at_the_door(
             now=lambda: NOW,
             draw=lambda: f"drawn-{next(counted)}",
             hour=hour or Hour(),
+            lately=lately or Lately(),
             connections=tuple if room is None else lambda: tuple(room.connections()),
+            outboxes=partial(aside, dict if room is None else room.outboxes),
             depths=dict if room is None else room.depths,
             ready=ready,
             obey=carry_out,
@@ -167,15 +170,16 @@ async def viewing(
     folder: Path, agent: Any = echo, monotonic: Callable[[], float] | None = None
 ) -> AsyncIterator[Stage]:
     """Stage a room and look at it."""
-    path, feed, orders, hour = folder / "room.db", Feed(), Orders(), Hour()
+    path, feed, orders, hour, lately = folder / "room.db", Feed(), Orders(), Hour(), Lately()
 
     def hear(group: GroupCommitted) -> None:
         feed.hear(group)
         hour.hear(group)
+        lately.hear(group)
 
     async with (
         Supervisor(path, agent=agent, on_committed=hear) as room,
-        at_the_door(path, feed, room, partial(obey, room, orders), hour, monotonic) as visitor,
+        at_the_door(path, feed, room, partial(obey, room, orders), hour, lately, monotonic) as visitor,
     ):
         await visitor.sign_in()
         yield Stage(room, orders, visitor)
