@@ -7,7 +7,18 @@ from typing import Any
 
 import apsw
 
-from greenroom.actors.model import Epoch, Generation, Lapse, Message, Seq, SessionId
+from greenroom.actors.model import (
+    DeliveryKind,
+    DeliveryState,
+    Epoch,
+    Generation,
+    Lapse,
+    Message,
+    RunCause,
+    Seq,
+    SessionId,
+    ToolPolicy,
+)
 from greenroom.actors.process import ProcessId, ProcessState
 from greenroom.actors.wording import LAST_WORDS_MAX
 from greenroom.storage.rows import MESSAGE_COLUMNS, Row, read_message
@@ -21,7 +32,7 @@ class RunRow:
     generation: Generation  # its number in the session
     epoch: Epoch  # the boot it ran in
     work: Generation  # number of the first run of the same work
-    cause: str  # why it began
+    cause: RunCause  # why it began
     attempt: int  # of the same work, counted from 1
     open: bool  # whether it is still to be concluded
     opened_at: float  # when it began
@@ -43,7 +54,7 @@ class ToolRow:
     key: str  # the same in every attempt at the same work
     name: str  # of the tool
     args: str  # canonical JSON object
-    policy: str  # what may happen to it after a crash: pure, keyed, once or ask
+    policy: ToolPolicy  # what may happen to it after a crash
     attempts: int  # how often it was called
     started_at: float  # when it was called last
     ended_at: float | None  # when that call was over, with a result or without
@@ -83,9 +94,9 @@ class DeliveryRow:
     """One row of the outbox. `delivery` is its name, as `greenroom dead` takes it."""
 
     delivery: str  # its name, as `greenroom dead` takes it
-    kind: str  # what it says
+    kind: DeliveryKind  # what it says
     generation: Generation  # the run it is of
-    state: str  # where it stands
+    state: DeliveryState  # where it stands
     attempts: int  # how often it was tried
     message_ids: tuple[str, ...]  # the platform's names of the messages that show it
     text: str | None  # null while it is not written yet
@@ -205,12 +216,13 @@ def _last(db: apsw.Connection, sql: str, session_id: SessionId, last: int) -> li
 
 def _read_run(row: Row) -> RunRow:
     generation, epoch, work, cause, attempt, is_open, *rest = row
-    return RunRow(generation, epoch, work, cause, attempt, bool(is_open), *rest)
+    return RunRow(generation, epoch, work, RunCause(cause), attempt, bool(is_open), *rest)
 
 
 def _read_tool(row: Row) -> ToolRow:
     generation, key, name, args, policy, attempts, started, ended, result, failed = row
-    return ToolRow(generation, key, name, args, policy, attempts, started, ended, result, bool(failed))
+    asked = ToolPolicy(policy)
+    return ToolRow(generation, key, name, args, asked, attempts, started, ended, result, bool(failed))
 
 
 def _read_question(row: Row) -> QuestionRow:
@@ -227,8 +239,8 @@ def _read_process(row: Row) -> ProcessRow:
 
 def _read_delivery(row: Row) -> DeliveryRow:
     key, kind, generation, state, attempts, ids, text, error, created, retry, delivered = row
-    posted = tuple(json.loads(ids))
-    return DeliveryRow(key, kind, generation, state, attempts, posted, text, error, created, retry, delivered)
+    what, stands, posted = DeliveryKind(kind), DeliveryState(state), tuple(json.loads(ids))
+    return DeliveryRow(key, what, generation, stands, attempts, posted, text, error, created, retry, delivered)
 
 
 def _read_decision(row: Row) -> DecisionRow:
