@@ -114,7 +114,7 @@ class _Lines:
         """Read the line as this. Raises CannotImport."""
         try:
             return msgspec.json.decode(self._line, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self.wrong(str(error)) from error
 
     def wrong(self, why: str) -> CannotImport:

@@ -134,6 +134,8 @@ def _read_file(file: Path | None) -> tuple[dict[str, Any], Mapping[tuple[str, ..
         raise ConfigError([f"{file}: not TOML: {error}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{file}: not UTF-8 text: {error.reason} at byte {error.start}"]) from error
+    except RecursionError as error:
+        raise ConfigError([f"{file}: a value is nested too deep"]) from error
     except OSError as error:
         raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from error
 

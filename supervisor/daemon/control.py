@@ -75,11 +75,20 @@ def _bind(path: Path) -> socket.socket:
     return listening
 
 
+def read_order(line: bytes) -> dict[str, Any] | None:
+    """Read an order; None for JSON that is none. Raises ValueError for what is no JSON."""
+    try:
+        order = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested deeper than any order") from None
+    return order if isinstance(order, dict) else None
+
+
 async def _hear(obey: Obey, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError, ValueError, TimeoutError):  # Whoever says nothing sensible hears nothing.
         async with asyncio.timeout(HEAR_S):
-            order = json.loads(await reader.readline())
-        answer = await obey(order) if isinstance(order, dict) else {"problem": "an order is a table"}
+            order = read_order(await reader.readline())
+        answer = {"problem": "an order is a table"} if order is None else await obey(order)
         writer.write(json.dumps(answer).encode() + b"\n")
         await writer.drain()
     writer.close()

@@ -70,7 +70,7 @@ class Answered:
 
 
 async def ask(app: ASGIApp, asked: Asked, address: str = "127.0.0.1") -> Answered:
-    """Ask; of an answer without an end the first piece is taken, and then the line is cut. What is raised is raised."""
+    """Ask; where an answer may have no end, the line is cut when it begins. What is raised is raised."""
     told: list[Message] = []
     coming: list[Message] = [
         {"type": "http.request", "body": asked.body[:7], "more_body": True},
@@ -86,7 +86,8 @@ async def ask(app: ASGIApp, asked: Asked, address: str = "127.0.0.1") -> Answere
 
     async def send(message: Message) -> None:
         told.append(message)
-        if message["type"] == "http.response.body":
+        sized = any(name == b"content-length" for name, _ in message.get("headers", ()))
+        if message["type"] == "http.response.body" or not sized:
             enough.set()
 
     async with asyncio.timeout(WAIT_S):

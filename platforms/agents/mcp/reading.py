@@ -54,7 +54,7 @@ def policy_of(tool: Tool, settings: McpSettings) -> ToolPolicy:
     A tool that only reads, and one that a repeated call changes nothing more by, are `pure`: a crash may repeat them.
     One that takes an `idempotency_key` is `keyed`. A `keyed` one that takes none is `once`: it could not be kept.
     """
-    takes_key = KEY in (tool.input_schema.get("properties") or {})
+    takes_key = KEY in _properties(tool)
     if tool.name in settings.policies:
         policy = settings.policies[tool.name]
         return ToolPolicy.ONCE if policy is ToolPolicy.KEYED and not takes_key else policy
@@ -70,9 +70,17 @@ def parameters_of(tool: Tool, policy: ToolPolicy) -> Mapping[str, Any]:
     """The schema that a model is shown."""
     schema = {"type": "object", **tool.input_schema}
     if policy is ToolPolicy.KEYED:
-        shown = {name: value for name, value in (schema.get("properties") or {}).items() if name != KEY}
-        schema = {**schema, "properties": shown, "required": [it for it in schema.get("required") or () if it != KEY]}
+        shown = {name: value for name, value in _properties(tool).items() if name != KEY}
+        needed = schema.get("required")
+        others = [it for it in needed if it != KEY] if isinstance(needed, list) else []
+        schema = {**schema, "properties": shown, "required": others}
     return schema
+
+
+def _properties(tool: Tool) -> Mapping[str, Any]:
+    """The arguments that a tool takes; none where a server says so in no way that could be read."""
+    told = tool.input_schema.get("properties")
+    return told if isinstance(told, dict) else {}
 
 
 def says_of(tool: Tool) -> str:

@@ -35,6 +35,9 @@ CONNECT_S = 10.0
 RESOURCES = {"chat": "openai.resources.chat", "responses": "openai.resources.responses"}
 """What the library imports when it is first used."""
 
+UNREADABLE = (ValueError, RecursionError)
+"""What the library raises where a piece is no JSON, is no UTF-8, or is nested too deep."""
+
 TOO_LONG = ("context_length_exceeded", "context length", "context window", "context size", "maximum context")
 """How servers say that a conversation is longer than their model takes."""
 
@@ -86,7 +89,7 @@ class Provider:
         except openai.APIConnectionError as error:
             logger.info("%s cannot be reached: %r", model, error.__cause__ or error)
             raise UnreachableError("the model's provider cannot be reached") from None
-        except (openai.OpenAIError, ValueError) as error:  # It is no answer that the library can read.
+        except (openai.OpenAIError, *UNREADABLE) as error:  # It is no answer that the library can read.
             raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")) from None
         try:
             async with stream:
@@ -94,7 +97,7 @@ class Provider:
                     if not isinstance(piece, BaseModel):
                         raise BrokenStreamError(f"a piece of the stream is {type(piece).__name__}")
                     yield piece.model_dump(warnings=False)
-        except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:  # ValueError: a piece is no JSON, no UTF-8.
+        except (openai.OpenAIError, httpx2.HTTPError, *UNREADABLE) as error:
             raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")) from None
 
     async def close(self) -> None:

@@ -214,5 +214,5 @@ def without_quote(body: str) -> str:
 def _part(value: object, kind: type[T], otherwise: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):  # UnicodeError: half a character stands where a name belongs.
         return otherwise

@@ -81,7 +81,10 @@ class Batch(Struct, frozen=True):
 
 def read_batch(raw: Mapping[str, Any]) -> Batch:
     """Read an answer. Raises msgspec.ValidationError for what no home server says."""
-    return msgspec.convert(raw, Batch)
+    try:
+        return msgspec.convert(raw, Batch)
+    except UnicodeError as wrong:
+        raise msgspec.ValidationError(f"half a character stands where a name belongs: {wrong}") from None
 
 
 def is_welcome(room: str, inviter: str, patterns: tuple[str, ...]) -> bool:

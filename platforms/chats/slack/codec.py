@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from math import isfinite
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -12,9 +13,12 @@ from msgspec.structs import replace
 from greenroom.actors.commands import Words, read_text
 from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, SessionKey
 from greenroom.actors.ports import Outgoing
+from greenroom.actors.session_key import InvalidKeyError
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, Spoken, is_addressed, place, where
 from greenroom.platforms.chats.slack.blocks import asked_in, layout
 from greenroom.platforms.chats.slack.markup import escape, readable, users_in
+
+T = TypeVar("T")
 
 NAME = "slack"
 SAID = {None, "file_share", "me_message", "thread_broadcast"}
@@ -95,14 +99,40 @@ class Told(Struct, frozen=True):
     ordered: bool = False  # by a slash command, which is no message: it has no `ts`
 
 
+def read_payload(kind: str, payload: Mapping[str, Any], me: Me, rules: Rules) -> Told | None:
+    """Read a payload; None for what no person did, and for kinds that we do not know. Raises UnreadableError."""
+    told: Told | None = None
+    match kind:
+        case "events_api":
+            told = read_event(_part(payload, "event"), me, bots=rules.bots)
+        case "interactive":
+            told = read_press(payload)
+        case "slash_commands":
+            told = read_slash_command(payload)
+    if told is not None:
+        try:
+            session_of(told, rules)
+        except InvalidKeyError as wrong:
+            raise UnreadableError(f"it was said nowhere: {wrong}") from None
+    return told
+
+
+def _part(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Look into a payload. Raises UnreadableError."""
+    part = payload.get(name) or {}
+    if not isinstance(part, Mapping):
+        raise UnreadableError(f"{name} is {type(part).__name__}, and no object")
+    return part
+
+
 def read_event(event: Mapping[str, Any], me: Me, *, bots: bool) -> Told | None:
     """Read the `event` of a callback; None for what no person said, or we said ourselves. Raises UnreadableError.
 
     A message is named by where and when it was said, not by the event's id: see docs/decisions.
     """
-    if event.get("type") not in {"message", "app_mention"}:
+    if event.get("type") not in ("message", "app_mention"):  # Whatever it is: a list is in no set.
         return None
-    found = _convert(event)
+    found = _convert(event, _Message, f"a {event['type']} event")
     if not found.channel:
         raise UnreadableError("a message without a channel")
     if found.subtype in SAID or (found.subtype == "bot_message" and bots):
@@ -114,11 +144,11 @@ def read_event(event: Mapping[str, Any], me: Me, *, bots: bool) -> Told | None:
     return None
 
 
-def _convert(event: Mapping[str, Any]) -> _Message:
+def _convert(told: Mapping[str, Any], kind: type[T], what: str) -> T:
     try:
-        return msgspec.convert(event, _Message)
-    except msgspec.ValidationError as wrong:
-        raise UnreadableError(f"a {event.get('type')} event: {wrong}") from None
+        return msgspec.convert(told, kind)
+    except (msgspec.ValidationError, UnicodeError) as wrong:  # UnicodeError: half a character stands in a name.
+        raise UnreadableError(f"{what}: {wrong}") from None
 
 
 def _read_said(event: _Message, said: _Message, me: Me, *, bots: bool) -> Told | None:
@@ -188,12 +218,9 @@ class _Pressed(Struct, frozen=True):
 
 def read_press(payload: Mapping[str, Any]) -> Told | None:
     """Read an interactive payload; None if it is no press of a button of ours. Raises UnreadableError."""
-    if payload.get("type") != "block_actions" or payload.get("container", {}).get("type") != "message":
+    if payload.get("type") != "block_actions" or _part(payload, "container").get("type") != "message":
         return None
-    try:
-        pressed = msgspec.convert(payload, _Pressed)
-    except msgspec.ValidationError as wrong:
-        raise UnreadableError(f"a block_actions payload: {wrong}") from None
+    pressed = _convert(payload, _Pressed, "a block_actions payload")
     question = asked_in(pressed.actions[0].block_id) if pressed.actions else None
     if question is None:
         return None
@@ -223,10 +250,7 @@ def read_slash_command(payload: Mapping[str, Any]) -> Told:
 
     Raises UnreadableError.
     """
-    try:
-        given = msgspec.convert(payload, _Ordered)
-    except msgspec.ValidationError as wrong:
-        raise UnreadableError(f"a slash command: {wrong}") from None
+    given = _convert(payload, _Ordered, "a slash command")
     return Told(
         update_id=f"{given.channel_id}/command/{given.trigger_id}",
         channel=given.channel_id,
@@ -323,9 +347,10 @@ def to_inbound(
 def read_time(ts: str) -> float | None:
     """Read Slack's name of a message as the time that it is, in UTC epoch seconds."""
     try:
-        return float(ts)
+        at = float(ts)
     except ValueError:
         return None
+    return at if isfinite(at) else None
 
 
 def post_body(message: Outgoing, rules: Rules) -> dict[str, Any]:

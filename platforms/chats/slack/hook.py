@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from greenroom.actors.mending import mend
 from greenroom.actors.ports import BusyError, Door
 from greenroom.platforms.chats.slack.intake import Intake
 from greenroom.platforms.chats.web.server import serving
@@ -50,11 +51,11 @@ class Hook:
         if not self._is_signed(body, request.headers):
             return PlainTextResponse("the signature is wrong, or too old", 401)
         try:
-            kind, payload = _parse(body, request.headers.get("content-type", ""))
-        except (ValueError, KeyError):
+            kind, payload = read_body(body, request.headers.get("content-type", ""))
+        except ValueError:
             return PlainTextResponse("neither an event nor an interaction", 400)
         if payload.get("type") == "url_verification":
-            return JSONResponse({"challenge": payload.get("challenge")})
+            return JSONResponse({"challenge": mend(str(payload.get("challenge")), "challenge")})
         return await self._take(kind, payload)
 
     async def _take(self, kind: str, payload: Mapping[str, Any]) -> Response:
@@ -96,18 +97,21 @@ async def _read(request: Request) -> bytes | None:
     return body
 
 
-def _parse(body: bytes, content_type: str) -> tuple[str, Mapping[str, Any]]:
+def read_body(body: bytes, content_type: str) -> tuple[str, Mapping[str, Any]]:
     """Read an event; a slash command, which is a form; or an interaction, a form with JSON in it.
 
-    Raises ValueError, KeyError.
+    Raises ValueError.
     """
     kind, written = "events_api", body.decode()
     if content_type.startswith("application/x-www-form-urlencoded"):
         form = {name: values[0] for name, values in parse_qs(written, strict_parsing=True).items()}
         if "command" in form:
             return "slash_commands", form
-        kind, written = "interactive", form["payload"]
-    payload = json.loads(written)
+        kind, written = "interactive", form.get("payload", "")
+    try:
+        payload = json.loads(written)
+    except RecursionError:
+        raise ValueError("nested deeper than anything that Slack tells") from None
     if not isinstance(payload, dict):
         raise ValueError("no object")  # noqa: TRY004 - of what came over the wire
     return kind, payload

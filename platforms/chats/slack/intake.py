@@ -24,9 +24,7 @@ from greenroom.platforms.chats.slack.codec import (
     UnreadableError,
     for_us,
     hangs_on_thread,
-    read_event,
-    read_press,
-    read_slash_command,
+    read_payload,
     session_of,
     to_inbound,
 )
@@ -74,15 +72,7 @@ class Intake:
 
     def _read(self, kind: str, payload: Mapping[str, Any]) -> Told | None:
         try:
-            match kind:
-                case "events_api":
-                    return read_event(payload.get("event") or {}, self._me, bots=self._rules.bots)
-                case "interactive":
-                    return read_press(payload)
-                case "slash_commands":
-                    return read_slash_command(payload)
-                case _:
-                    return None
+            return read_payload(kind, payload, self._me, self._rules)
         except UnreadableError as wrong:
             logger.warning("left out what Slack told, it cannot be read: %s", wrong)
             return None

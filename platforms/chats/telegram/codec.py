@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +24,9 @@ from greenroom.actors.model import Attachment, Change, Inbound, SessionKey
 from greenroom.actors.ports import Choices
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, Spoken, is_addressed, place
 from greenroom.platforms.chats.telegram.markup import Mark, Marked, read_markdown
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NAME = "telegram"
 TEXT_MAX = 4096
@@ -69,8 +73,26 @@ class Told(Struct, frozen=True):
     press: str | None = None
 
 
+class UnreadableError(ValueError):
+    """An update is not what Telegram's documentation says. It will be no better when it comes again."""
+
+
+def _or_unreadable(read: Callable[P, T]) -> Callable[P, T]:
+    """The library puts whatever came into its objects, so that anything may be missing in them, or be anything."""
+
+    @wraps(read)
+    def reading(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except Exception as wrong:  # Invariant: an update that nobody can read keeps no other from being read.
+            raise UnreadableError(f"{type(wrong).__name__}: {wrong}") from wrong
+
+    return reading
+
+
+@_or_unreadable
 def moved(update: Update) -> tuple[int, int] | None:
-    """Read whether a group got a new id: the old one and the new one."""
+    """Read whether a group got a new id: the old one and the new one. Raises UnreadableError."""
     message = update.message
     if message is None:
         return None
@@ -79,8 +101,12 @@ def moved(update: Update) -> tuple[int, int] | None:
     return None if message.migrate_to_chat_id is None else (message.chat.id, message.migrate_to_chat_id)
 
 
+@_or_unreadable
 def read_update(update: Update, me: Me, rules: Rules, named: Callable[[int], str]) -> Told | None:
-    """Read an update; None: it is not for us. `named` says by which id a chat's conversation is named."""
+    """Read an update; None: it is not for us. `named` says by which id a chat's conversation is named.
+
+    Raises UnreadableError.
+    """
     if update.callback_query is not None:
         return _read_press(update.update_id, update.callback_query, rules, named)
     message = update.message or update.edited_message

@@ -68,8 +68,8 @@ class Hook:
             if len(body) > BODY_MAX_BYTES:
                 return PlainTextResponse("too large", 413)
         try:
-            update = Update.de_json(json.loads(body), self._bot)
-        except (ValueError, KeyError, TypeError):
+            update = parse_update(body, self._bot)
+        except ValueError:
             return PlainTextResponse("no update", 400)
         try:
             async with self._turn:
@@ -78,3 +78,11 @@ class Hook:
             logger.info("Telegram is asked to come again: %s", busy)
             return PlainTextResponse("come again", 503, headers={"retry-after": "1"})
         return Response(status_code=200)
+
+
+def parse_update(body: bytes, bot: Bot | None) -> Update:
+    """Read what was posted. Raises ValueError."""
+    try:
+        return Update.de_json(json.loads(body), bot)
+    except Exception as error:  # Invariant: what the library cannot read, whatever it raises then, is no update.
+        raise ValueError(f"no update: {type(error).__name__}") from None

@@ -5,6 +5,7 @@ Whoever brings an update acknowledges it to Telegram when `take` has returned, a
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 
 from telegram import Update
@@ -12,10 +13,20 @@ from telegram.error import TelegramError
 
 from greenroom.actors.ports import Door
 from greenroom.platforms.chats.handing import offer
-from greenroom.platforms.chats.telegram.codec import Me, Rules, Told, moved, read_update, with_files
+from greenroom.platforms.chats.telegram.codec import (
+    Me,
+    Rules,
+    Told,
+    UnreadableError,
+    moved,
+    read_update,
+    with_files,
+)
 from greenroom.platforms.chats.telegram.files import Files
 from greenroom.platforms.chats.telegram.library import Line
 from greenroom.platforms.chats.telegram.moved import Moved
+
+logger = logging.getLogger("greenroom.platform.telegram")
 
 
 class Intake:
@@ -28,10 +39,15 @@ class Intake:
 
     async def take(self, update: Update) -> None:
         """Return when it needs not come again: it is on disk, refused, or not for us. Raises BusyError."""
-        if (ids := moved(update)) is not None:
+        try:
+            ids = moved(update)
+            told = read_update(update, self._me, self._rules, self._groups.named)
+        except UnreadableError as wrong:
+            logger.warning("left out what Telegram told, update %s cannot be read: %s", update.update_id, wrong)
+            return
+        if ids is not None:
             await self._groups.learn(*ids)
-        told = read_update(update, self._me, self._rules, self._groups.named)
-        if told is not None:
+        elif told is not None:
             await self._hand_over(told)
         elif update.callback_query is not None:
             await self._answer(update.callback_query.id)

@@ -60,7 +60,7 @@ def parse_said(body: bytes) -> Said:
         said = msgspec.json.decode(body, type=Said)
     except msgspec.ValidationError as wrong:
         raise BadMessageError(f'{wrong}; send {{"id": "...", "text": "..."}}') from None
-    except (msgspec.DecodeError, UnicodeError) as wrong:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
         raise BadMessageError(f"the request is not JSON in UTF-8: {wrong}") from None
     if not _ID.fullmatch(said.id):
         raise BadMessageError("id: use 1 to 64 of the characters A-Z a-z 0-9 . _ : - (a UUID fits)")

@@ -156,4 +156,6 @@ def _page_parts() -> Mapping[str, bytes]:
 def build_app(room: Room) -> Starlette:
     """Make the ASGI application of a chat."""
     crowded = answer(503, "too many browsers look at this server; try again")
-    return Starlette(routes=build_routes(room), exception_handlers={**MISTAKES, CrowdedError: crowded})
+    app = Starlette(routes=build_routes(room), exception_handlers={**MISTAKES, CrowdedError: crowded})
+    app.router.redirect_slashes = False  # It would send the browser where the Host header says.
+    return app

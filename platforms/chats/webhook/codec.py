@@ -181,5 +181,5 @@ def _decode(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as wrong:
         raise BadMessageError(str(wrong)) from None
-    except (msgspec.DecodeError, UnicodeError) as wrong:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
         raise BadMessageError(f"the request is not JSON in UTF-8: {wrong}") from None

@@ -78,7 +78,9 @@ def build_app(room: Room) -> Starlette:
     ]
     crowded = answer(503, "too many wait for answers; try again")
     mistakes = {**MISTAKES, BadSignatureError: answer(401), CrowdedError: crowded}
-    return Starlette(routes=routes, exception_handlers=mistakes)
+    app = Starlette(routes=routes, exception_handlers=mistakes)
+    app.router.redirect_slashes = False  # It would send the client where the Host header says.
+    return app
 
 
 def _json(value: msgspec.Struct, status: int = 200) -> Response:
