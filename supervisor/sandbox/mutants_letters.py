@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.facts import DeliveryMoved, DeliveryRevived
+from greenroom.actors.hearsay import Hearsay
 from greenroom.actors.model import DeliveryClass, DeliveryState
 from greenroom.actors.outbox_words import Lane
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
@@ -76,7 +77,25 @@ def given_up_and_wanted_back(room: Scenario, _: int) -> None:
     room.connects()
 
 
+def _dies_while_it_is_read(room: Scenario, seed: int) -> None:
+    """An answer dies while the outbox reads what is owed, because another one is wanted back."""
+    room.platform_fails(PlatformFault.REFUSED, PlatformFault.REFUSED)
+    room.says("m1 answer")
+    room.rest()
+    room.says("m2 answer")
+    room.steps(seed % 100)
+    resend(room.world, "1.1.answer")
+    room.rest()
+
+
 MUTANTS = (
+    Mutant(
+        "dead and sent all the same",
+        "what was read as owed before it died comes back to life in the outbox",
+        (Swap(Hearsay, "bury", lambda _: lambda *_: None),),
+        frozenset({"a_dead_delivery_has_its_letter"}),
+        story(_dies_while_it_is_read, platforms=(DeliveryClass.NATIVE_KEY,)),
+    ),
     Mutant(
         "sent again as if it were new",
         "a dead letter that an operator has sent again counts as one that never left",

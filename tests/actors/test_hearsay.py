@@ -50,12 +50,10 @@ def test_a_concluded_row_is_remembered_to_the_end_of_the_next_reading_and_no_lon
     assert hearsay.news([A]) == (A,)
 
 
-def test_a_dead_row_is_news_for_the_reading_after_that_in_which_it_died() -> None:
+def test_a_row_that_died_while_it_was_read_is_news_when_it_is_revived() -> None:
     hearsay = Hearsay()
-    list(hearsay.found([A]))
-    hearsay.bury("a")
-    assert list(hearsay.found([A])) == [(ANN, (A,))]
     hearsay.begin()
     hearsay.bury("a")
     assert list(hearsay.found([A])) == []
+    hearsay.revive("a")
     assert list(hearsay.found([A])) == [(ANN, (A,))]
