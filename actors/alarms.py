@@ -53,6 +53,11 @@ class Alarms(Generic[E]):
         """Forget one deadline, if there is such a one."""
         self._deadlines = tuple([each for each in self._deadlines if each[1] != name])
 
+    def pending(self) -> dict[str, float]:
+        """In how many seconds each deadline is due, soonest first."""
+        now = self._runtime.clock.monotonic()
+        return {str(name): max(0.0, at - now) for at, name, _ in sorted(self._deadlines, key=lambda each: each[0])}
+
     def due(self) -> list[E]:
         """After a ring: take out what is due, earliest first, and see that the next one rings."""
         now = self._runtime.clock.monotonic()

@@ -5,6 +5,7 @@ None is ever refused by a full mailbox: the door bounds what may wait for a sess
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from math import inf
 
@@ -38,6 +39,12 @@ class Alarm(StrEnum):
     SILENCE = "silence"  # no sign of life for too long
     LIMIT = "limit"  # it goes on and on
     QUESTION = "question"  # the user was waited for long enough
+
+
+class SayTimers(Struct, Solicited, frozen=True):
+    """Whoever looks at a session wants to know its timers: name -> in how many seconds. `then` returns at once."""
+
+    then: Callable[[Mapping[str, float]], None]
 
 
 class Arrived(Struct, Solicited, frozen=True):

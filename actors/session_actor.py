@@ -42,6 +42,7 @@ from greenroom.actors.events import (
     Rang,
     RetryRang,
     RunEnded,
+    SayTimers,
     TreeEvent,
 )
 from greenroom.actors.link import Place
@@ -130,6 +131,8 @@ class SessionActor(PooledActor):
             self._adopt(message.answer)
         elif isinstance(message, Loaded):
             self._open(message.answer)
+        elif isinstance(message, SayTimers):
+            message.then(self._alarms.pending())
         elif isinstance(message, AlarmsRang):
             due = self._alarms.due()
             self._asleep_s += self._alarms.late_s

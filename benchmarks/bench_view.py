@@ -14,7 +14,6 @@ from benchmarks.bench_storage import fill
 from benchmarks.figures import Figure
 from pydantic import SecretStr
 
-from greenroom.actors.outbox_words import OutboxStatus
 from greenroom.platforms.chats.web.guard import AllowedHosts
 from greenroom.storage.writer import Place
 from greenroom.supervisor.feed import Feed
@@ -73,7 +72,7 @@ async def _measure(path: Path, count: int, target_ms: float | None) -> list[Figu
         async def ready() -> None:
             return None
 
-        async def none() -> dict[str, OutboxStatus]:
+        async def none(*_: object) -> dict[str, Any]:
             return {}
 
         async def obey(_: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +83,7 @@ async def _measure(path: Path, count: int, target_ms: float | None) -> list[Figu
         sign_ins = SignIns(SecretStr(TOKEN), now=lambda: 0.0, draw=lambda: "drawn")
         hosts = AllowedHosts("127.0.0.1")
         desk = Desk(
-            path, sign_ins, hosts, feed, reading, time.time, str, Hour(), Lately(), tuple, none, dict, ready, obey
+            path, sign_ins, hosts, feed, reading, time.time, str, Hour(), Lately(), tuple, none, none, dict, ready, obey
         )
         wire = httpx.ASGITransport(make_app(desk))
         async with httpx.AsyncClient(transport=wire, base_url="http://127.0.0.1", timeout=60.0) as browser:

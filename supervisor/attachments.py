@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from greenroom.supervisor.recovery import Account
 
 ANSWER_S = 1.0
-"""How long an outbox is waited for that is asked how it stands."""
+"""How long an actor is waited for that is asked how it stands."""
 
 REOPEN_S = 1.0
 """How long a dead outbox or receiver waits before it is opened again."""

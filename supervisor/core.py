@@ -46,6 +46,7 @@ from greenroom.supervisor.tree_words import (
     RestOffered,
     RunReported,
     SessionFollowed,
+    TimersAsked,
     TreeHooks,
 )
 
@@ -304,6 +305,11 @@ class Core:
     async def pulse(self) -> None:
         """Return when the tree has answered; never, while it is being built anew: the caller has a time-out."""
         await called_back(lambda then: self._tell(Pulse(then)))
+
+    async def timers(self, session_id: SessionId) -> Mapping[str, float]:
+        """Return in how many seconds each timer of a session rings; never, while the tree is being built anew."""
+        told: Mapping[str, float] = await called_back(lambda then: self._tell(TimersAsked(session_id, then)))
+        return told
 
     def depths(self) -> Mapping[str, Depth]:
         """See `Runtime.depths`."""

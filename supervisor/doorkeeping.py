@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
 from greenroom.actors.session_key import SessionKey
+from greenroom.supervisor.attachments import ANSWER_S
 from greenroom.supervisor.reception import called_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from greenroom.actors.model import SessionId
     from greenroom.actors.outbox_words import OutboxStatus
     from greenroom.actors.pairing import Pairing
     from greenroom.actors.runtime import Depth
@@ -45,6 +48,14 @@ class AsyncDoorkeeping:
     """For hosts with an asyncio loop."""
 
     _core: Core
+
+    async def timers(self, session_id: SessionId) -> Mapping[str, float]:
+        """Say in how many seconds each timer of a session rings, soonest first; of one that rests: none.
+
+        Raises TimeoutError when the house is too busy to say, as while its storage is being restarted.
+        """
+        async with asyncio.timeout(ANSWER_S):
+            return await self._core.timers(session_id)
 
     async def pair(self, code: str) -> SessionKey:
         """Let the chat in that was shown this code; returns which, once that is on disk.

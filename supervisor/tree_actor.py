@@ -48,6 +48,7 @@ from greenroom.supervisor.tree_words import (
     RunReported,
     SessionFollowed,
     SessionFreed,
+    TimersAsked,
     TreeHooks,
     Ward,
 )
@@ -122,6 +123,8 @@ class TreeActor(PooledActor):
                 self._order_drain(intent)
             case Pulse(then):
                 then(None)
+            case TimersAsked(session_id):
+                message.pass_on(self._wards.get(session_id))
             case DrainLooked():
                 self._look_at_drain()
             case Doomed(why):
@@ -180,8 +183,7 @@ class TreeActor(PooledActor):
 
     def _forget(self, session_id: SessionId) -> None:
         self._live.discard(session_id)
-        ward = self._wards.pop(session_id, None)
-        if ward is not None:
+        if ward := self._wards.pop(session_id, None):
             self._by_ref.pop(ward.ref, None)
 
     def _run_reported(self, session_id: SessionId, *, live: bool) -> None:
@@ -231,8 +233,7 @@ class TreeActor(PooledActor):
 
     def _goes_on(self, item: Unfinished) -> bool:
         """Whether the open run is that of an actor that lives: it was begun while it was looked what is open."""
-        run, epoch = item.run, self._house.store.epoch
-        return run is not None and run.epoch == epoch and item.session_id in self._wards
+        return item.session_id in self._wards and item.run is not None and item.run.epoch == self._house.store.epoch
 
     def _write_decisions(self, decided: tuple[Decided, ...], *, boot: bool) -> None:
         facts = [fact for each in decided for fact in each.facts]
@@ -395,6 +396,5 @@ class TreeActor(PooledActor):
 
     def _tell_living(self, session_id: SessionId, event: TreeEvent) -> None:
         """One that does not live reads from the store what it missed."""
-        ward = self._wards.get(session_id)
-        if ward is not None:
+        if ward := self._wards.get(session_id):
             self._tell(session_id, ward.key, event)

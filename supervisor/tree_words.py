@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from pykka import ActorDeadError
 
-from greenroom.actors.events import ProcessEvent
+from greenroom.actors.events import ProcessEvent, SayTimers
 from greenroom.actors.model import Receipt, SessionId, SessionKey, StoredInbound
-from greenroom.actors.runtime import Failure, Solicited
+from greenroom.actors.runtime import Failure, MailboxFull, Solicited
 from greenroom.actors.store import Committed, ReadAnswer, RefusalKind, Refused
 from greenroom.supervisor.drain import CloseBoot, Intent
 from greenroom.supervisor.recovery import Account, Decided
@@ -44,6 +45,23 @@ class Pulse(Struct, Solicited, frozen=True):
     """Say that you live: call `then`, which returns at once."""
 
     then: Callable[[None], None]
+
+
+class TimersAsked(Struct, Solicited, frozen=True):
+    """Which timers are armed in a session? `then` is told, and returns at once; of one that rests: none."""
+
+    session_id: SessionId
+    then: Callable[[Mapping[str, float]], None]
+
+    def pass_on(self, ward: Ward | None) -> None:
+        """Let the session's actor say so."""
+        try:
+            if ward is not None:
+                ward.ref.tell(SayTimers(self.then))
+                return
+        except (ActorDeadError, MailboxFull):
+            pass  # It is being replaced, or has other troubles.
+        self.then({})
 
 
 class InboundCommitted(Struct, Solicited, frozen=True):

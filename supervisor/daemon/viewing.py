@@ -27,6 +27,7 @@ from greenroom.supervisor.view.lately import Lately
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from greenroom.actors.model import SessionId
     from greenroom.actors.outbox_words import OutboxStatus
     from greenroom.actors.runtime import Depth
     from greenroom.actors.store import GroupCommitted
@@ -132,6 +133,7 @@ class LiveView:
             lately=self._lately,
             connections=self._say_connections,
             outboxes=partial(aside, self._say_outboxes),
+            timers=self._say_timers,
             depths=self._say_depths,
             ready=self._ready,
             obey=self._order,
@@ -142,6 +144,12 @@ class LiveView:
 
     def _say_outboxes(self) -> Mapping[str, OutboxStatus]:
         return {} if self._room is None else self._room.outboxes()
+
+    async def _say_timers(self, session_id: SessionId) -> Mapping[str, float]:
+        try:
+            return {} if self._room is None else await self._room.timers(session_id)
+        except TimeoutError:
+            return {}
 
     def _say_depths(self) -> Mapping[str, Depth]:
         return {} if self._room is None else self._room.depths()

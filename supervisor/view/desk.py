@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from greenroom.supervisor.standing import Watched
 
 if TYPE_CHECKING:
+    from greenroom.actors.model import SessionId
     from greenroom.actors.outbox_words import OutboxStatus
     from greenroom.actors.runtime import Depth
     from greenroom.platforms.chats.web.guard import AllowedHosts
@@ -25,6 +26,8 @@ class Viewed(Watched, Protocol):
     """What a room tells of itself to those who look at it."""
 
     def outboxes(self) -> Mapping[str, OutboxStatus]: ...
+
+    async def timers(self, session_id: SessionId) -> Mapping[str, float]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Desk:
     lately: Lately
     connections: Callable[[], tuple[Connection, ...]]
     outboxes: Callable[[], Awaitable[Mapping[str, OutboxStatus]]]
+    timers: Callable[[SessionId], Awaitable[Mapping[str, float]]]
     depths: Callable[[], Mapping[str, Depth]]
     ready: Callable[[], Awaitable[str | None]]
     obey: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]

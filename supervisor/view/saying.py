@@ -100,6 +100,23 @@ def say_input_name(name: str) -> str:
     return INPUTS.get(name, name.replace("_", " "))
 
 
+def say_timer(name: str) -> str:
+    """What happens when a timer of a session rings."""
+    return TIMERS.get(name, name)
+
+
+TIMERS: Mapping[str, str] = {
+    "placeholder": "the chat is shown that work goes on",
+    "typing": "the chat is shown again that somebody is typing",
+    "notice": "the chat is told how long it works already",
+    "silence": "the run is given up, unless its agent gives a sign of life",
+    "limit": "the run is given up: it goes on and on",
+    "question": "its person is waited for no longer",
+    "retry": "what could not be reached is tried again",
+    "idle": "its actor is put to rest, if nothing is to be done",
+}
+"""The timers of a session, in words."""
+
 OTHER_RULES: Mapping[str, str] = {
     "ATTEMPTS_EXHAUSTED": "it was tried as often as the policy allows, and got nowhere",
     "NOT_CONNECTED": "its platform is not connected",
@@ -140,6 +157,7 @@ WORDS: Mapping[str, Callable[..., str]] = {
     "chat": say_chat,
     "command": show_command,
     "decided": say_decided,
+    "timer": say_timer,
     "duration": say_duration,
     "ending": say_ending,
     "input": say_given,

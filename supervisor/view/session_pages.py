@@ -69,6 +69,7 @@ class _SessionPages:
             view=view,
             row=view.session,
             decisions=decisions,
+            timers=await self._desk.timers(number),
             now=self._desk.now(),
             offers=offers_for(view.session.state),
             before=before,

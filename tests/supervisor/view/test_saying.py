@@ -1,6 +1,8 @@
+from greenroom.actors.events import Alarm
+from greenroom.actors.session_actor import IDLE, RETRY
 from greenroom.storage.views import SessionState
 from greenroom.supervisor.resume import TABLE
-from greenroom.supervisor.view.saying import STATES, say_chat, say_decided, say_given, say_iso, say_plain
+from greenroom.supervisor.view.saying import STATES, TIMERS, say_chat, say_decided, say_given, say_iso, say_plain
 
 
 def test_every_state_and_every_rule_of_the_resume_table_has_words() -> None:
@@ -9,6 +11,10 @@ def test_every_state_and_every_rule_of_the_resume_table_has_words() -> None:
         told = say_decided(row.rule)
         assert row.rule not in told
         assert "; " in told, "what an operator can do about it"
+
+
+def test_every_timer_of_a_session_has_words() -> None:
+    assert set(TIMERS) == {*Alarm, IDLE, RETRY}
 
 
 def test_a_rule_of_another_release_is_told_by_its_name() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.supervisor.view.view_stage import WAIT_S, Stage, viewing
 
 from greenroom import Policy, Supervisor
+from greenroom.actors.model import SessionId
 from greenroom.supervisor.view import numbers
 from greenroom.supervisor.view.session_pages import LAST
 
@@ -39,6 +40,16 @@ def again(page: str) -> str:
     found = re.search(r'hx-get="([^"]+)"', page)
     assert found is not None
     return found[1].replace("&amp;", "&")
+
+
+async def test_a_session_at_work_tells_its_timers_and_one_at_rest_has_none(tmp_path: Path) -> None:
+    async with viewing(tmp_path, busy) as stage:
+        await stage.room.accept(chat="web:me:1", id="1", text="hold")
+        await stage.hears("run opened")
+        page = await stage.see("/sessions/1")
+        assert "the chat is told how long it works already" in page
+        assert "the run is given up, unless its agent gives a sign of life" in page
+        assert await stage.room.timers(SessionId(999)) == {}
 
 
 async def test_all_that_belongs_to_a_session_stands_there_as_text(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from greenroom import AsyncRoom, Supervisor
+from greenroom.actors.model import SessionId
 from greenroom.actors.store import GroupCommitted
 from greenroom.platforms.chats.web.guard import AllowedHosts
 from greenroom.supervisor.daemon.obeying import obey
@@ -78,6 +79,10 @@ class Visitor:
         return signed_in.proof
 
 
+async def no_timers(_: SessionId) -> Mapping[str, float]:
+    return {}
+
+
 @contextlib.asynccontextmanager
 async def at_the_door(
     path: Path,
@@ -112,6 +117,7 @@ async def at_the_door(
             lately=lately or Lately(),
             connections=tuple if room is None else lambda: tuple(room.connections()),
             outboxes=partial(aside, dict if room is None else room.outboxes),
+            timers=no_timers if room is None else room.timers,
             depths=dict if room is None else room.depths,
             ready=ready,
             obey=carry_out,
