@@ -11,7 +11,7 @@ from greenroom.actors.facts import (
 )
 from greenroom.actors.keys import ASIDE
 from greenroom.actors.model import InboxId, SessionId
-from greenroom.storage.rows import one_row
+from greenroom.storage.rows import Contradiction, one_row
 
 
 def session_quarantined(db: apsw.Connection, fact: SessionQuarantined) -> None:
@@ -31,6 +31,9 @@ def session_released(db: apsw.Connection, fact: SessionReleased) -> None:
         " restart_budget = NULL WHERE id = ?",
         (fact.session_id,),
     )
+    if not db.changes():
+        msg = f"there is no session {fact.session_id}"
+        raise Contradiction(msg)
     db.execute("UPDATE runs SET attempt = 0 WHERE session_id = ? AND open = 1", (fact.session_id,))
 
 

@@ -35,7 +35,7 @@ class AsyncOperating(AsyncLettering):
     async def release(self, session_id: SessionId) -> None:
         """Give a session back that was set aside (quarantined or suspended): its work is decided again, as at a start.
 
-        Returns when that is on disk. Raises BusyError (not now).
+        Returns when that is on disk. Raises RefusedError (there is no such session) and BusyError (not now).
         """
         if (error := await called_back(partial(self._core.operations.release, session_id))) is not None:
             raise error
@@ -87,7 +87,7 @@ class BlockingOperating(BlockingLettering):
 
     def release(self, session_id: SessionId, *, timeout_s: float | None = None) -> None:
         """See `AsyncOperating.release`."""
-        future: Future[BusyError | None] = Future()
+        future: Future[BusyError | RefusedError | None] = Future()
         self._core.operations.release(session_id, future.set_result)
         if (error := future.result(timeout_s)) is not None:
             raise error

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from greenroom.actors.facts import SessionReleased
 from greenroom.actors.model import Inbound
-from greenroom.actors.ports import BusyError
-from greenroom.actors.store import Committed, Refused
+from greenroom.actors.ports import BusyError, RefusedError
+from greenroom.actors.store import Committed, RefusalKind, Refused
 from greenroom.supervisor.tree_words import SessionFreed
 
 if TYPE_CHECKING:
@@ -64,8 +64,11 @@ class Operations:
         name = f"{self._runtime.random.getrandbits(128):032x}" if order_id is None else order_id
         self._reception.order(order_inbound(key, command, text, name), then)
 
-    def release(self, session_id: SessionId, then: Callable[[BusyError | None], None]) -> None:
-        """Give a session back that was set aside; what is open in it is decided again. `then` hears what kept it."""
+    def release(self, session_id: SessionId, then: Callable[[BusyError | RefusedError | None], None]) -> None:
+        """Give a session back that was set aside; what is open in it is decided again.
+
+        `then` hears what kept it: RefusedError, there is no such session; BusyError, not now.
+        """
         store = self._store()
         if store is None:
             then(BusyError("the store is closed, or being opened again; try again"))
@@ -74,10 +77,14 @@ class Operations:
         store.write((fact,), partial(self._released, session_id, then))
 
     def _released(
-        self, session_id: SessionId, then: Callable[[BusyError | None], None], answer: Committed | Refused
+        self,
+        session_id: SessionId,
+        then: Callable[[BusyError | RefusedError | None], None],
+        answer: Committed | Refused,
     ) -> None:
         if isinstance(answer, Refused):
-            then(BusyError(answer.detail))
+            never = answer.kind is RefusalKind.CONFLICT
+            then(RefusedError(answer.detail) if never else BusyError(answer.detail))
             return
         self._answers.take_back(session_id)
         self._tell(SessionFreed(session_id))

@@ -83,7 +83,7 @@ _WORDS = frozenset({Command.STOP, Command.SUSPEND, Command.RESUME, Command.RETRY
 async def _release(room: AsyncRoom, session: SessionId) -> dict[str, Any]:
     try:
         await room.release(session)
-    except BusyError as error:
+    except (BusyError, RefusedError) as error:
         return {"problem": f"not released: {error}"}
     logger.warning("session %s was released by an operator", session)
     return {"released": True}

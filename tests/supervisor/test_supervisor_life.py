@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from greenroom import Attachment, BusyError, Intent, Message, Policy, RefusedError, Supervisor, Turn
+from greenroom.actors.model import SessionId
 
 CHAT = "web:me:1"
 WAIT_S = 20
@@ -40,6 +41,8 @@ async def test_an_async_host_sends_a_photo_edits_and_releases(tmp_path: Path) ->
         assert await asyncio.wait_for(room.answer(photo), WAIT_S) == "/spool/1.png"
         assert not (await room.amend(chat=CHAT, id="2", of="p1", text="x")).repeated
         await room.release(photo.session_id)
+        with pytest.raises(RefusedError, match="there is no session 999"):
+            await room.release(SessionId(999))
         with pytest.raises(RefusedError, match="empty"):
             await room.accept(chat=CHAT, id="3", text="")
 

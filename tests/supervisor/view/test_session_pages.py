@@ -50,6 +50,8 @@ async def test_a_session_at_work_tells_its_timers_and_one_at_rest_has_none(tmp_p
         assert "the chat is told how long it works already" in page
         assert "the run is given up, unless its agent gives a sign of life" in page
         assert await stage.room.timers(SessionId(999)) == {}
+        await stage.room.suspend(chat="web:me:1")  # Else the drain waits for it.
+        await stage.hears("session suspended")
 
 
 async def test_all_that_belongs_to_a_session_stands_there_as_text(tmp_path: Path) -> None:
