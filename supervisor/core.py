@@ -306,10 +306,9 @@ class Core:
         """Return when the tree has answered; never, while it is being built anew: the caller has a time-out."""
         await called_back(lambda then: self._tell(Pulse(then)))
 
-    async def timers(self, session_id: SessionId) -> Mapping[str, float]:
-        """Return in how many seconds each timer of a session rings; never, while the tree is being built anew."""
-        told: Mapping[str, float] = await called_back(lambda then: self._tell(TimersAsked(session_id, then)))
-        return told
+    def ask_timers(self, session_id: SessionId, then: Callable[[Mapping[str, float]], None]) -> None:
+        """Let `then` hear in how many seconds each timer of a session rings; never, while the tree is built anew."""
+        self._tell(TimersAsked(session_id, then))
 
     def depths(self) -> Mapping[str, Depth]:
         """See `Runtime.depths`."""

@@ -55,7 +55,8 @@ class AsyncDoorkeeping:
         Raises TimeoutError when the house is too busy to say, as while its storage is being restarted.
         """
         async with asyncio.timeout(ANSWER_S):
-            return await self._core.timers(session_id)
+            told: Mapping[str, float] = await called_back(partial(self._core.ask_timers, session_id))
+            return told
 
     async def pair(self, code: str) -> SessionKey:
         """Let the chat in that was shown this code; returns which, once that is on disk.

@@ -328,8 +328,8 @@ class TreeActor(PooledActor):
         ward = self._wards[session_id]
         self._forget(session_id)
         self._recovery.ended(session_id)
-        self._hooks.take_up(ward.key)  # It may have died after its commit and before its acts.
-        self._hooks.concluded(ward.key)
+        # It may have died after its commit and before its acts; or its commit is on its way, and comes before this one.
+        self._house.store.write((), lambda _: self._hooks.died(ward.key))
         self._house.end_unwanted(session_id)
         if not self._ending:
             self._restart(session_id, f"{type(failure.error).__name__}: {failure.error}")

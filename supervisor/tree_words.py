@@ -189,3 +189,8 @@ class TreeHooks(Struct, frozen=True):
     drained: Callable[[CloseBoot], None]
     began: Callable[[tuple[Decided, ...]], None]  # the boot's decisions are on disk
     fatal: Callable[[str], None]
+
+    def died(self, key: SessionKey) -> None:
+        """A session's actor is gone: let those who wait read what it wrote, and may have told nobody of."""
+        self.take_up(key)
+        self.concluded(key)

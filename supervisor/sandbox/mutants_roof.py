@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace as replace_part
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from greenroom.actors import session
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened
 from greenroom.actors.model import InboxId, Receipt, SessionId
 from greenroom.actors.state import Interrupted
+from greenroom.actors.store import Committed
 from greenroom.supervisor import consequences, recovery, resume, tree_actor
 from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.policy import Policy
@@ -47,6 +49,34 @@ def _goes_on_with_questions(real: Callable[..., Any]) -> Any:
         real(draft, event, rules)
 
     return goes_on
+
+
+class _Hasty:
+    """A store that says at once that nothing was written, where nothing is to be written."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def write(self, facts: Any, then: Any) -> None:
+        if facts:
+            self._store.write(facts, then)
+        else:
+            then(Committed())
+
+
+def _looks_at_once_only(real: Callable[..., Any]) -> Any:
+    """Who died is looked after at that moment, and not when its last commit is on disk."""
+
+    def failed(self: TreeActor, failure: Any) -> None:
+        house = self._house
+        self._house = replace_part(house, store=_Hasty(house.store))
+        real(self, failure)
+        self._house = house
+
+    return failed
 
 
 def _whoever_lives(real: Callable[..., Any]) -> Any:
@@ -145,6 +175,13 @@ MUTANTS = (
         (Swap(resume, "TABLE", _without("AWAITING_USER")), Swap(session, "_resume", _goes_on_with_questions)),
         frozenset({"a_question_waits_for_its_person"}),
         story(stories.asked_and_restarted),
+    ),
+    Mutant(
+        "a dead actor's last commit",
+        "what an actor wrote that died before its commit is told to nobody, once it is on disk",
+        (Swap(TreeActor, "_failed", _looks_at_once_only),),
+        frozenset({"deliveries_come_to_an_end", "each_conclusion_is_shown", "what_is_stored_is_answered"}),
+        story(stories.dies_while_its_answer_is_written),
     ),
     Mutant(
         "a late offer to rest",

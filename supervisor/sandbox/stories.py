@@ -62,6 +62,19 @@ def writes_while_it_goes_to_rest(told: Scenario, seed: int) -> None:
     told.says("m1 answer")
 
 
+def dies_while_its_answer_is_written(told: Scenario, _: int) -> None:
+    """The disk reports errors when a session concludes, and its actor dies before they are over."""
+    told.says("m1 nap answer")
+    told.advance(2)
+    told.disk_fails(FaultKind.IO_ERROR, times=None)
+    told.advance(2)
+    told.accident(Accident.SESSION_RAISES)
+    life = told.life or told.boot()
+    life.core.ask_timers(SessionId(1), lambda _: None)  # A message that is about nothing.
+    told.advance(0.1)
+    told.disk_heals()
+
+
 def dies_at_an_operation(told: Scenario, seed: int) -> None:
     """Each operation of the disk from the 30th on is a point where the power fails, one a seed."""
     told.disk_fails(FaultKind.CUT, nth=seed + 30)

@@ -6,7 +6,7 @@ import pytest
 
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.sandbox.scenario import Accident, Intent, Policy, Scenario, SessionKey
-from greenroom.supervisor.sandbox.stories import writes_while_it_goes_to_rest
+from greenroom.supervisor.sandbox.stories import dies_while_its_answer_is_written, writes_while_it_goes_to_rest
 
 
 class Gate:
@@ -221,6 +221,18 @@ def test_a_session_that_went_to_rest_does_not_take_its_successor_along(seed: int
         writes_while_it_goes_to_rest(room, seed)
         room.rest()
         assert room.visible()[-1] == "re m1 answer"
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("seed", range(3, 9))
+def test_what_was_on_its_way_to_the_disk_when_its_session_died_is_shown_by_the_same_process(seed: int) -> None:
+    """Found by seed 1704000157: it was shown by the next process, below what came after it."""
+    with Scenario(seed=seed) as room:
+        dies_while_its_answer_is_written(room, seed)
+        room.advance(5)
+        room.says("m2 answer")
+        room.rest()
+        assert room.visible() == ["answer <m1>", "answer <m2>"]
         assert room.broken() == []
 
 
