@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 ANSWER_S = 1.0
 """How long an actor is waited for that is asked how it stands."""
+
+logger = logging.getLogger("greenroom.platform")
 
 REOPEN_S = 1.0
 """How long a dead outbox or receiver waits before it is opened again."""
@@ -156,6 +159,10 @@ class Attachments:
                     told[attachment.connection.name] = attachment.outbox.ask(ReadStatus(), timeout=ANSWER_S)
         return told
 
+    def _bury(self, delivery: Delivery) -> None:
+        logger.warning("%s of %s cannot be delivered; see `greenroom dead list`", delivery.key, delivery.session)
+        self._report_dead(delivery)
+
     def deliver(self, session: SessionKey, act: Showing) -> None:
         """Hand an act to the outbox of the session's account. Where there is none, the row waits for one."""
         attachment = self._all.get((session.platform, session.account))
@@ -221,7 +228,7 @@ class Attachments:
             DeliveryActor,
             self._store,
             attachment.platform,
-            report_dead=self._report_dead,
+            report_dead=self._bury,
             mailbox_max=self._policy.sessions_live_max,
         )
         attachment.tell(PlatformUp() if attachment.connection.connected else PlatformDown())

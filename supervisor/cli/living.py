@@ -54,7 +54,10 @@ def stop(
     db: DatabaseOption = None,
     json: JsonOption = False,
 ) -> None:
-    """End the greenroom that runs on this database: running work may finish, what is owed is sent."""
+    """End the greenroom that runs on this database: running work may finish, what is owed is sent.
+
+    That ends it for every chat. What runs in one session ends `greenroom cancel SESSION`.
+    """
     from greenroom.supervisor.cli.stopping import stop_holder  # noqa: PLC0415
 
     stop_holder(choose_database(config, db), now=now, for_restart=for_restart, timeout_s=timeout, as_json=json)

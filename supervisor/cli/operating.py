@@ -33,6 +33,7 @@ TEXT_MAX = 100_000
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
     app.command(epilog="Examples: greenroom release 3; greenroom release telegram:me:42")(release)
+    app.command(epilog="Examples: greenroom cancel 3; greenroom cancel telegram:me:42 --json")(cancel)
     app.command(epilog="Examples: greenroom suspend 3; greenroom suspend telegram:me:42 --json")(suspend)
     app.command(epilog="Examples: greenroom resume 3; greenroom resume telegram:me:42")(resume)
     app.command(epilog="Examples: greenroom retry 3; greenroom retry telegram:me:42")(retry)
@@ -66,6 +67,16 @@ def release(
         print(clean(f"released {row.key} (session {row.id}), which was {row.state.value}; {then}"))
     else:
         print(clean(f"{row.key} (session {row.id}) was not set aside; nothing was changed"))
+
+
+def cancel(
+    session: SessionArgument, config: ConfigOption = None, db: DatabaseOption = None, json: JsonOption = False
+) -> None:
+    """End what runs in one session, here and in the background, as `/stop` in its chat does; nothing resumes it.
+
+    What waits there comes next. Exit code 1 if nothing runs. `greenroom stop` ends the whole service.
+    """
+    _order(choose_database(config, db), session, "stop", as_json=json)
 
 
 def suspend(
@@ -172,7 +183,8 @@ def _find(path: Path, name: str, *, ordered: str | None = None) -> tuple[Session
             raise CommandFailed(f"session {name!r} was just removed")
         current = read_current(views.db, row.id)
     if ordered is not None and current != row.id:
-        now = "no chat leads to it any more" if current is None else f"write: greenroom {ordered} {current}"
+        typed = "cancel" if ordered == "stop" else ordered
+        now = "no chat leads to it any more" if current is None else f"write: greenroom {typed} {current}"
         raise CommandFailed(f"session {row.id} is over, {row.key} has begun a new conversation; {now}")
     return row, holder
 

@@ -69,7 +69,6 @@ def print_status(views: Views, holder: Holder | None, connections: list[Connecti
     for each in connections or ():
         print(clean(f"  {describe_connection(each)} (since {say_time(each.since)})"))
     asking = f", {count(store.asking, 'question')} to users" if store.asking else ""
-    attention = store.set_aside or store.dead_letters
     lines = [
         ("database", f"{views.path} ({say_bytes(store.bytes)})"),
         ("boot", _say_boots(store.boots, live=holder is not None)),
@@ -82,8 +81,10 @@ def print_status(views: Views, holder: Holder | None, connections: list[Connecti
     ]
     for name, text in lines:
         print(f"  {name:<10} {clean(text)}")
-    if attention:
+    if store.set_aside:
         print("  look at: greenroom sessions --only aside")
+    if store.dead_letters:
+        print("  look at: greenroom dead list")
 
 
 def print_ready(path: Path, holder: Holder | None, *, as_json: bool) -> None:

@@ -113,7 +113,7 @@ class Ordered(Struct, frozen=True):
 
     session: SessionId  # its number
     key: str  # its key
-    order: str  # the name of the command
+    order: str  # what was ordered, as the command in its chat is called
     carried_out: bool  # false: it is written down, and carried out later
     said: str | None  # what its chat was told; null until it is carried out
 

@@ -31,6 +31,7 @@ PRINTED_BY: Mapping[str, Any] = MappingProxyType(
         "config check": p.Configuration,
         "release": p.Released,
         "suspend": p.Ordered,
+        "cancel": p.Ordered,
         "resume": p.Ordered,
         "retry": p.Ordered,
         "send": p.Ordered,

@@ -75,7 +75,7 @@ def describe_recovery(found: Found) -> list[str]:
     if found.inbound_waiting:
         lines.append(f"{_count(found.inbound_waiting, 'stored message')} not yet handed to a run: answered now")
     if found.deliveries_owed:
-        lines.append(f"{_count(found.deliveries_owed, 'stored answer')} not confirmed as sent: sent now")
+        lines.append(f"{_count(found.deliveries_owed, 'stored answer')} not confirmed as sent: tried now")
     if len(lines) == 1:
         lines.append("nothing was open")
     return lines

@@ -53,7 +53,7 @@ REPORTS = {
         [
             "boot 3 (pid 42) did not end in order",
             "1 stored message not yet handed to a run: answered now",
-            "2 stored answers not confirmed as sent: sent now",
+            "2 stored answers not confirmed as sent: tried now",
         ],
     ),
 }

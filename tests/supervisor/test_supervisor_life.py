@@ -8,7 +8,9 @@ import apsw
 import pytest
 
 from greenroom import Attachment, BusyError, Intent, Message, Policy, RefusedError, Supervisor, Turn
-from greenroom.actors.model import SessionId
+from greenroom.actors.model import DeliveryClass, SessionId, SessionKey
+from greenroom.platforms.fakes.chat_server import FakeChatServer
+from greenroom.platforms.fakes.platform import FakePlatform, Fault
 
 CHAT = "web:me:1"
 WAIT_S = 20
@@ -105,3 +107,18 @@ def test_a_blocking_host_orders_the_same(tmp_path: Path) -> None:
             room.send(chat="web:me:2", text="x", timeout_s=WAIT_S)
     with pytest.raises((BusyError, RuntimeError)):
         room.send(chat=CHAT, text="late", timeout_s=WAIT_S)
+
+
+async def test_a_letter_that_dies_is_in_the_log_with_what_to_do(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = FakeChatServer()
+    platform = FakePlatform(server, DeliveryClass.NATIVE_KEY)
+    platform.faults.append(Fault.REFUSED)
+    async with Supervisor(tmp_path / "bot.db", agent=rows) as room:
+        room.attach(platform)
+        server.say(SessionKey("fake", "bot", "1"), "u1", "hello")
+        async with asyncio.timeout(WAIT_S):
+            while "1.1.answer of fake:bot:1 cannot be delivered" not in caplog.text:  # noqa: ASYNC110 - no bell rings
+                await asyncio.sleep(0.01)
+    assert "see `greenroom dead list`" in caplog.text

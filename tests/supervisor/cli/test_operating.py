@@ -183,6 +183,10 @@ def test_a_running_greenroom_carries_out_orders_at_once_and_says_what_its_chat_w
     daemon.see("me", "Grüße an alle")
     assert "was told: Running your last request again." in shell.run("retry", "1").stdout
     assert "there is nothing to resume" in shell.run("resume", "1", code=1).stderr.lower()
+    daemon.say("me", "hold on", "m2")
+    daemon.see("me", "holding ")
+    assert shell.json("cancel", "1")["said"] == "Stopped."
+    assert "Nothing is running." in shell.run("cancel", "1", code=1).stderr
     assert "Suspended. What you write is kept" in shell.run("suspend", "web:local:me").stdout
     assert shell.json("sessions")[0]["state"] == "suspended"
     assert "suspended already" in shell.run("suspend", "1", code=1).stderr

@@ -13,7 +13,7 @@ from greenroom.supervisor.cli.main import app
 
 COMMANDS = [
     *["up", "chat", "stop", "status", "sessions", "show", "explain", "search", "config check"],
-    *["release", "suspend", "resume", "retry", "send"],
+    *["release", "cancel", "suspend", "resume", "retry", "send"],
     *["pair", "pair approve", "pair revoke"],
     *["backup", "restore", "export", "import"],
 ]
