@@ -11,7 +11,7 @@ ROW_NUMBERS = {row.rule: row.number for row in TABLE}
 
 ADVICE = {
     "QUARANTINED": "it stays aside, and its messages wait, until `greenroom release`",
-    "SUSPENDED": "it rests until it is released",
+    "SUSPENDED": "it rests until `greenroom resume`, or `/resume` in its chat",
     "NOTHING_OPEN": "nothing is to be done",
     "ANSWERED": "nothing is to be done; an answer that is still owed is delivered",
     "AWAITING_USER": "the question stays open until the user answers",
@@ -25,7 +25,7 @@ ADVICE = {
     "SAFE_MODE": "find out why the process dies; messages are served, and the next orderly boot decides again",
     "NOT_ALLOWED": "add the chat to the policy's allow list if it should go on",
     "NOT_CONNECTED": "it is decided again when the platform connects",
-    "RESUME": "nothing is to be done",
+    "RESUME": "nothing is left for you to do",
 }
 """What an operator can do about each rule."""
 

@@ -28,7 +28,7 @@ LIMIT_MAX = 1_000
 TEXT_SHOWN = 60
 
 DeliveriesArgument = Annotated[
-    list[str], typer.Argument(metavar="DELIVERY...", help="Their names, as `dead list` and `show` print them.")
+    list[str], typer.Argument(metavar="DELIVERY...", help="Their names, as `dead list` and `show --json` print them.")
 ]
 
 dead_app = typer.Typer(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.supervisor.resume_page import page
 
 from greenroom.actors.model import Epoch, Generation, InterruptReason, OpenRun, RunCause, Seq, Tail, TailKind
 from greenroom.supervisor.decisions import ADVICE, ROW_NUMBERS, describe, explain, outcome_of, rule_of
@@ -89,3 +91,9 @@ def test_an_explanation_is_json_whatever_the_inputs(now: float, at: float, reaso
     told = explain(inputs, decision)
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert describe(decision, inputs)
+
+
+def test_the_page_of_all_rows_is_current() -> None:
+    kept = Path(__file__).parents[2] / "docs" / "resume.md"
+    hint = "run `python -m tests.supervisor.resume_page > docs/resume.md`"
+    assert kept.read_text(encoding="utf-8") == page(), hint
