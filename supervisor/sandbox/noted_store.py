@@ -69,7 +69,8 @@ class NotedStore:
 
     def _noting(self, facts: Sequence[Fact], then: Then) -> Then:
         def answered(answer: Committed | Refused) -> None:
-            self._note(facts, answer)
+            if facts:
+                self._note(facts, answer)
             then(answer)
 
         return answered
