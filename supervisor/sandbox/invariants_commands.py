@@ -95,14 +95,18 @@ def a_stop_knows_what_came_before(db: apsw.Connection, _: World) -> Iterator[str
 def of_what_waits_aside_is_told_once(db: apsw.Connection, _: World) -> Iterator[str]:
     """Of the messages that wait together in a session that was set aside, one brings a line: the others add nothing.
 
-    They wait together if they still wait, or if one run took them. What an order dropped before waited by itself.
+    They wait together if they still wait, or if one run took them. What an order dropped before waited by itself, and
+    what came after the session went on, to be set aside again, is told again.
     """
     for session, told in rows(
         db,
-        "SELECT inbox.session_id, group_concat(update_id) FROM inbox"
+        "SELECT session_id, before || ',' || update_id FROM (SELECT inbox.session_id, update_id, inbox.id,"
+        " lag(update_id) OVER waiting AS before, lag(inbox.id) OVER waiting AS since FROM inbox"
         " JOIN deliveries line ON line.key = 'aside.' || inbox.id"
         " WHERE inbox.generation IS NULL OR inbox.generation > line.generation"
-        " GROUP BY inbox.session_id, inbox.generation HAVING count(*) > 1",
+        " WINDOW waiting AS (PARTITION BY inbox.session_id, inbox.generation ORDER BY inbox.id)) AS it"
+        " WHERE before IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.session_id = it.session_id"
+        " AND inbox.id BETWEEN since AND it.id AND command = 'resume')",
     ):
         yield f"session {session} is told that it is set aside at each of {told}"
 
