@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.parts import Parts
     from greenroom.supervisor.sandbox.world import World
 
-ORDERS = (Command.SUSPEND, Command.RESUME, Command.RESUME, Command.RETRY, Command.SEND, Command.SEND)
+ORDERS = (Command.STOP, Command.SUSPEND, Command.RESUME, Command.RESUME, Command.RETRY, Command.SEND, Command.SEND)
 SPANS_S = (10.0, 100.0, 1_000.0)
 
 
