@@ -89,8 +89,6 @@ class TreeActor(PooledActor):
     def on_receive(self, message: Any) -> None:  # noqa: C901, PLR0912 - pykka's signature; one line a message
         """Take one message of the roof."""
         match message:
-            case InboundCommitted(receipt, inbound) if inbound.change is not None:
-                self._tell_living(receipt.session_id, Arrived(inbound))  # It begins nothing, and is read with the rest.
             case InboundCommitted(receipt, inbound):
                 self._pass_on(receipt.session_id, receipt.key, Arrived(inbound))
             case ProcessReported(session_id, key, event):
@@ -150,9 +148,11 @@ class TreeActor(PooledActor):
 
     def _pass_on(self, session_id: SessionId, key: SessionKey, event: Arrived | ProcessEvent) -> None:
         """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
-        if self._booting or session_id in self._deciding:
-            self._keep(session_id, key).append(event)
-        elif not self._ending or (isinstance(event, Arrived) and not self._over and session_id in self._wards):
+        begins = not isinstance(event, Arrived) or event.inbound.change is None  # A change is read with the rest.
+        lives = session_id in self._wards and not self._over
+        if session_id in self._arrived or (begins and (self._booting or session_id in self._deciding)):
+            self._keep(session_id, key).append(event)  # In order: no change overtakes the message that it is of.
+        elif (begins and not self._ending) or (lives and isinstance(event, Arrived)):
             self._tell(session_id, key, event)  # Also in a drain: an order that follows may be about it.
 
     def _tell(self, session_id: SessionId, key: SessionKey, event: TreeEvent) -> None:

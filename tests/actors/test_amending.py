@@ -115,3 +115,20 @@ def test_a_deleted_message_is_never_answered() -> None:
         room.rest()
         assert room.visible() == ["answer <m1>"]
         assert room.broken() == []
+
+
+def test_an_edit_waits_with_its_message_while_it_is_decided_about_the_session() -> None:
+    with Scenario(seed=1) as room:
+        room.says("m1 nap answer")
+        room.advance(1)
+        room.crash()
+        room.given("UPDATE runs SET attempt = 9")
+        life = room.boot()
+        room.advance(5)
+        room.says("m2 answer")
+        room.advance(5)
+        life.core.operations.release(S, lambda _: None)
+        room.edits(room.says("m3 answer"), "m3 pure answer")
+        room.rest()
+        assert room.broken() == []
+        assert "<m3>" in room.visible()[-1]
