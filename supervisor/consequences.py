@@ -77,7 +77,8 @@ def _consequences(
         case Quarantine(attempts):
             reason = f"{attempts} attempts without any progress, the last one interrupted: {inputs.reason}"
             line = quarantine_line(attempts, asked_at, now=now, tz=tz)
-            said = _shown(unfinished, "quarantined", line, inputs, epoch)
+            key = line_key(unfinished.session_id, unfinished.generation, "quarantined")  # Its answer may come yet.
+            said = _shown(unfinished, key, line, inputs, epoch)
             return (SessionQuarantined(unfinished.session_id, reason, now), *said)
         case Skip() | Wait() | Resume():
             return ()
@@ -112,25 +113,28 @@ def _given_up(
     )
     return (
         *(MessageAppended(unfinished.session_id, epoch, each) for each in (*cut, row)),
-        *_shown(unfinished, ending.value, line, inputs, epoch),
+        *_shown(unfinished, _answer_key(unfinished), line, inputs, epoch),  # As if its actor had given it up just now.
         *_closed(unfinished, ending, inputs.now),
     )
 
 
-def _shown(unfinished: Unfinished, what: str, line: str, inputs: ResumeInputs, epoch: Epoch) -> tuple[Fact, ...]:
+def _shown(unfinished: Unfinished, key: str, line: str, inputs: ResumeInputs, epoch: Epoch) -> tuple[Fact, ...]:
     """Let a line of ours be seen: in the anchor that waits for words, else as a message of its own.
 
     The anchor is complete with it: should the work go on all the same, what comes of it is shown below.
     """
     if unfinished.anchored:
-        key = answer_key(unfinished.session_id, _work(unfinished), unfinished.segment)
-        return (DeliveryFilled(key, line, inputs.now),)
-    return (_line(unfinished, what, line, inputs.now, epoch),) if inputs.allowed else ()
+        return (DeliveryFilled(_answer_key(unfinished), line, inputs.now),)
+    return (_line(unfinished, key, line, inputs.now, epoch),) if inputs.allowed else ()
 
 
-def _line(unfinished: Unfinished, what: str, text: str, now: float, epoch: Epoch) -> DeliveryOpened:
+def _answer_key(unfinished: Unfinished) -> str:
+    return answer_key(unfinished.session_id, _work(unfinished), unfinished.segment)
+
+
+def _line(unfinished: Unfinished, key: str, text: str, now: float, epoch: Epoch) -> DeliveryOpened:
     delivery = Delivery(
-        key=line_key(unfinished.session_id, unfinished.generation, what),
+        key=key,
         session_id=unfinished.session_id,
         session=unfinished.key,
         kind=DeliveryKind.LINE,

@@ -11,6 +11,7 @@ from greenroom.actors import opening, session, succeeding
 from greenroom.actors.facts import SessionSucceeded
 from greenroom.actors.model import FreshCause, SessionId
 from greenroom.storage import forgetting, pruning, reading, statements
+from greenroom.supervisor import consequences
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.invariants import Violation
 from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from greenroom.actors.draft import Draft
     from greenroom.actors.model import Receipt, Snapshot
+    from greenroom.actors.store import Unfinished
 
 HOUR_S = 3_600.0
 TWO = (DeliveryClass.EDIT_ANCHOR, DeliveryClass.EDIT_ANCHOR)
@@ -105,6 +107,27 @@ def _is_released(room: Scenario, _seed: int) -> None:
     life.core.operations.release(SessionId(1), lambda _: None)
 
 
+def _is_released_late(room: Scenario, _seed: int) -> None:
+    """A session was set aside for longer than work is fresh; its person writes, and an operator gives it back."""
+    room.says("m1 nap answer")
+    room.advance(1)
+    room.crash()
+    room.given("UPDATE runs SET attempt = 9")
+    life = room.boot()
+    room.advance(2 * HOUR_S)
+    room.says("m2 answer")
+    room.advance(5)
+    life.core.operations.release(SessionId(1), lambda _: None)
+
+
+def _names_it_apart(real: Any) -> Any:
+    def name(unfinished: Unfinished) -> str:
+        key: str = real(unfinished)
+        return key if unfinished.anchored else f"{key}.expired"
+
+    return name
+
+
 def _forgets_what_is_young(real: Any) -> Any:
     return lambda self, db, kind, _before: real(self, db, kind, 1e12)
 
@@ -187,6 +210,13 @@ MUTANTS: tuple[Mutant, ...] = (
         (Swap(session, "release", _says_nothing),),
         frozenset({"what_is_stored_is_answered", "no_run_stays_open"}),
         story(_is_released, policy=Policy(attempts_max=9, unclean_boots_max=99)),
+    ),
+    Mutant(
+        "who gives old work up tells it under a name of their own",
+        "the supervisor and the session give the same work up at once, and each tells its person",
+        (Swap(consequences, "_answer_key", _names_it_apart),),
+        frozenset({"a_line_is_said_once"}),
+        story(_is_released_late),
     ),
     Mutant(
         "attachments are lost on the way",
