@@ -21,7 +21,12 @@ EVERY_S = 600.0
 """Seconds between two rounds through all tables."""
 
 _SHOWN = "NOT EXISTS (SELECT 1 FROM deliveries WHERE key = delivery AND state NOT IN ('delivered', 'dead')) AND "
-_NOTHING_OPEN = "NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = {}.session_id AND open = 1)"
+_NOTHING_OPEN = (
+    "NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = {0}.session_id AND open = 1)"
+    " AND NOT EXISTS (SELECT 1 FROM inbox AS waiting INDEXED BY inbox_waiting"
+    " WHERE waiting.session_id = {0}.session_id AND waiting.generation IS NULL)"
+)
+"""No work, and nothing that waits for some: its chat was told of it once, and the line's row says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class FakeChatServer:
         self._chats: dict[SessionKey, list[ChatMessage]] = {}
         self._keys: dict[tuple[SessionKey, str], ChatMessage] = {}  # the newest of each
         self._updates: dict[tuple[str, str, str], Inbound] = {}
+        self._expired: set[str] = set()
         self._bells: list[Callable[[], object]] = []
         self._blocked: set[SessionKey] = set()
 
@@ -94,6 +95,13 @@ class FakeChatServer:
         with self._mutex:
             self._updates.pop((inbound.key.platform, inbound.key.account, inbound.update_id), None)
 
+    def expire(self, update_id: str) -> None:
+        """Give an update up, as platforms do after some hours: it does not come again, acknowledged or not."""
+        with self._mutex:
+            self._expired.add(update_id)
+            for name in [name for name in self._updates if name[-1] == update_id]:
+                del self._updates[name]
+
     def on_update(self, bell: Callable[[], object]) -> Callable[[], None]:
         """Ring whenever a person says something; returns what ends that."""
         with self._mutex:
@@ -126,6 +134,8 @@ class FakeChatServer:
 
     def _take_in(self, inbound: Inbound) -> None:
         with self._mutex:
+            if inbound.update_id in self._expired:
+                return
             self._updates[inbound.key.platform, inbound.key.account, inbound.update_id] = inbound
             bells = tuple(self._bells)
         for bell in bells:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from typing import Any
@@ -86,6 +86,8 @@ DEFAULT_MIX = Mix()
 
 HEALS_AFTER_S = (0.05, 1.0, 20.0)
 DAY_S = 86_400.0
+KEPT_DAYS = (0.0, 0.0, 0.01)
+"""How long a host keeps a kind of rows: mostly for ever, else so short that a world sees them go."""
 DOWN_S = (0.0, 0.5, 2.0, 30.0, 400.0, 4_000.0)
 """How long no process lives after a life; sometimes it is a day."""
 
@@ -226,7 +228,7 @@ class Accidents:
 
 def draw_policy(rng: random.Random) -> Policy:
     """The host's knobs: mostly patient, with every limit near enough to be met."""
-    policy = Policy(
+    return Policy(
         silent_max_s=rng.choice((120.0, 120.0, 900.0)),
         notice_first_s=20.0,
         notice_every_s=30.0,
@@ -256,10 +258,14 @@ def draw_policy(rng: random.Random) -> Policy:
         allow=("*:chat*",),
         strangers="pair",
         pairing_s=120.0,
-        keep_decisions_days=rng.choice((0.0, 0.01)),
-        keep_boots_days=rng.choice((0.0, 0.01)),
+        keep_decisions_days=rng.choice(KEPT_DAYS),
+        keep_boots_days=rng.choice(KEPT_DAYS),
+        keep_inbox_days=rng.choice(KEPT_DAYS),
+        keep_deliveries_days=rng.choice(KEPT_DAYS),
+        keep_questions_days=rng.choice(KEPT_DAYS),
+        keep_processes_days=rng.choice(KEPT_DAYS),
+        keep_sessions_days=rng.choice(KEPT_DAYS),
     )
-    return replace(policy, keep_processes_days=policy.keep_boots_days)  # Questions stay: promises read their rows.
 
 
 def _nobody(_: str) -> None:

@@ -24,10 +24,12 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
     Check,
     Violation,
     check,
+    of_the_file,
     rows,
     visible,
 )
 from greenroom.supervisor.sandbox.invariants_amended import AMENDED
+from greenroom.supervisor.sandbox.invariants_as_it_happens import AS_IT_HAPPENS
 from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, ASKING_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
@@ -69,6 +71,7 @@ _DELIVERED = (
 )
 
 
+@of_the_file
 def the_file_is_whole(db: apsw.Connection, _: World) -> Iterator[str]:
     """SQLite finds nothing wrong, and no row points nowhere."""
     found = rows(db, "PRAGMA integrity_check")
@@ -250,6 +253,7 @@ def a_note_is_for_the_agent(db: apsw.Connection, world: World) -> Iterator[str]:
                 yield f"{chat} was shown {note!r}"
 
 
+@of_the_file
 def the_journal_is_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
     """Pages are moved out of the WAL while the process works, not only when it ends."""
     path = db.filename_wal
@@ -321,37 +325,6 @@ def part_of(network: Network, text: str, asks: str | None, number: int) -> str:
     parts = parts_of(network, text, asks)
     return parts[number] if number < len(parts) else ""
 
-
-AS_IT_HAPPENS = {
-    "one_run_at_a_time": "In one session works one agent, also when one before it does not heed that it was stopped.",
-    "a_window_is_whole": "An agent is given what it is to answer, and no result without its call.",
-    "no_phantom_run": "An agent is started only where something is to be answered.",
-    "a_question_waits_for_its_person": "Work whose person was asked goes on with the answer only.",
-    "old_work_does_not_wake": "What has not moved for longer than the policy allows does not go on by itself.",
-    "a_stored_result_is_not_asked_for_again": "A tool whose result is stored is not called again, whatever its policy.",
-    "there_is_one_notifier": "A run says how long it works already at the host's intervals, and not sooner.",
-    "a_notice_needs_a_worker": "Nobody is told that somebody works who has ended, or waits for an answer.",
-    "nobody_types_without_work": "That somebody is typing is shown while an agent works, never after its answer.",
-    "a_code_lets_its_chat_in": "A pairing code lets in the chat that was shown it, and no other.",
-    "a_code_works_once": "A pairing code that let somebody in lets nobody in again.",
-    "an_old_code_is_void": "A pairing code older than the policy allows lets nobody in.",
-    "no_flood_comes_in": "No chat, and not all together, are let in faster than the policy allows.",
-    "a_drain_is_silent": "Once the process was told to end, it says no more how long something works.",
-    "a_drain_begins_nothing": "Once the process was told to end, no agent is started.",
-    "an_overtaken_process_is_silent": "A process that is no longer the owner says nothing, whatever it believes.",
-    "what_was_given_up_is_not_sent": "A delivery that an operator gave up causes no call to a platform any more.",
-    "a_refusal_is_believed": "What a platform refused for ever is not tried again and again.",
-    "a_stale_writer_is_refused": "A process that is no longer the owner writes nothing, whatever it believes.",
-    "nothing_dies_without_cause": "While nothing goes wrong outside, no actor dies.",
-    "it_comes_up": "When faults have stopped, the process starts.",
-    "it_lives_on": "When faults have stopped, the process does not end by itself.",
-    "it_comes_to_rest": "When faults have stopped, all that is owed is done within bounded time.",
-    "an_orderly_end_leaves_no_process": "What agents started is ended when the process ends in order.",
-    "a_drain_ends": "An orderly end comes within its time.",
-    "nothing_escapes": "No error of the house reaches whoever drives it.",
-    "same_seed_same_run": "A seed is one run.",
-}
-"""Promises that are watched as things happen, because no row remembers: name and sentence."""
 
 AFTER_BOOT: tuple[Check, ...] = (
     *ROWS_AFTER_BOOT,

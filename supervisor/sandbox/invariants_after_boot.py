@@ -21,6 +21,8 @@ TOKEN = re.compile(r"<(\w+)>")
 
 Check = Callable[[apsw.Connection, World], Iterator[str]]
 
+_OF_THE_FILE: set[Check] = set()
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -35,8 +37,19 @@ class Violation:
 
 
 def check(checks: tuple[Check, ...], db: apsw.Connection, world: World) -> list[Violation]:
-    """Run these checks."""
-    return [Violation(each.__name__, detail) for each in checks for detail in each(db, world)]
+    """Run these checks: on the rows that are there and those that were forgotten, but for what is said of the file."""
+    whole = world.archive.whole(db)
+    return [
+        Violation(each.__name__, detail)
+        for each in checks
+        for detail in each(db if each in _OF_THE_FILE else whole, world)
+    ]
+
+
+def of_the_file(each: Check) -> Check:
+    """Say that a promise is about what lies on the disk, and not about what was ever said."""
+    _OF_THE_FILE.add(each)
+    return each
 
 
 def rows(db: apsw.Connection, sql: str, *bindings: Any) -> list[Any]:
@@ -153,12 +166,11 @@ def attempts_are_bounded(db: apsw.Connection, world: World) -> Iterator[str]:
         yield f"run {generation} of session {session} is attempt {attempt}"
 
 
-def a_run_has_its_cause(db: apsw.Connection, world: World) -> Iterator[str]:
+def a_run_has_its_cause(db: apsw.Connection, _: World) -> Iterator[str]:
     """A run is opened for what somebody said, for what a process told, or by a decision to go on; never for nothing."""
-    forgotten = world.policy is not None and world.policy.keep_decisions_days > 0  # but for open runs
     for session, generation, cause in rows(
         db,
-        "SELECT session_id, generation, cause FROM runs WHERE (open = 1 OR cause <> 'resume' OR NOT ?) AND NOT"
+        "SELECT session_id, generation, cause FROM runs WHERE NOT"
         " CASE cause WHEN 'provider_retry' THEN"
         " EXISTS (SELECT 1 FROM runs AS former WHERE former.session_id = runs.session_id"
         " AND former.generation = runs.generation - 1 AND former.interrupted_by = 'provider_error')"
@@ -172,7 +184,6 @@ def a_run_has_its_cause(db: apsw.Connection, world: World) -> Iterator[str]:
         " AND decisions.epoch = runs.epoch AND decisions.generation = runs.generation - 1 AND rule = 'RESUME')"
         " ELSE EXISTS (SELECT 1 FROM inbox WHERE inbox.session_id = runs.session_id"
         " AND inbox.generation = runs.generation) END",
-        forgotten,
     ):
         yield f"run {generation} of session {session} was opened for nothing, its cause is said to be {cause}"
 

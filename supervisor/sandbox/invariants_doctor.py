@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import apsw
 
 from greenroom.storage.invariants import INVARIANTS
-from greenroom.supervisor.sandbox.invariants_after_boot import Check
+from greenroom.supervisor.sandbox.invariants_after_boot import Check, of_the_file
 from greenroom.supervisor.sandbox.world import World
 
 
+@of_the_file
 def the_doctor_finds_nothing(db: apsw.Connection, _: World) -> Iterator[str]:
     """Whatever a process lived through, the doctor finds its rows as they must be."""
     for invariant in INVARIANTS:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import apsw
 
 from greenroom.storage.pruning import PARTS
-from greenroom.supervisor.sandbox.invariants_after_boot import Check, rows
+from greenroom.supervisor.sandbox.invariants_after_boot import Check, of_the_file, rows
 from greenroom.supervisor.sandbox.world import World
 
 
+@of_the_file
 def what_is_forgotten_has_no_row(db: apsw.Connection, world: World) -> Iterator[str]:
     """No row of a forgotten session is there, whoever still worked for it; nor one of a session that is not there."""
     for table in ("sessions", "routes", "dead_letters", *PARTS):

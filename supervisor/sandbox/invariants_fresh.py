@@ -71,8 +71,8 @@ def a_new_conversation_was_due(db: apsw.Connection, world: World) -> Iterator[st
 
 def a_conversation_ends_when_it_is_due(db: apsw.Connection, world: World) -> Iterator[str]:
     """New work goes on in an old conversation only if the policy says that it is not over."""
-    if world.policy is None or _jumped(world) or 0 < world.policy.keep_processes_days < 1:
-        return  # A process that ran then held its conversation open, and its row is forgotten by now.
+    if world.policy is None or _jumped(world):
+        return
     for session, generation, said_at, active_at in rows(db, _WENT_ON):
         if said_at is not None and active_at is not None and _is_due(world, active_at, said_at):
             yield f"run {generation} of session {session} began {said_at - active_at:.0f} s after the last sign of life"

@@ -95,9 +95,7 @@ def what_is_answered_has_its_row(db: apsw.Connection, _: World) -> Iterator[str]
         " AND text NOT LIKE '%set this conversation aside%'"
         " AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.session_id = d.session_id AND answers_upto NOT NULL"
         " AND instr(d.text, m.text) > 0) AND NOT EXISTS (SELECT 1 FROM questions AS q"
-        " WHERE q.session_id = d.session_id AND instr(d.text, prompt) > 0)"
-        " AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.session_id = d.session_id AND kind = 'question'"
-        " AND instr(m.text, d.text) > 0)",  # The row of a question may be forgotten before its words are.
+        " WHERE q.session_id = d.session_id AND instr(d.text, prompt) > 0)",
     ):
         yield f"{key} says {text!r}, of which no row knows"
 

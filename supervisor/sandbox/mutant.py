@@ -15,38 +15,13 @@ from greenroom.supervisor.sandbox.faults import DEFAULT_MIX, Mix
 from greenroom.supervisor.sandbox.invariants import Violation
 from greenroom.supervisor.sandbox.scenario import NeverRestsError, Scenario
 from greenroom.supervisor.sandbox.simulator import migrated, simulate
+from greenroom.supervisor.sandbox.swap import Swap
 
 SEEDS_MAX = 400
 """How many seeds a hunt tries before the mutant counts as a survivor."""
 
 Trial = Callable[[int], tuple[Violation, ...]]
 """Live through one seed; what broke in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """Replace what `owner` has under `name` by what `make` builds from it. An owner is a module, a class or a dict."""
-
-    owner: Any
-    name: Any
-    make: Callable[[Any], Any]
-
-    @contextmanager
-    def planted(self) -> Iterator[None]:
-        """Replace it for a while."""
-        items = self.owner if isinstance(self.owner, dict) else vars(self.owner)
-        whole = items[self.name]
-        self._put(self.make(whole))
-        try:
-            yield
-        finally:
-            self._put(whole)
-
-    def _put(self, value: Any) -> None:
-        if isinstance(self.owner, dict):
-            self.owner[self.name] = value
-        else:
-            setattr(self.owner, self.name, value)
 
 
 def seeds(mix: Mix = DEFAULT_MIX) -> Trial:

@@ -11,8 +11,9 @@ from greenroom.storage import statements
 from greenroom.supervisor import access, admission
 from greenroom.supervisor.platform_actor import PlatformActor
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.strangers import knock, look, meet, type_code
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     import apsw

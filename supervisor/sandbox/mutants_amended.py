@@ -8,7 +8,8 @@ from greenroom.actors import amending, session
 from greenroom.actors.events import Arrived
 from greenroom.actors.facts import InboundSettled
 from greenroom.actors.model import SessionId
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
 
 if TYPE_CHECKING:

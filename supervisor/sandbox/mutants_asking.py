@@ -11,7 +11,8 @@ from greenroom.actors import asking, concluding, opening, session, tail
 from greenroom.actors.model import DeliveryClass, MessageKind, TailKind
 from greenroom.platforms.fakes.platform import Fault
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.scenario import Scenario

@@ -13,7 +13,8 @@ from greenroom.actors.model import NOTHING_SPENT
 from greenroom.actors.session_actor import SessionActor
 from greenroom.storage import reading
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.actors.draft import Draft

@@ -14,7 +14,8 @@ from greenroom.actors.rules import Busy, Rules
 from greenroom.actors.state import Interrupted, Running
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox import stories
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.actors.draft import Draft

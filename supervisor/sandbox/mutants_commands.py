@@ -11,7 +11,8 @@ from greenroom.actors.model import Ending
 from greenroom.actors.state import IDLE, Asking, Running
 from greenroom.storage import reading, statements
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
 
 if TYPE_CHECKING:

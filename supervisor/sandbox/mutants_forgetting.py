@@ -12,8 +12,9 @@ from greenroom.supervisor.attachments import Attachments
 from greenroom.supervisor.sandbox.forgetting import forget
 from greenroom.supervisor.sandbox.invariants import Violation, check
 from greenroom.supervisor.sandbox.invariants_forgetting import FORGETTING_AFTER_BOOT
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, Trial
+from greenroom.supervisor.sandbox.mutant import Mutant, Trial
 from greenroom.supervisor.sandbox.scenario import Scenario
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     import apsw

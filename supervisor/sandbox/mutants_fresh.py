@@ -14,8 +14,9 @@ from greenroom.storage import forgetting, pruning, reading, statements
 from greenroom.supervisor import consequences
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.invariants import Violation
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, Scenario, SessionKey
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     import apsw
@@ -136,6 +137,26 @@ def _forgets_what_is_open(real: Any) -> Any:
     return tuple(dataclasses.replace(kind, may_go="1") for kind in real)
 
 
+def _forgets_what_waits(real: Any) -> Any:
+    return tuple(
+        dataclasses.replace(kind, may_go=kind.may_go.split(" AND NOT EXISTS (SELECT 1 FROM inbox")[0]) for kind in real
+    )
+
+
+def _writes_while_it_is_suspended(seed: int) -> tuple[Violation, ...]:
+    """A person suspends, writes, and is told; another chat goes on for hours, and then the process is started anew."""
+    with Scenario(seed=seed + 1, policy=Policy(keep_deliveries_days=0.01)) as room:
+        room.says("/suspend")
+        room.says("m1 answer")
+        for n in range(2, 5):
+            room.advance(HOUR_S)
+            room.says(f"m{n} answer", 2)
+            room.advance(5)
+        room.restart()
+        room.rest()
+        return tuple(room.broken())
+
+
 def _is_asked_and_takes_its_time(seed: int) -> tuple[Violation, ...]:
     """The agent asks; the process is started anew; another chat goes on for longer than decisions are kept."""
     with Scenario(seed=seed + 1, policy=Policy(keep_decisions_days=0.01, keep_questions_days=0.01)) as room:
@@ -181,21 +202,21 @@ MUTANTS: tuple[Mutant, ...] = (
         "what is young is forgotten",
         "old rows are forgotten whatever their age, and an update that comes again is taken for a new one",
         (Swap(forgetting.Forgetting, "_look_at", _forgets_what_is_young),),
-        frozenset(
-            {
-                "nothing_acknowledged_is_lost",
-                "what_was_said_is_stored_once",
-                "what_is_visible_has_its_row",
-                "what_is_stored_is_answered",
-            }
-        ),
+        frozenset({"nothing_young_is_forgotten"}),
     ),
     Mutant(
         "what is needed is forgotten",
         "old rows are forgotten although something is open that asks for them",
         (Swap(forgetting, "_KINDS", _forgets_what_is_open),),
-        frozenset({"every_open_run_is_decided"}),
+        frozenset({"nothing_open_is_forgotten"}),
         _is_asked_and_takes_its_time,
+    ),
+    Mutant(
+        "the line is forgotten before its message",
+        "old deliveries go although a message still waits: who wrote it is told again that it does, at each start",
+        (Swap(forgetting, "_KINDS", _forgets_what_waits),),
+        frozenset({"nothing_is_shown_twice", "what_is_visible_has_its_row"}),
+        _writes_while_it_is_suspended,
     ),
     Mutant(
         "the answer takes the notice's place",

@@ -12,7 +12,8 @@ from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.storage.statements import STATEMENTS
 from greenroom.supervisor.attachments import Attachments
 from greenroom.supervisor.sandbox.letters import drop, resend
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     import apsw

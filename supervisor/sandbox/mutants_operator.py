@@ -13,8 +13,9 @@ from greenroom.actors.keys import operator_key
 from greenroom.actors.model import Role
 from greenroom.storage import reading
 from greenroom.supervisor import operations, reception
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.operators import order
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.actors.draft import Draft

@@ -19,7 +19,8 @@ from greenroom.supervisor.attachments import Attachments
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.faults import Mix
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.scenario import Scenario

@@ -19,7 +19,8 @@ from greenroom.actors.state import Idle
 from greenroom.storage import statements, unfinished
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.faults import Accident
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.actors.model import SessionId

@@ -20,7 +20,8 @@ from greenroom.supervisor.reception import Reception
 from greenroom.supervisor.recovery import Recovery
 from greenroom.supervisor.sandbox import stories, stories_drain
 from greenroom.supervisor.sandbox.faults import Mix
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
 
 LIVES = Mix(lives_max=12)

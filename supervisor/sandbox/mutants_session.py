@@ -22,7 +22,8 @@ from greenroom.actors.tools import Call, InDoubt, Replay
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox import stories, stories_drain
 from greenroom.supervisor.sandbox.faults import Mix
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 BUSY = Mix(lives_max=12)
 

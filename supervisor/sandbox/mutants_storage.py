@@ -17,7 +17,8 @@ from greenroom.storage.checkpointer import Checkpoint
 from greenroom.storage.storage_actor import StorageActor
 from greenroom.storage.store import SqliteStore
 from greenroom.supervisor.sandbox import stories
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 Then = Callable[[Committed | Refused], None]
 

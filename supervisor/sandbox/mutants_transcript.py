@@ -14,7 +14,8 @@ from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.turn import LiveTurn
 from greenroom.actors.window import without_cut_results
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, story
+from greenroom.supervisor.sandbox.mutant import Mutant, story
+from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.actors.draft import Draft

@@ -42,6 +42,8 @@ def order(world: World, chat: SessionKey, command: Command, order_id: str) -> No
     """Order it of the process that lives, or write it down where none does. The same id again is the same order."""
     text = f"{order_id} from whoever runs this" if command is Command.SEND else ""
     inbound = order_inbound(chat, command, text, order_id)
+    if inbound.update_id in world.archive.updates:
+        return  # Nobody orders the same again so late.
     if inbound.update_id not in world.ordered:
         world.ordered[inbound.update_id] = (chat, text)
         world.retries[str(chat)] += command is Command.RETRY

@@ -17,6 +17,7 @@ but through `seed`, so that a story has one end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -94,13 +95,12 @@ class Scenario:
         self.summarise = summarise
         self._seed = seed
         self._boots = 0
-        self._planted = self.accidents.planted()
-        self._quiet = quiet()
+        self._stage = ExitStack()
 
     def __enter__(self) -> Self:
         """Boot."""
-        self._quiet.__enter__()
-        self._planted.__enter__()
+        for each in (quiet(), self.accidents.planted(), self.world.archive.planted(self.world)):
+            self._stage.enter_context(each)
         try:
             self.boot()
         except BaseException:  # Invariant: a scenario that does not begin leaves nothing behind either.
@@ -117,8 +117,7 @@ class Scenario:
                 self.life.end()
             self.world.disk.unmount()
         finally:
-            self._planted.__exit__(kind, error, traceback)
-            self._quiet.__exit__(kind, error, traceback)
+            self._stage.__exit__(kind, error, traceback)
 
     # -- people ----------------------------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ class Simulation:
 
     def run(self) -> Report:
         """Live, die, live again; then calm, and check."""
-        with self.accidents.planted():
+        with self.accidents.planted(), self.world.archive.planted(self.world):
             try:
                 self._live_all()
             except Exception as error:  # Invariant: a seed that breaks the simulator is a finding, with its story.

@@ -18,6 +18,7 @@ from greenroom.platforms.fakes.machine import FakeMachine
 from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
 from greenroom.storage.faulty_disk import Disk
 from greenroom.storage.faulty_disk import Fault as DiskFault
+from greenroom.supervisor.sandbox.archive import Archive
 from greenroom.supervisor.sandbox.happening import PEOPLE, PROCESS, Happening, Kind
 from greenroom.supervisor.sandbox.latecomers import Latecomers
 from greenroom.supervisor.sandbox.looked_after import Look, LookedAfter
@@ -202,6 +203,7 @@ class World:
     erasing: Erasing | None = None  # of the living process
     look: Look | None = None  # at what the living process has stored
     mail: LookedAfter = field(default_factory=LookedAfter)
+    archive: Archive = field(default_factory=Archive)
     attached: dict[str, tuple[Attachment, ...]] = field(default_factory=dict)  # what came with each update
     replied: set[tuple[str, str]] = field(default_factory=set)  # bot messages that a person answered
     effects: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (chat, policy, step) -> how often
@@ -227,9 +229,7 @@ class World:
     sessions: dict[SessionId, SessionKey] = field(default_factory=dict)  # as the store gave them out, for the history
     calm: bool = False  # no fault happens any more
     policy: Policy | None = None  # what the host asked of the process
-    consumed: set[tuple[str, str, str]] = field(
-        default_factory=set
-    )  # chat, process, command: looked after by its agent
+    consumed: set[tuple[str, str, str]] = field(default_factory=set)  # chat, process, command: seen to by its agent
     sleeps: list[tuple[float, float]] = field(default_factory=list)  # of the host: since when by its wall, for how long
     added: set[tuple[str, str]] = field(default_factory=set)  # chat, words: said after an answer that was written
     machine: FakeMachine = field(init=False)  # on which background processes run

@@ -16,7 +16,7 @@ from greenroom.actors.facts import (
     RunOpened,
     SessionReleased,
 )
-from greenroom.actors.model import Ending, Inbound, Receipt
+from greenroom.actors.model import Ending, Inbound, InboxId, Receipt
 from greenroom.actors.process_facts import ProcessConsumed
 from greenroom.actors.retention import KEEP_ALL, Retention
 from greenroom.storage.forgetting import EVERY_S, ROWS_MAX, Forgetting
@@ -133,11 +133,21 @@ def test_an_update_that_comes_again_is_known_for_as_long_as_its_row_is_kept(db: 
     assert later.inbox_id > receipt.inbox_id
 
 
+def test_while_a_message_waits_its_session_forgets_nothing(db: apsw.Connection) -> None:
+    live_until(db, SessionReleased)
+    write_fact(db, inbound(9))
+    assert tidy(db, Forgetting(SHORT)) == []
+    waiting = InboxId(db.execute("SELECT max(id) FROM inbox").get)
+    write_fact(db, InboundSettled(S, waiting, G))
+    assert tidy(db, Forgetting(SHORT)) == [("decisions", 1), ("inbox", 3), ("deliveries", 2)]
+
+
 def test_the_store_forgets_between_writes_and_says_nothing_about_it(tmp_path: Path) -> None:
     house = House(tmp_path / "bot.db", retention=Retention(decisions_s=10.0))
     epoch = house.store.epoch
     decided = [DecisionStored(S, epoch, G, "RESUME", "resume", "{}", at) for at in (1.0, 4e9)]
-    house.write(inbound(), opened(epoch), *decided, RunClosed(S, G, Ending.ANSWERED, 1.0))
+    settled = InboundSettled(S, InboxId(1), G)
+    house.write(inbound(), settled, opened(epoch), *decided, RunClosed(S, G, Ending.ANSWERED, 1.0))
     house.write(inbound(2))
     house.close()
     left: Any = apsw.Connection(str(tmp_path / "bot.db")).execute("SELECT at FROM decisions").get

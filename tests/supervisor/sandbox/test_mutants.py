@@ -11,8 +11,9 @@ from greenroom.actors.tools import decide_tool
 from greenroom.supervisor.cli.main import app
 from greenroom.supervisor.sandbox import mutants
 from greenroom.supervisor.sandbox.invariants import Violation
-from greenroom.supervisor.sandbox.mutant import Mutant, Swap, hunt
+from greenroom.supervisor.sandbox.mutant import Mutant, hunt
 from greenroom.supervisor.sandbox.mutants import MUTANTS, named
+from greenroom.supervisor.sandbox.swap import Swap
 
 SEEDS = 120
 CONTROLS = 3

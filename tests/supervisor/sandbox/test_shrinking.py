@@ -9,7 +9,7 @@ from greenroom.supervisor.sandbox.shrinking import KeepsItsPromises, Shrunk, shr
 from greenroom.supervisor.sandbox.simulator import simulate
 
 SEEDS = 150
-PARTS_MAX = 6
+PARTS_MAX = 9
 LINES_MAX = 100
 
 BUGS = [
