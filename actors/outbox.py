@@ -198,12 +198,10 @@ def _end_call(ways: Ways, lane: Lane, outcome: Outcome, moment: Moment) -> tuple
     setback = decide_setback(ways, entry, call, outcome, moment)
     facts = () if setback.state is None else (_moved(setback.entry, setback.state, moment, setback.reason),)
     acts: tuple[Act, ...] = () if setback.pause_s is None else (Pause(setback.pause_s),)
-    if setback.state is DeliveryState.DELIVERED:
-        settled = structs.replace(entry, says=call.text if isinstance(call, Edit) else None)
-        return _settle(ways, _with(lane, settled), moment)
-    if setback.state is DeliveryState.DEAD:
+    if setback.state in {DeliveryState.DELIVERED, DeliveryState.DEAD}:
+        end = Bury(setback.entry.delivery) if setback.state is DeliveryState.DEAD else Conclude(key)
         lane = Lane(tuple(e for e in lane.entries if e.delivery.key != key))
-        return _settle(ways, lane, moment, Effects(facts, (*acts, Bury(setback.entry.delivery))))
+        return _settle(ways, lane, moment, Effects(facts, (*acts, end)))
     moved = structs.replace(setback.entry, delivery=facts[0].delivery) if facts else setback.entry
     return _settle(ways, _with(lane, moved), moment, Effects(facts, acts))
 

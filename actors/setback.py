@@ -12,6 +12,8 @@ from greenroom.actors.entry import Entry, OutboxLimits, Ways, doubted, removed
 from greenroom.actors.model import DeliveryClass, DeliveryState
 from greenroom.actors.outbox_words import Moment
 
+UNCONFIRMED = "shown; words that came late may stand in its place, and it could not be shown once more"
+
 
 class Setback(Struct, frozen=True):
     """The entry as it is now. `state` is to be written with the reason; None: nothing of this concerns the disk."""
@@ -56,7 +58,10 @@ def _in_doubt(ways: Ways, entry: Entry, call: Call, moment: Moment) -> Entry:
 
 
 def _unconfirmed(ways: Ways, entry: Entry, outcome: Outcome, moment: Moment) -> Setback:
-    """What is visible could not be shown once more: tried again, but never taken for a failure of the delivery."""
+    """What is visible could not be shown once more: tried again, but never taken for a failure of the delivery.
+
+    Who looks at the delivery finds why it is not certain that its words stand there still.
+    """
     failures = entry.failures + 1
     match outcome:
         case Postponed(after_s):
@@ -64,8 +69,12 @@ def _unconfirmed(ways: Ways, entry: Entry, outcome: Outcome, moment: Moment) -> 
         case Unsent() | Doubtful() if failures < ways.limits.attempts_max:
             pause_s = _backoff_s(ways.limits, failures, moment.chance)
             return Setback(structs.replace(entry, failures=failures, not_before=moment.now + pause_s))
-        case _:
+        case Unsent(reason) | Doubtful(reason) | Forbidden(reason) | Gone(reason):
+            return Setback(entry, DeliveryState.DELIVERED, f"{UNCONFIRMED}: {reason}")
+        case Worked():
             return Setback(entry, DeliveryState.DELIVERED)
+        case _:
+            assert_never(outcome)
 
 
 def _unsaid(entry: Entry) -> DeliveryState | None:

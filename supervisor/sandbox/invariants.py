@@ -64,10 +64,14 @@ JOURNAL_PAGES_MAX = 400
 _PART = re.compile(r"^[0-9a-f]{8}-(?P<delivery>.+)-(?P<part>\d+)(?:-[0-9a-f]{12})?$")
 
 
-_DELIVERIES = "SELECT key, text, (SELECT choices FROM questions WHERE delivery = deliveries.key), state FROM deliveries"
+_DELIVERIES = (
+    "SELECT key, text, (SELECT choices FROM questions WHERE delivery = deliveries.key),"
+    " iif(state = 'delivered' AND error IS NOT NULL, 'unconfirmed', state) FROM deliveries"
+)
 _DELIVERED = (
     "SELECT deliveries.key, text, (SELECT choices FROM questions WHERE delivery = deliveries.key), message_ids,"
     " sessions.key FROM deliveries JOIN sessions ON sessions.id = deliveries.session_id WHERE state = 'delivered'"
+    " AND error IS NULL"  # Else its row says that something may stand in its place.
 )
 
 

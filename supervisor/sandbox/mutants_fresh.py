@@ -195,7 +195,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "what is owed is pruned",
         "a conversation that is over goes by its age alone, with what its person has not read yet",
         (Swap(pruning, "_MAY_GO", _prunes_whatever_was_followed),),
-        frozenset({"nothing_acknowledged_is_lost", "nothing_is_shown_before_it_is_stored"}),
+        frozenset({"nothing_owed_is_forgotten"}),
         _begins_anew_while_nobody_is_reached,
     ),
     Mutant(

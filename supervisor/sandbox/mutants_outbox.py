@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from greenroom.actors import calling, entry, outbox
+from greenroom.actors import calling, entry, outbox, setback
 from greenroom.actors.calls import Doubtful, Forbidden, Outcome, Post, Unsent, Worked
 from greenroom.actors.delivery_actor import DeliveryActor
 from greenroom.actors.entry import Entry, Ways
@@ -116,6 +116,16 @@ def _words_come_meanwhile(told: Scenario, _: int) -> None:
     told.says("m1 say nap long")
 
 
+def _words_come_late_and_stay(told: Scenario, _: int) -> None:
+    """They come, and then the platform refuses to show the answer once more."""
+    told.platform_fails(None, PlatformFault.LATE, None, PlatformFault.REFUSED)
+    told.says("m1 say nap answer")
+
+
+def _is_sure_of_it(real: Any) -> Any:
+    return lambda *args: replace(real(*args), reason=None)
+
+
 def _looks_ahead_only(real: Any) -> Any:
     return lambda ways, it, now: None if it.words_until <= now else real(ways, it, now)
 
@@ -172,6 +182,13 @@ MUTANTS = (
         (Swap(outbox, "confirm", lambda _: lambda *_: None),),
         frozenset({"what_is_visible_has_its_row", "what_is_delivered_is_visible"}),
         story(_words_come_late, platforms=(DeliveryClass.EDIT_ANCHOR,)),
+    ),
+    Mutant(
+        "words that come late stay, and nobody is told",
+        "the answer cannot be shown once more, and its row says that it stands there",
+        (Swap(setback, "_unconfirmed", _is_sure_of_it),),
+        frozenset({"what_is_delivered_is_visible", "what_is_visible_has_its_row"}),
+        story(_words_come_late_and_stay, platforms=(DeliveryClass.EDIT_ANCHOR,)),
     ),
     Mutant(
         "words that come late stay in the first of several messages",

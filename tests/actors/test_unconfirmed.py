@@ -1,0 +1,31 @@
+"""An answer that was shown, over which words may have come late, and which cannot be shown once more."""
+
+import pytest
+
+from greenroom.actors.setback import UNCONFIRMED
+from greenroom.platforms.fakes.platform import Fault
+from greenroom.supervisor.sandbox.scenario import Scenario
+
+
+@pytest.mark.parametrize("refused", [Fault.REFUSED, Fault.GONE])
+def test_its_row_says_so_and_the_conversation_goes_on(refused: Fault) -> None:
+    with Scenario(seed=1) as room:
+        room.platform_fails(None, Fault.LATE, None, refused)
+        room.says("m1 say nap answer")
+        room.rest()
+        (delivery,) = room.deliveries()
+        assert delivery.state == "delivered"
+        assert room.broken() == []
+        assert delivery.error.startswith(UNCONFIRMED)
+        assert room.visible() == ["(m1 words) "]
+        room.says("m2 answer")
+        room.rest()
+        assert room.visible()[-1] == "answer <m2>"
+
+
+def test_one_that_is_shown_once_more_has_nothing_against_it() -> None:
+    with Scenario(seed=1) as room:
+        room.platform_fails(None, Fault.LATE)
+        room.says("m1 say nap answer")
+        room.rest()
+        assert [(each.state, each.error) for each in room.deliveries()] == [("delivered", None)]
