@@ -30,6 +30,7 @@ SELECT session_id, generation, (SELECT min(at) FROM inbox WHERE inbox.session_id
 FROM runs WHERE cause = 'inbound' AND work = generation AND generation > 1
     AND NOT EXISTS (SELECT 1 FROM tool_calls WHERE tool_calls.session_id = runs.session_id AND result IS NULL)
     AND NOT EXISTS (SELECT 1 FROM processes WHERE processes.session_id = runs.session_id)
+    AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.session_id = runs.session_id AND text LIKE '[no result:%')
 """
 
 
