@@ -66,6 +66,19 @@ class Access:
         self.policy = policy if policy.allow is None else with_knobs(policy, allow=self.allows)
         """The host's policy, with those whom a code let in."""
 
+    def admit(self, policy: Policy) -> None:
+        """Let in whom this policy names, from now on; so with its `strangers` and `pairing_s`, and nothing else of it.
+
+        What was taken from a chat that it does not name any more is still answered. Raises ValueError where this
+        process began without a list, and so asks nobody who they are.
+        """
+        if self._asked.allow is None or policy.allow is None:
+            msg = "who may write can be changed only where there is a list of them from the start: see Policy.allow"
+            raise ValueError(msg)
+        self._asked = with_knobs(
+            self._asked, allow=policy.allow, strangers=policy.strangers, pairing_s=policy.pairing_s
+        )
+
     def take_up(self, pairings: Iterable[Pairing]) -> None:
         """Know what is on disk, and nothing else: a store was opened."""
         with self._lock:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from greenroom.actors.runtime import Depth
     from greenroom.supervisor.connections import Connection
     from greenroom.supervisor.core import Core
+    from greenroom.supervisor.policy import Policy
 
 
 class Doorkeeping:
@@ -38,6 +39,14 @@ class Doorkeeping:
     def depths(self) -> Mapping[str, Depth]:
         """Count the actors of each class, and what waits for them; costs what lives."""
         return self._core.depths()
+
+    def admit(self, policy: Policy) -> None:
+        """Let in whom this policy's `allow` names, from now on; so with its `strangers` and `pairing_s`.
+
+        What was taken from a chat that it does not name any more is still answered. Raises ValueError where the
+        supervisor began without `allow`.
+        """
+        self._core.access.admit(policy)
 
     def pairings(self) -> Sequence[Pairing]:
         """The chats that were let in by a code, and those that were shown one (`Policy.strangers`)."""

@@ -112,6 +112,7 @@ class _Life:
         self._readiness = Readiness()
         self._notifier = Notifier()
         self._doing = STARTING  # in words, for the service manager
+        self._room: AsyncRoom | None = None
         history = StoreHistory(lambda: self._supervisor.store)
         self._platforms = make_platforms(wanted, config.database.parent, history)
         self._web = make_web(config, history, self._readiness.problem)
@@ -125,6 +126,7 @@ class _Life:
             view = None if self._view is None else self._view.bind()
             with self._orders.taken(on_reload=self._reload, on_dump=self._dump):
                 async with self._viewing(), self._supervisor as room:
+                    self._room = room
                     vigil = asyncio.create_task(
                         keep_vigil(self._readiness, self._notifier, partial(self._stands, room))
                     )
@@ -272,10 +274,13 @@ class _Life:
             self._web.announce(None if trouble is None else f"cannot save right now: {trouble.brief}")
 
     def _reload(self) -> None:
+        if self._room is None:
+            say("the configuration is being read; ask again when greenroom serves")
+            return
         started = self._doing != STARTING
         if started:
             self._notifier.reloading()
-        for line in self._reloader.reload():
+        for line in self._reloader.reload(self._room.admit):
             say(line)
         if started:
             self._notifier.ready(self._doing)

@@ -1,12 +1,19 @@
 """SIGHUP: read the configuration again, put in force what can be changed while running, and say what cannot."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
 from greenroom.supervisor.daemon.config import Config, load_config
 from greenroom.supervisor.daemon.config_problems import ConfigError
 from greenroom.supervisor.daemon.logs import set_level
+from greenroom.supervisor.policy import Policy
+
+AT_THE_DOOR = ("allow", "strangers", "pairing_s")
+"""What of the policy is in force at once."""
+
+IN_FORCE_NOW = frozenset({"log.level", *(f"policy.{knob}" for knob in AT_THE_DOOR)})
+"""What can be changed while running; everything else is read at the next start."""
 
 
 class Reloader:
@@ -17,8 +24,11 @@ class Reloader:
         self._config = config
         self._named = named
 
-    def reload(self) -> list[str]:
-        """Read again and say in lines what became of it. A wrong configuration changes nothing."""
+    def reload(self, admit: Callable[[Policy], object]) -> list[str]:
+        """Read again and say in lines what became of it. A wrong configuration changes nothing.
+
+        `admit` is told the policy of those who may write, if that has changed.
+        """
         try:
             fresh = load_config(self._named, database=self._config.database)
         except ConfigError as error:
@@ -28,6 +38,11 @@ class Reloader:
             set_level(fresh.log)
             level = self._config.log.model_copy(update={"level": fresh.log.level})
             self._config = replace(self._config, log=level)
+        door = {knob: getattr(fresh.policy, knob) for knob in AT_THE_DOOR}
+        policy = replace(self._config.policy, **door)
+        if policy != self._config.policy:
+            admit(policy)
+            self._config = replace(self._config, policy=policy)
         return changes or ["the configuration was read again: nothing has changed"]
 
 
@@ -36,7 +51,7 @@ def describe_changes(old: Config, new: Config) -> Iterator[str]:
     before, after = _flatten(old), _flatten(new)
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key):
-            when = "in force now" if key == "log.level" else "needs a restart"
+            when = "in force now" if key in IN_FORCE_NOW else "needs a restart"
             yield f"{key}: {before.get(key)} -> {after.get(key)} ({when})"
     before_tables, after_tables = _tables(old), _tables(new)
     for name in sorted(before_tables.keys() | after_tables.keys()):  # Told by name alone: the values may be secret.

@@ -208,3 +208,20 @@ def test_strangers_are_ignored_unless_the_host_wants_them(house: House) -> None:
         assert not room.pairings()
     with pytest.raises(BusyError):
         room.pair("ABCD-EFGH", timeout_s=WAIT_S)
+
+
+def test_who_may_write_is_changed_while_the_house_stands(house: House) -> None:
+    with house.open() as room:
+        house.says(FRIEND, "hello")
+        house.sees(FRIEND, "echo: hello")
+        room.admit(Policy(allow=("fake:bot:eve",), strangers="ignore"))
+        house.says(EVE, "me too")
+        house.sees(EVE, "echo: me too")
+        house.says(FRIEND, "and I?")
+    assert house.server.texts(FRIEND) == ["echo: hello"]
+    assert house.count("inbox") == 2
+
+
+def test_where_nobody_is_asked_who_they_are_nobody_can_be_shut_out(house: House) -> None:
+    with house.open(Policy()) as room, pytest.raises(ValueError, match=r"see Policy\.allow"):
+        room.admit(PAIRING)

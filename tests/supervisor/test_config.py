@@ -286,8 +286,25 @@ def test_a_changed_file_says_what_is_in_force_now_and_what_needs_a_restart(load:
 def test_a_wrong_file_changes_nothing_when_it_is_read_again(load: Load, home: Path) -> None:
     reloader = Reloader(load("[web]\nport = 9000\n"), None)
     (home / "greenroom.toml").write_text("[web]\nprot = 1\n")
-    told = reloader.reload()
+    admitted: list[Policy] = []
+    told = reloader.reload(admitted.append)
     assert told[0] == "the configuration was not changed, it cannot be used:"
     assert "web.prot" in told[1]
     (home / "greenroom.toml").write_text("[web]\nport = 9000\n")
-    assert reloader.reload() == ["the configuration was read again: nothing has changed"]
+    assert reloader.reload(admitted.append) == ["the configuration was read again: nothing has changed"]
+    assert admitted == []
+
+
+def test_who_may_write_is_in_force_at_once_and_told_once(load: Load, home: Path) -> None:
+    reloader = Reloader(load("[policy]\nallow = ['web:*']\n"), None)
+    (home / "greenroom.toml").write_text("[policy]\nallow = ['web:*', 'x:*']\nstrangers = 'ignore'\nfresh_s = 5\n")
+    admitted: list[Policy] = []
+    told = reloader.reload(admitted.append)
+    assert told[0].endswith("(in force now)")
+    assert "policy.allow" in told[0]
+    assert [line.rpartition(" (")[2] for line in told[1:]] == ["needs a restart)", "in force now)"]
+    ((policy),) = admitted
+    assert (policy.allow, policy.strangers, policy.fresh_s) == (("web:*", "x:*"), "ignore", 3600.0)
+    told = reloader.reload(admitted.append)
+    assert [line.partition(":")[0] for line in told] == ["policy.fresh_s"]
+    assert len(admitted) == 1
