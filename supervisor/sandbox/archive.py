@@ -96,7 +96,7 @@ class Archive:
             ids = tuple(number for number in found.ids if not _still_comes(db, found.table, number, world))
             for number in ids:
                 self._remember(db, _TABLES[found.table], number, world)
-            return RowsForgotten(found.table, ids)
+            return RowsForgotten(found.table, ids) if ids else None  # It is asked again with the next write.
 
         return look
 
