@@ -68,37 +68,41 @@ def read_delivery_named(db: apsw.Connection, key: str) -> Delivery | None:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter (`state` is dead), or a delivery whose outcome is unknown, which is tried again by itself."""
+    """A dead letter (`state` is dead), or a delivery that is tried again by itself.
+
+    That is one whose outcome is unknown (unknown), or that could not be sent and waits for its next try (retry).
+    """
 
     delivery: str  # its name, as `dead retry` and `dead purge` take it
-    state: DeliveryState  # dead, or unknown
+    state: DeliveryState  # dead, unknown or retry
     session: SessionId  # number of its session
     key: str  # key of its session
     kind: DeliveryKind  # what it says
     text: str  # what should have been shown
-    reason: str  # why it is dead, or not known
-    at: float  # when it died; of an unknown one when its text was there
-    attempts: int  # how often it was tried
+    reason: str  # why it is dead, or not known, or not sent yet
+    at: float  # when it died; of another one when its text was there
+    attempts: int  # so many tries in a row got nowhere; 0 after one that did
+    retry_at: float | None  # when it is tried again; null: at once, or never
     shown: int  # so many messages of it are known to be in the chat, placeholders included
 
 
 _COLUMNS = "d.key, d.state, d.session_id, s.key, d.kind, d.text"
 _DEAD = f"""
-SELECT {_COLUMNS}, l.reason, l.at, d.attempts, d.message_ids
+SELECT {_COLUMNS}, l.reason, l.at, d.attempts, NULL, d.message_ids
 FROM dead_letters l JOIN deliveries d ON d.key = l.delivery JOIN sessions s ON s.id = d.session_id
 ORDER BY l.id DESC LIMIT ?
 """  # noqa: S608 - constant
-_UNKNOWN = f"""
-SELECT {_COLUMNS}, d.error, coalesce(d.filled_at, d.created_at), d.attempts, d.message_ids
+_TRIED_AGAIN = f"""
+SELECT {_COLUMNS}, d.error, coalesce(d.filled_at, d.created_at), d.attempts, d.retry_at, d.message_ids
 FROM deliveries d INDEXED BY deliveries_owed JOIN sessions s ON s.id = d.session_id
-WHERE d.state NOT IN ('delivered', 'dead') AND d.state = 'unknown' AND d.text IS NOT NULL
+WHERE d.state NOT IN ('delivered', 'dead') AND d.state IN ('unknown', 'retry') AND d.text IS NOT NULL
 ORDER BY d.id DESC LIMIT ?
 """  # noqa: S608 - constant
 
 
 def read_letters(db: apsw.Connection, limit: int) -> tuple[Letter, ...]:
-    """The newest dead letters, and before them what is unknown; at most `limit` of each."""
-    return tuple(_read(row) for sql in (_UNKNOWN, _DEAD) for row in _rows(db, sql, limit))
+    """The newest dead letters, and before them what is tried again by itself; at most `limit` of each."""
+    return tuple(_read(row) for sql in (_TRIED_AGAIN, _DEAD) for row in _rows(db, sql, limit))
 
 
 def read_dead_keys(db: apsw.Connection) -> tuple[str, ...]:
@@ -111,7 +115,7 @@ def _rows(db: apsw.Connection, sql: str, limit: int) -> Iterable[Row]:
 
 
 def _read(row: Row) -> Letter:
-    delivery, state, session, key, kind, text, reason, at, attempts, ids = row
+    delivery, state, session, key, kind, text, reason, at, attempts, retry_at, ids = row
     shown = len(json.loads(ids))
     return Letter(
         delivery,
@@ -123,5 +127,6 @@ def _read(row: Row) -> Letter:
         reason or "",
         at,
         attempts,
+        retry_at,
         shown,
     )

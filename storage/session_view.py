@@ -97,7 +97,7 @@ class DeliveryRow:
     kind: DeliveryKind  # what it says
     generation: Generation  # the run it is of
     state: DeliveryState  # where it stands
-    attempts: int  # how often it was tried
+    attempts: int  # so many tries in a row got nowhere; 0 after one that did
     message_ids: tuple[str, ...]  # the platform's names of the messages that show it
     text: str | None  # null while it is not written yet
     error: str | None  # why the last try failed

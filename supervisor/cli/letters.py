@@ -54,9 +54,10 @@ def list_letters(
     db: DatabaseOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List what is dead (given up, or refused for ever), and what may have been delivered or not (unknown).
+    """List what is dead (given up, or refused for ever), and what is tried again by itself.
 
-    What is unknown is tried again by itself. What is dead waits for you.
+    That is what may have been delivered or not (unknown), and what could not be sent yet (retry). What is dead waits
+    for you.
     """
     from greenroom.storage.letters import read_letters  # noqa: PLC0415 - only this command needs it
     from greenroom.supervisor.cli import pages  # noqa: PLC0415
@@ -69,13 +70,13 @@ def list_letters(
     elif letters:
         _print_letters(letters)
     else:
-        complain("there are no dead letters, and nothing is unknown")
+        complain("there are no dead letters, and nothing waits to be tried again")
 
 
 def _print_letters(letters: Sequence[Letter]) -> None:
     from greenroom.supervisor.cli.paper import print_table, say_age, shorten  # noqa: PLC0415
 
-    headings = ("DELIVERY", "STATE", "CHAT", "KIND", "SINCE", "WHY", "TEXT")
+    headings = ("DELIVERY", "STATE", "CHAT", "KIND", "SINCE", "NEXT TRY", "WHY", "TEXT")
     rows = [
         (
             each.delivery,
@@ -83,12 +84,23 @@ def _print_letters(letters: Sequence[Letter]) -> None:
             each.key,
             each.kind.value,
             say_age(each.at),
+            _say_next(each),
             shorten(each.reason, TEXT_SHOWN),
             shorten(each.text, TEXT_SHOWN),
         )
         for each in letters
     ]
     print_table(headings, rows)
+
+
+def _say_next(letter: Letter) -> str:
+    from greenroom.actors.model import DeliveryState  # noqa: PLC0415 - only this command needs it
+    from greenroom.supervisor.cli.paper import say_duration  # noqa: PLC0415
+
+    if letter.state is DeliveryState.DEAD:
+        return "-"
+    wait_s = 0.0 if letter.retry_at is None else letter.retry_at - time.time()
+    return f"in {say_duration(wait_s)}" if wait_s > 0 else "now"
 
 
 def retry(

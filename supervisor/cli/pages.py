@@ -83,8 +83,8 @@ def print_status(views: Views, holder: Holder | None, connections: list[Connecti
         print(f"  {name:<10} {clean(text)}")
     if store.set_aside:
         print("  look at: greenroom sessions --only aside")
-    if store.dead_letters:
-        print("  look at: greenroom dead list")
+    if store.dead_letters or store.deliveries_owed:
+        print("  look at: greenroom dead list")  # What is owed and was tried stands there as well, with the reason.
 
 
 def print_ready(path: Path, holder: Holder | None, *, as_json: bool) -> None:

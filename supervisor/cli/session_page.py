@@ -79,7 +79,7 @@ def _print_rest(page: SessionView) -> None:
     _print_part("questions", question_headings, [_question_cells(each) for each in page.questions])
     process_headings = ("RUN", "PROCESS", "COMMAND", "STATE", "STARTED", "TOOK", "LAST WORDS")
     _print_part("background processes", process_headings, [_process_cells(each) for each in page.processes])
-    delivery_headings = ("RUN", "KIND", "STATE", "TRIES", "AT", "TEXT")
+    delivery_headings = ("RUN", "KIND", "STATE", "FAILED", "AT", "TEXT")
     _print_part("deliveries", delivery_headings, [_delivery_cells(each) for each in page.deliveries])
 
 

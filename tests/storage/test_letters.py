@@ -95,16 +95,18 @@ def test_what_cannot_be_is_refused_with_the_reason(db: apsw.Connection) -> None:
             write_fact(db, change(shown, 12.0))
 
 
-def test_an_operator_reads_what_is_unknown_and_then_the_newest_dead_letters(db: apsw.Connection) -> None:
+def test_an_operator_reads_what_is_tried_again_and_then_the_newest_dead_letters(db: apsw.Connection) -> None:
     for n, state in enumerate(("dead", "retry", "dead", "unknown", "delivered")):
         each = replace(TEXT, key=f"d{n}", text=f"text {n}", message_ids=("m1",) if n else ())
         put(db, DeliveryState(state), each, error=f"why {n}")
     letters = read_letters(db, 10)
     assert [(each.delivery, each.state.value, each.reason, each.shown) for each in letters] == [
         ("d3", "unknown", "why 3", 1),
+        ("d1", "retry", "why 1", 1),
         ("d2", "dead", "why 2", 1),
         ("d0", "dead", "why 0", 0),
     ]
+    assert [each.retry_at for each in letters] == [99.0, 99.0, None, None]
     assert {(each.session, each.key, each.text[:4]) for each in letters} == {(1, str(KEY), "text")}
     assert [each.delivery for each in read_letters(db, 1)] == ["d3", "d2"]
     assert read_dead_keys(db) == ("d0", "d2")

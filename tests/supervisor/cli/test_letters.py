@@ -66,25 +66,28 @@ def states(path: Path) -> dict[str, str]:
 
 def test_dead_letters_and_unknown_outcomes_are_listed_with_what_names_them_and_why(tmp_path: Path) -> None:
     path = tmp_path / "bot.db"
-    make(path, {"d1": DeliveryState.DEAD, "d2": DeliveryState.UNKNOWN, "d3": DeliveryState.DELIVERED})
+    states = (DeliveryState.DEAD, DeliveryState.UNKNOWN, DeliveryState.DELIVERED, DeliveryState.RETRY)
+    make(path, {f"d{n}": state for n, state in enumerate(states, 1)})
     listed = run(path, "list")
     assert "d3" not in listed
     assert [line.split()[:3] for line in listed.splitlines()[1:]] == [
+        ["d4", "retry", "web:local:1"],
         ["d2", "unknown", "web:local:1"],
         ["d1", "dead", "web:local:1"],
     ]
     assert "bot was blocked" in listed
-    (unknown, dead) = check_printed(["dead", "list"], run(path, "list", "--json"))
+    (waiting, unknown, dead) = check_printed(["dead", "list"], run(path, "list", "--json"))
     assert (unknown["state"], dead["delivery"], dead["session"], dead["text"]) == (
         "unknown",
         "d1",
         1,
         "the words of d1",
     )
+    assert (waiting["state"], waiting["delivery"], dead["retry_at"]) == ("retry", "d4", None)
     run(path, "purge", "d1")
-    run(path, "purge", "d2", "--yes")
+    run(path, "purge", "d2", "d4", "--yes")
     told = CliRunner().invoke(app, ["dead", "list", "--db", str(path)])
-    assert "there are no dead letters, and nothing is unknown" in told.stderr
+    assert "there are no dead letters, and nothing waits to be tried again" in told.stderr
 
 
 def test_where_nothing_runs_a_letter_is_sent_by_the_next_start_once_it_was_agreed_that_it_may_be_read_twice(
