@@ -85,8 +85,7 @@ class TerminalChat:
         self._typed: deque[str] = deque()  # The ids of the lines that were read and are still to be said.
         self._written: dict[str, str] = {}
         self._lost = asyncio.Event()
-        self._past_shown = asyncio.Event()  # While it is drawn, what is said now waits: it stands below it.
-        self._past_shown.set()
+        self._past_shown = asyncio.Event()  # Until it is drawn, what is said now waits: it stands below it.
         self._choices: Choices | None = None  # of the question that was asked last, until something is said
 
     @property
@@ -97,10 +96,8 @@ class TerminalChat:
     async def run(self, door: Door) -> None:
         """Read and say until cancelled. Raises Hangup when there is no more to do."""
         self._past_shown.clear()
-        try:
-            await self._look_back()
-        finally:
-            self._past_shown.set()
+        await self._look_back()
+        self._past_shown.set()
         door.connected()
         conversing = asyncio.create_task(self._converse(door))
         losing = asyncio.create_task(self._lost.wait())
@@ -116,13 +113,15 @@ class TerminalChat:
             door.disconnected("the terminal hung up")
 
     async def send(self, message: Outgoing) -> str:
-        await self._past_shown.wait()
+        if message.session == self._session:
+            await self._past_shown.wait()
         text = self._offer(message.session, message.text, message.choices)
         self._show(message.session, message.key, text, final=message.text != PLACEHOLDER)
         return message.key
 
     async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
-        await self._past_shown.wait()
+        if session == self._session:
+            await self._past_shown.wait()
         stored = await self._stored(session, message_id)
         if stored is not None and stored.final:
             text, choices = stored.text, stored.choices

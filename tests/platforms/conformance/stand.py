@@ -188,7 +188,8 @@ class Stand:
         try:
             await self.until(at_rest)
         finally:
-            assert await self.lines(chat) == list(lines)
+            said = await self.lines(chat)
+            assert said == list(lines), f"it said {said}, and should have said {list(lines)}"
 
     def at_rest(self) -> bool:
         """Whether all that was stored is worked off, and all that is owed is delivered or given up."""
