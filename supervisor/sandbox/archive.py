@@ -13,7 +13,7 @@ from greenroom.actors.facts import RowsForgotten
 from greenroom.actors.retention import DAY_S
 from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.rows import Row
-from greenroom.storage.sqlite import PAGE_BYTES
+from greenroom.supervisor.sandbox.sheet import shared_sheet
 from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
@@ -73,20 +73,15 @@ class Archive:
             yield
 
     def whole(self, db: apsw.Connection) -> apsw.Connection:
-        """The database with what was forgotten back in its place; itself, if that is nothing."""
-        if not self._rows:
-            return db
-        copy = apsw.Connection(":memory:")
-        copy.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        with copy.backup("main", db, "main") as copying:
-            copying.step()
-        copy.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)  # They refuse rows of runs that are over.
+        """Its rows, and what was forgotten back in its place: a copy, until the next one is made in this process."""
+        sheet = shared_sheet()
+        sheet.write(db)
         for table, remembered in self._rows.items():
             for back, row in enumerate(remembered, -len(remembered)):
-                _put_back(copy, table, row, row[0] if table.numbered else back)
+                _put_back(sheet.db, table, row, row[0] if table.numbered else back)
         for former, follower in self._followers.items():
-            copy.execute("UPDATE sessions SET predecessor = ? WHERE id = ?", (former, follower))
-        return copy
+            sheet.db.execute("UPDATE sessions SET predecessor = ? WHERE id = ?", (former, follower))
+        return sheet.db
 
     def _listening(self, real: Look, world: World) -> Look:
         def look(forgetting: Forgetting, db: apsw.Connection, *, now: float, monotonic: float) -> RowsForgotten | None:

@@ -79,7 +79,7 @@ class Mix:
     platform_fault: tuple[float, ...] = (0.0, 0.1, 0.5)  # of a call; one is drawn for each seed
     accidents_max: int = 2
     duplicate: float = 0.25
-    settle_s: float = 90_000.0  # virtual seconds in which everything owed must be done
+    settle_s: float = 90_000.0  # virtual seconds in which everything owed must be done, by a clock that nobody set back
 
 
 DEFAULT_MIX = Mix()

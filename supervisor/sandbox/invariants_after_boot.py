@@ -37,7 +37,7 @@ class Violation:
 
 
 def check(checks: tuple[Check, ...], db: apsw.Connection, world: World) -> list[Violation]:
-    """Run these checks: on the rows that are there and those that were forgotten, but for what is said of the file."""
+    """Run these checks: on a copy of the rows that are there or were forgotten, but for what is said of the file."""
     whole = world.archive.whole(db)
     return [
         Violation(each.__name__, detail)

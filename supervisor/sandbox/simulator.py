@@ -19,7 +19,9 @@ from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.sandbox.agents import ScriptedAgent
 from greenroom.supervisor.sandbox.faults import (
     CLASSES,
+    DAY_S,
     DEFAULT_MIX,
+    Accident,
     Accidents,
     Ending,
     Mix,
@@ -245,7 +247,8 @@ class Simulation:
             self.violations.append(Violation("it_comes_up", str(life.over)))
             return
         while life.lives():
-            ends_at = world.now + self.mix.settle_s
+            set_back_s = DAY_S * world.faults[Accident.CLOCK_BACK.value]  # So much longer a question may wait.
+            ends_at = world.now + self.mix.settle_s + set_back_s
             self._quiesce(life, ends_at)
             if not life.lives() or self.violations or not self._people.reply():
                 break
