@@ -13,7 +13,7 @@ from greenroom.actors.facts import RowsForgotten
 from greenroom.actors.retention import DAY_S
 from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.rows import Row
-from greenroom.supervisor.sandbox.sheet import shared_sheet
+from greenroom.supervisor.sandbox.sheet import insertion, shared_sheet
 from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
@@ -36,10 +36,6 @@ class _Table:
     def look(self) -> str:
         """Whose row it is, since when it is old, whether it is owed; and all of it."""
         return f"SELECT {self.session}, {self.since}, {self.owed}, * FROM {self.name} WHERE rowid = ?"  # noqa: S608 - constants
-
-    def insert(self, width: int) -> str:
-        """Put a row of so many columns back, unless it is there."""
-        return f"INSERT OR IGNORE INTO {self.name} VALUES ({', '.join('?' * width)})"  # noqa: S608 - constants
 
 
 _TABLES = {
@@ -147,4 +143,4 @@ def _was_followed(db: apsw.Connection, session: int | None, world: World) -> boo
 def _put_back(copy: apsw.Connection, table: _Table, row: Row, number: int) -> None:
     """Its deletion may have come to nothing: then it is there, perhaps changed since, and stays as it is."""
     if [row] != [tuple(there[3:]) for there in copy.execute(table.look, (row[0],)).fetchall()]:
-        copy.execute(table.insert(len(row)), (number, *row[1:]))
+        copy.execute(insertion(table.name, len(row), unless_there=True), (number, *row[1:]))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from greenroom.actors import amending, session
 from greenroom.actors.events import Arrived
 from greenroom.actors.facts import InboundSettled
-from greenroom.actors.model import SessionId
+from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
 
 if TYPE_CHECKING:
     from greenroom.actors.draft import Draft
-    from greenroom.actors.model import SessionKey, StoredInbound
+    from greenroom.actors.model import SessionId, SessionKey, StoredInbound
     from greenroom.supervisor.sandbox.scenario import Scenario
 
 
@@ -46,20 +46,6 @@ def _tells_changes_at_once(real: Any) -> Any:
             real(self, session_id, key, event)
 
     return pass_on
-
-
-def _edits_while_it_is_decided(room: Scenario, _seed: int) -> None:
-    """A conversation that was set aside is given back; in that moment its person writes, and corrects it."""
-    room.says("m1 nap answer")
-    room.advance(1)
-    room.crash()
-    room.given("UPDATE runs SET attempt = 9")
-    life = room.boot()
-    room.advance(5)
-    room.says("m2 answer")
-    room.advance(5)
-    life.core.operations.release(SessionId(1), lambda _: None)
-    room.edits(room.says("m3 answer"), "m3 pure answer")
 
 
 def _edits_what_waits(room: Scenario, _seed: int) -> None:
@@ -100,7 +86,7 @@ MUTANTS = (
         "while it is decided about a session its messages wait; an edit is told at once, and its message taken for old",
         (Swap(TreeActor, "_pass_on", _tells_changes_at_once),),
         frozenset({"what_is_stored_is_answered"}),
-        story(_edits_while_it_is_decided),
+        story(stories.is_corrected_while_it_is_given_back),
     ),
     Mutant(
         "a late change is not told",

@@ -13,6 +13,7 @@ from greenroom.actors.model import FreshCause, SessionId
 from greenroom.storage import forgetting, pruning, reading, statements
 from greenroom.supervisor import consequences
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.invariants import Violation
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, Scenario, SessionKey
@@ -95,30 +96,8 @@ def _forgets_attachments(_: Any) -> Any:
     return lambda _attachments: None
 
 
-def _is_released(room: Scenario, _seed: int) -> None:
-    """A session is set aside, its person writes on, and an operator gives it back."""
-    room.says("m1 hang")
-    room.advance(1)
-    room.crash()
-    room.given("UPDATE runs SET attempt = 9")
-    life = room.boot()
-    room.advance(5)
-    room.says("m2 answer")
-    room.advance(5)
-    life.core.operations.release(SessionId(1), lambda _: None)
-
-
-def _is_released_late(room: Scenario, _seed: int) -> None:
-    """A session was set aside for longer than work is fresh; its person writes, and an operator gives it back."""
-    room.says("m1 nap answer")
-    room.advance(1)
-    room.crash()
-    room.given("UPDATE runs SET attempt = 9")
-    life = room.boot()
-    room.advance(2 * HOUR_S)
-    room.says("m2 answer")
-    room.advance(5)
-    life.core.operations.release(SessionId(1), lambda _: None)
+def _is_released(room: Scenario, seed: int) -> None:
+    stories.is_given_back(room, seed, words="m1 hang")
 
 
 def _names_it_apart(real: Any) -> Any:
@@ -237,7 +216,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the supervisor and the session give the same work up at once, and each tells its person",
         (Swap(consequences, "_answer_key", _names_it_apart),),
         frozenset({"a_line_is_said_once"}),
-        story(_is_released_late),
+        story(stories.is_given_back_late),
     ),
     Mutant(
         "attachments are lost on the way",

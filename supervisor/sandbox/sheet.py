@@ -30,14 +30,11 @@ class Sheet:
 
     def write(self, db: apsw.Connection) -> None:
         """Hold the rows that a database has now, and no others."""
-        self.db.execute("BEGIN")
-        try:
+        with self.db:
             for delete, select, insert in self._copying:
                 self.db.execute(delete)
                 rows: list[Row] = db.execute(select).fetchall()
                 self.db.executemany(insert, rows)
-        finally:
-            self.db.execute("COMMIT")
 
 
 @cache
@@ -46,7 +43,12 @@ def shared_sheet() -> Sheet:
     return Sheet()
 
 
+def insertion(table: str, width: int, *, unless_there: bool = False) -> str:
+    """Put a row of so many columns into a table."""
+    verb = "INSERT OR IGNORE" if unless_there else "INSERT"
+    return f"{verb} INTO {table} VALUES ({', '.join('?' * width)})"
+
+
 def _copying(table: str, width: int) -> tuple[str, str, str]:
     """How a table is emptied, read, and filled."""
-    values = ", ".join("?" * width)
-    return f"DELETE FROM {table}", f"SELECT * FROM {table}", f"INSERT INTO {table} VALUES ({values})"  # noqa: S608 - constants
+    return f"DELETE FROM {table}", f"SELECT * FROM {table}", insertion(table, width)  # noqa: S608 - constants

@@ -19,6 +19,7 @@ from greenroom.actors.model import (
 )
 from greenroom.actors.rules import Rules
 from greenroom.actors.session import Running
+from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 
@@ -119,16 +120,7 @@ def test_a_deleted_message_is_never_answered() -> None:
 
 def test_an_edit_waits_with_its_message_while_it_is_decided_about_the_session() -> None:
     with Scenario(seed=1) as room:
-        room.says("m1 nap answer")
-        room.advance(1)
-        room.crash()
-        room.given("UPDATE runs SET attempt = 9")
-        life = room.boot()
-        room.advance(5)
-        room.says("m2 answer")
-        room.advance(5)
-        life.core.operations.release(S, lambda _: None)
-        room.edits(room.says("m3 answer"), "m3 pure answer")
+        stories.is_corrected_while_it_is_given_back(room, 1)
         room.rest()
         assert room.broken() == []
         assert "<m3>" in room.visible()[-1]

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from greenroom.actors.expiring import age_of_work_s, is_stale
-from greenroom.actors.model import Epoch, Generation, OpenRun, RunCause, SessionId, Tail, TailKind
+from greenroom.actors.model import Epoch, Generation, OpenRun, RunCause, Tail, TailKind
 from greenroom.actors.ports import Turn
+from greenroom.supervisor.sandbox import stories
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 TAIL = Tail(TailKind.USER, at=1_000.0)
@@ -70,15 +71,7 @@ def test_the_users_message_starts_afresh_when_the_work_left_open_is_too_old(down
 
 def test_who_is_released_too_late_is_told_once_that_the_request_is_over() -> None:
     with Scenario(seed=1) as room:
-        room.says("m1 nap answer")
-        room.advance(1)
-        room.crash()
-        room.given("UPDATE runs SET attempt = 9")
-        life = room.boot()
-        room.advance(7_200)
-        room.says("m2 answer")
-        room.advance(5)
-        life.core.operations.release(SessionId(1), lambda _: None)
+        stories.is_given_back_late(room, 1)
         room.rest()
         assert [line for line in room.visible() if "send it again" in line] == room.visible()[-2:-1]
         assert room.broken() == []
