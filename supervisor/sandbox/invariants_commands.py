@@ -96,17 +96,18 @@ def of_what_waits_aside_is_told_once(db: apsw.Connection, _: World) -> Iterator[
     """Of the messages that wait together in a session that was set aside, one brings a line: the others add nothing.
 
     They wait together if they still wait, or if one run took them. What an order dropped before waited by itself, and
-    what came after the session went on, to be set aside again, is told again.
+    what is told after the session went on, to be set aside again, is told again.
     """
     for session, told in rows(
         db,
-        "SELECT session_id, before || ',' || update_id FROM (SELECT inbox.session_id, update_id, inbox.id,"
-        " lag(update_id) OVER waiting AS before, lag(inbox.id) OVER waiting AS since FROM inbox"
+        "SELECT session_id, before || ',' || update_id FROM (SELECT inbox.session_id, update_id, line.id,"
+        " lag(update_id) OVER told AS before, lag(line.id) OVER told AS since FROM inbox"
         " JOIN deliveries line ON line.key = 'aside.' || inbox.id"
         " WHERE inbox.generation IS NULL OR inbox.generation > line.generation"
-        " WINDOW waiting AS (PARTITION BY inbox.session_id, inbox.generation ORDER BY inbox.id)) AS it"
-        " WHERE before IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.session_id = it.session_id"
-        " AND inbox.id BETWEEN since AND it.id AND command = 'resume')",
+        " WINDOW told AS (PARTITION BY inbox.session_id, inbox.generation ORDER BY line.id)) AS it"
+        " WHERE before IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inbox JOIN deliveries reply"
+        " ON reply.key = 'command.' || inbox.id WHERE inbox.session_id = it.session_id AND command = 'resume'"
+        " AND reply.id BETWEEN since AND it.id)",
     ):
         yield f"session {session} is told that it is set aside at each of {told}"
 
