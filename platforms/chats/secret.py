@@ -67,7 +67,7 @@ def read_secret(written: object, _: ValidatorFunctionWrapHandler, info: Validati
         return _from_environment(written.removeprefix(FROM_ENVIRONMENT))
     if written.startswith(FROM_FILE):
         folder = (info.context or {}).get("folder", Path())
-        return _from_file(folder / Path(written.removeprefix(FROM_FILE)).expanduser())
+        return _from_file(Path(counted_from(folder, written).removeprefix(FROM_FILE)))
     if written.startswith(FROM_CREDENTIAL):
         return _from_credential(written.removeprefix(FROM_CREDENTIAL))
     return SecretStr(written)
@@ -75,6 +75,17 @@ def read_secret(written: object, _: ValidatorFunctionWrapHandler, info: Validati
 
 Secret = Annotated[SecretStr, WrapValidator(read_secret)]
 """Type of a setting that is secret. Ask for `get_secret_value()` where you connect, each time, and keep no copy."""
+
+
+def counted_from(folder: Path, written: str) -> str:
+    """Let a relative path of a secret count from `folder`; what is no path stays as it is.
+
+    >>> counted_from(Path("/etc/greenroom"), "file:token"), counted_from(Path("/etc"), "env:TOKEN")
+    ('file:/etc/greenroom/token', 'env:TOKEN')
+    """
+    if not written.startswith(FROM_FILE):
+        return written
+    return f"{FROM_FILE}{folder / Path(written.removeprefix(FROM_FILE)).expanduser()}"
 
 
 def holds_secret(annotation: object) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_settings import TomlConfigSettingsSource
 
+from greenroom.platforms.chats.secret import counted_from
 from greenroom.supervisor.daemon.config_judge import (
     Given,
     Origins,
@@ -121,7 +122,7 @@ def load_config(named: Path | None = None, *, database: Path | None = None) -> C
     problems = [problem for each in given if (problem := judge_value(each)) is not None]
     if problems:
         raise ConfigError(problems)
-    return _compose(given, file, database, lines)
+    return _compose(given, tables, file, database, lines)
 
 
 def _read_file(file: Path | None) -> tuple[dict[str, Any], Mapping[tuple[str, ...], int]]:
@@ -129,7 +130,7 @@ def _read_file(file: Path | None) -> tuple[dict[str, Any], Mapping[tuple[str, ..
         return {}, {}
     try:
         source = TomlConfigSettingsSource(Settings, toml_file=file)
-        return source(), read_lines(file.read_text(encoding="utf-8"))
+        return _anchored(source(), file.parent), read_lines(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{file}: not TOML: {error}"]) from error
     except UnicodeDecodeError as error:
@@ -138,6 +139,14 @@ def _read_file(file: Path | None) -> tuple[dict[str, Any], Mapping[tuple[str, ..
         raise ConfigError([f"{file}: a value is nested too deep"]) from error
     except OSError as error:
         raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from error
+
+
+def _anchored(tables: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let the path of the view's token count from where it is written. The tables of kinds see to their own secrets."""
+    view = tables.get("view")
+    if not isinstance(view, dict) or not isinstance(token := view.get("token"), str):
+        return tables
+    return {**tables, "view": {**view, "token": counted_from(folder, token)}}
 
 
 def _split_tables(
@@ -167,12 +176,16 @@ def _read_environment() -> Iterator[Given]:
 
 
 def _compose(
-    given: list[Given], file: Path | None, database: Path | None, lines: Mapping[tuple[str, ...], int]
+    given: list[Given],
+    tables: dict[str, Any],
+    file: Path | None,
+    database: Path | None,
+    lines: Mapping[tuple[str, ...], int],
 ) -> Config:
     """Lay the layers over each other, and judge what only the whole can show."""
     top = {(each.section, each.key): each for each in given}  # The last layer is the highest.
     origins = MappingProxyType({name: each.spot for name, each in top.items()})
-    settings = read_settings(file, {} if database is None else {"store": {"path": database}})
+    settings = read_settings(tables, {} if database is None else {"store": {"path": database}})
     problems = [*judge_agent(settings.agent, origins), *judge_openness(settings, origins)]
     knobs = {**DOOR, **{key: parse_knob(key, value) for key, value in settings.policy.items()}}
     try:

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from greenroom.platforms.chats.secret import WRONG_SECRET, Secret
@@ -58,7 +58,8 @@ class WebSection(Section):
 class ViewSection(Section):
     """The live view for whoever is on call, behind a token: `env:VARIABLE`, `file:/path` or the token itself.
 
-    Without one it is read from the credential `view-token` (systemd), or made and kept in a file beside the database.
+    A relative path in a file counts from the file's folder. Without a token it is read from the credential `view-token`
+    (systemd), or made and kept in a file beside the database.
     """
 
     enabled: bool = False
@@ -128,23 +129,21 @@ class Settings(BaseSettings):
     tools: dict[str, dict[str, Any]] = Field(default_factory=dict)
     mcp: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take options, environment and file, in this order; no .env file is read behind anyone's back."""
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
 
+def read_settings(tables: dict[str, Any], options: dict[str, Any]) -> Settings:
+    """Lay options over the environment over the tables of a file over the defaults."""
 
-def read_settings(file: Path | None, options: dict[str, Any]) -> Settings:
-    """Lay options over the environment over a file over the defaults."""
+    class OfTables(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            """Take options, environment and tables, in this order; no .env file is read behind anyone's back."""
+            return (init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=tables))
 
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=file)
-
-    return FromFile(**options)
+    return OfTables(**options)

@@ -85,6 +85,15 @@ def test_a_relative_database_in_a_file_lies_beside_the_file(home: Path) -> None:
     assert load_config(home / "sub/my.toml", database=Path("here.db")).database == home / "here.db"
 
 
+def test_a_relative_token_of_the_view_in_a_file_lies_beside_the_file(home: Path) -> None:
+    (home / "sub").mkdir()
+    (home / "sub/token").write_text("0123456789abcdef\n")
+    (home / "sub/my.toml").write_text('[view]\ntoken = "file:token"\n')
+    token = load_config(home / "sub/my.toml").view.token
+    assert token is not None
+    assert token.get_secret_value() == "0123456789abcdef"
+
+
 WRONG = {
     "[web]\nprot = 1": "greenroom.toml:2: web.prot: unknown key; did you mean port?",
     "[wep]\nport = 1": "greenroom.toml:1: wep: unknown key; did you mean web?",
