@@ -26,6 +26,7 @@ class Why(StrEnum):
 RULES: dict[str, str] = {
     **{why.name: why.value for why in Why},
     "ATTEMPTS_EXHAUSTED": "too many attempts got nowhere",
+    "RESTARTS_EXHAUSTED": "its actor crashed too often without any progress",
     "NOT_CONNECTED": "its platform is not connected",
     "RESUME": "nothing stands against it",
 }

@@ -33,11 +33,18 @@ from greenroom.actors.store import Unfinished
 from greenroom.actors.times import read_time
 from greenroom.actors.wording import expired_line, quarantine_line, unfinished_line
 from greenroom.supervisor.decisions import explain, outcome_of, rule_of
+from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.resume import Decision, Quarantine, Resume, ResumeInputs, Skip, Wait, Why
 
 
 def decision_facts(
-    unfinished: Unfinished, decision: Decision, inputs: ResumeInputs, *, epoch: Epoch, tz: tzinfo = UTC
+    unfinished: Unfinished,
+    decision: Decision,
+    inputs: ResumeInputs,
+    policy: Policy,
+    *,
+    epoch: Epoch,
+    tz: tzinfo = UTC,
 ) -> tuple[Fact, ...]:
     """Say what becomes true with a decision; its record comes first.
 
@@ -51,7 +58,7 @@ def decision_facts(
         generation=unfinished.generation,
         rule=rule_of(decision),
         outcome=outcome_of(decision),
-        inputs=json.dumps(explain(inputs, decision)["inputs"], ensure_ascii=False, allow_nan=False),
+        inputs=json.dumps(explain(inputs, decision, policy)["inputs"], ensure_ascii=False, allow_nan=False),
         at=inputs.now,
     )
     return (record, *_consequences(unfinished, decision, inputs, epoch, tz))
@@ -74,8 +81,9 @@ def _consequences(
         case Skip(Why.STALE):
             line = expired_line(asked_at, now=now, tz=tz)
             return _given_up(unfinished, Ending.EXPIRED, line, inputs, epoch)
-        case Quarantine(attempts):
-            reason = f"{attempts} attempts without any progress, the last one interrupted: {inputs.reason}"
+        case Quarantine(attempts, crashing):
+            tried = "restarts of its actor" if crashing else "attempts"
+            reason = f"{attempts} {tried} without any progress, the last one interrupted: {inputs.reason}"
             line = quarantine_line(attempts, asked_at, now=now, tz=tz)
             key = line_key(unfinished.session_id, unfinished.generation, "quarantined")  # Its answer may come yet.
             said = _shown(unfinished, key, line, inputs, epoch)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, assert_never
 
 from greenroom.actors.model import OpenRun
-from greenroom.supervisor.resume import TABLE, Decision, Quarantine, Resume, ResumeInputs, Skip, Wait, Why
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.resume import LIMITS, TABLE, Decision, Quarantine, Resume, ResumeInputs, Skip, Wait, Why
 
 ROW_NUMBERS = {row.rule: row.number for row in TABLE}
+
+RESTARTS_EXHAUSTED = "RESTARTS_EXHAUSTED"
+"""The one rule beside the table: a session whose actor crashes on is set aside, whatever it was doing."""
 
 ADVICE = {
     "QUARANTINED": "it stays aside, and its messages wait, until `greenroom release`",
@@ -22,6 +27,7 @@ ADVICE = {
     "REASON_NOT_ALLOWED": "the run stays open and goes on with the user's next message; see policy.auto_resume",
     "STALE": "the user was told in one line, and can send the request again; see policy.fresh_s",
     "ATTEMPTS_EXHAUSTED": "find out why it never gets anywhere, then `greenroom release`; its user was told",
+    RESTARTS_EXHAUSTED: "find out what crashes it (the log has it), then `greenroom release`; its user was told",
     "SAFE_MODE": "find out why the process dies; messages are served, and the next orderly boot decides again",
     "NOT_ALLOWED": "add the chat to the policy's allow list if it should go on",
     "NOT_CONNECTED": "it is decided again when the platform connects",
@@ -35,8 +41,8 @@ def rule_of(decision: Decision) -> str:
     match decision:
         case Skip(why):
             return why.name
-        case Quarantine():
-            return "ATTEMPTS_EXHAUSTED"
+        case Quarantine(crashing=crashing):
+            return RESTARTS_EXHAUSTED if crashing else "ATTEMPTS_EXHAUSTED"
         case Wait():
             return "NOT_CONNECTED"
         case Resume():
@@ -50,11 +56,11 @@ def outcome_of(decision: Decision) -> str:
     return type(decision).__name__.lower()
 
 
-def explain(inputs: ResumeInputs, decision: Decision) -> dict[str, Any]:
-    """Lay out a decision with everything it was made from; the result is JSON."""
+def explain(inputs: ResumeInputs, decision: Decision, policy: Policy) -> dict[str, Any]:
+    """Lay out a decision with everything it was made from, the policy's limits too; the result is JSON."""
     rule = rule_of(decision)
     return {
-        "row": ROW_NUMBERS[rule],
+        "row": ROW_NUMBERS.get(rule),
         "rule": rule,
         "outcome": outcome_of(decision),
         "inputs": {
@@ -76,8 +82,19 @@ def explain(inputs: ResumeInputs, decision: Decision) -> dict[str, Any]:
                 "open_calls": sorted(inputs.tail.open_calls),
             },
             "run": None if inputs.run is None else _explain_run(inputs.run),
+            "limits": _explain_limits(decision, policy),
         },
     }
+
+
+def _explain_limits(decision: Decision, policy: Policy) -> dict[str, Any]:
+    knobs = ("restarts_max", "restarts_window_s") if rule_of(decision) == RESTARTS_EXHAUSTED else LIMITS
+    return {knob: _plain(getattr(policy, knob)) for knob in knobs}
+
+
+def _plain(value: object) -> object:
+    """Say a knob in JSON: reasons are a list, in one order."""
+    return sorted(map(str, value)) if isinstance(value, Iterable) else value
 
 
 def _explain_run(run: OpenRun) -> dict[str, Any]:
@@ -102,7 +119,8 @@ def _finite(number: float | None) -> float | None:
 def describe(decision: Decision, inputs: ResumeInputs) -> str:
     """Say in one sentence what was decided, why, and what an operator can do."""
     rule = rule_of(decision)
-    return f"{_what(decision, inputs)} (row {ROW_NUMBERS[rule]}, {rule}); {ADVICE[rule]}."
+    named = f"row {ROW_NUMBERS[rule]}, {rule}" if rule in ROW_NUMBERS else rule
+    return f"{_what(decision, inputs)} ({named}); {ADVICE[rule]}."
 
 
 def _what(decision: Decision, inputs: ResumeInputs) -> str:
@@ -113,6 +131,8 @@ def _what(decision: Decision, inputs: ResumeInputs) -> str:
             return f"Not resumed: {Why.REASON_NOT_ALLOWED} ({inputs.reason})"
         case Skip(why):
             return f"Not resumed: {why}"
+        case Quarantine(attempts, crashing=True):
+            return f"Quarantined: its actor crashed again after {attempts} restarts without any progress"
         case Quarantine(attempts):
             return f"Quarantined: {attempts} attempts without any progress"
         case Wait():

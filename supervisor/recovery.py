@@ -98,17 +98,16 @@ class Recovery:
 
     def give_up(self, items: Iterable[Unfinished], now: float, around: Circumstances) -> list[Decided]:
         """Set these sessions aside: their actor's restarts are spent."""
-        decided = []
-        for item in items:
-            inputs = self._inputs(item, now, around)
-            decision = Quarantine(self._policy.restarts_max)
-            decided.append(Decided(item, inputs, decision, decision_facts(item, decision, inputs, epoch=around.epoch)))
-        return decided
+        decision = Quarantine(self._policy.restarts_max, crashing=True)
+        return [self._decided(item, self._inputs(item, now, around), decision, around) for item in items]
 
     def _decide(self, item: Unfinished, now: float, around: Circumstances) -> Decided:
         inputs = self._inputs(item, now, around)
-        decision = decide_resume(inputs, self._policy)
-        return Decided(item, inputs, decision, decision_facts(item, decision, inputs, epoch=around.epoch))
+        return self._decided(item, inputs, decide_resume(inputs, self._policy), around)
+
+    def _decided(self, item: Unfinished, inputs: ResumeInputs, decision: Decision, around: Circumstances) -> Decided:
+        facts = decision_facts(item, decision, inputs, self._policy, epoch=around.epoch)
+        return Decided(item, inputs, decision, facts)
 
     def _inputs(self, item: Unfinished, now: float, around: Circumstances) -> ResumeInputs:
         return inputs_from(

@@ -18,6 +18,7 @@ from greenroom.actors.why import Why
 from greenroom.supervisor.policy import Policy
 
 __all__ = [
+    "LIMITS",
     "TABLE",
     "Decision",
     "FormerBoot",
@@ -52,9 +53,10 @@ class Wait(Struct, frozen=True):
 
 
 class Quarantine(Struct, frozen=True):
-    """The session is set aside until an operator releases it: its work never gets anywhere."""
+    """The session is set aside until an operator releases it: its work never gets anywhere, or its actor crashes on."""
 
     attempts: int
+    crashing: bool = False  # Of its actor's restarts, which no row of the table counts.
 
 
 Decision = Resume | Skip | Wait | Quarantine
@@ -144,6 +146,9 @@ TABLE = (
     Row(15, "RESUME", lambda _, __: True, lambda it: Resume(it.reason)),
 )
 """The order is the meaning: what a person or an operator decided, what the transcript says, what the policy limits."""
+
+LIMITS = ("auto_resume", "fresh_s", "attempts_max", "unclean_boots_max")
+"""The knobs of the policy that the table reads. Stored with each decision, as a policy may change after it."""
 
 
 def inputs_from(

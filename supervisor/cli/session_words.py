@@ -62,6 +62,8 @@ def say_input(key: str, value: object) -> str:
     """What something was that a decision was made from."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {say_input(name, part)}" for name, part in value.items() if part is not None)
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
     if isinstance(value, int | float) and not isinstance(value, bool) and (key.endswith("at") or key == "now"):
         return say_time(value)
     if isinstance(value, float):

@@ -19,6 +19,7 @@ WORDS = {
     "ALREADY_TRIED": "tried again before, without result",
     "STALE": "stale, left alone",
     "ATTEMPTS_EXHAUSTED": "quarantined after too many attempts",
+    "RESTARTS_EXHAUSTED": "quarantined after too many crashes of its actor",
     "SAFE_MODE": "left alone in safe mode",
     "NOT_CONNECTED": "waiting for the platform",
     "REASON_NOT_ALLOWED": "left alone by policy.auto_resume",

@@ -34,6 +34,7 @@ from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, AS
 from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_commands import COMMANDS_AFTER_BOOT, COMMANDS_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_deciding import DECIDING_AFTER_BOOT
 from greenroom.supervisor.sandbox.invariants_doctor import DOCTOR_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_forgetting import FORGETTING_AFTER_BOOT
 from greenroom.supervisor.sandbox.invariants_fresh import FRESH_AFTER_BOOT, FRESH_AT_THE_END
@@ -332,6 +333,7 @@ def part_of(network: Network, text: str, asks: str | None, number: int) -> str:
 
 AFTER_BOOT: tuple[Check, ...] = (
     *ROWS_AFTER_BOOT,
+    *DECIDING_AFTER_BOOT,
     *FRESH_AFTER_BOOT,
     *AMENDED,
     *BUSY_AFTER_BOOT,

@@ -13,7 +13,7 @@ from greenroom.actors.facts import DeliveryFilled, DeliveryOpened
 from greenroom.actors.model import InboxId, Receipt, SessionId
 from greenroom.actors.state import Interrupted
 from greenroom.actors.store import Committed
-from greenroom.supervisor import consequences, recovery, resume, tree_actor
+from greenroom.supervisor import consequences, decisions, recovery, resume, tree_actor
 from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import Reception
@@ -50,6 +50,10 @@ def _goes_on_with_questions(real: Callable[..., Any]) -> Any:
         real(draft, event, rules)
 
     return goes_on
+
+
+def _by_default(real: Callable[..., Any]) -> Any:
+    return lambda decision, _: real(decision, Policy())
 
 
 class _Hasty:
@@ -197,6 +201,13 @@ MUTANTS = (
         (Swap(recovery, "decision_facts", _without_record),),
         frozenset({"every_open_run_is_decided"}),
         story(stories.three_at_once, policy=Policy(resume_concurrency=1)),
+    ),
+    Mutant(
+        "limits of another day",
+        "a decision is stored with the limits that hold by default, not with those that it was made by",
+        (Swap(decisions, "_explain_limits", _by_default),),
+        frozenset({"a_decision_follows_from_its_row"}),
+        story(stories.old_and_restarted, policy=Policy(fresh_s=400.0)),
     ),
     Mutant(
         "recently active instead of in flight",

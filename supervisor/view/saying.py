@@ -118,6 +118,7 @@ TIMERS: Mapping[str, str] = {
 """The timers of a session, in words."""
 
 OTHER_RULES: Mapping[str, str] = {
+    "RESTARTS_EXHAUSTED": "its actor crashed more often than the policy allows",
     "ATTEMPTS_EXHAUSTED": "it was tried as often as the policy allows, and got nowhere",
     "NOT_CONNECTED": "its platform is not connected",
     "RESUME": "its run was interrupted, and goes on",
@@ -136,6 +137,7 @@ INPUTS: Mapping[str, str] = {
     "unclean_boots": "starts that ended in no order, of late",
     "tail": "how the transcript ends",
     "run": "the run that is open",
+    "limits": "what the policy allowed then",
 }
 """What decisions are made from, in words."""
 

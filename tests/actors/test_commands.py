@@ -7,6 +7,7 @@ from greenroom.actors.inbound import read_order, stored_inbound
 from greenroom.actors.model import Attachment, InboxId
 from greenroom.actors.rules import Busy
 from greenroom.actors.why import RULES
+from greenroom.supervisor.decisions import RESTARTS_EXHAUSTED
 from greenroom.supervisor.resume import TABLE
 
 
@@ -49,4 +50,4 @@ def test_a_button_that_was_pressed_is_a_message_whatever_it_says() -> None:
 
 def test_every_order_is_listed_and_every_rule_has_words() -> None:
     assert set(USES) == set(Command) - OPERATORS
-    assert {row.rule for row in TABLE} == set(RULES)
+    assert {row.rule for row in TABLE} | {RESTARTS_EXHAUSTED} == set(RULES)

@@ -71,7 +71,7 @@ def inputs_of(unfinished: Unfinished, *, allowed: bool = True) -> ResumeInputs:
 
 
 def facts_of(decision: Decision, unfinished: Unfinished = UNFINISHED, *, allowed: bool = True) -> tuple[Fact, ...]:
-    return decision_facts(unfinished, decision, inputs_of(unfinished, allowed=allowed), epoch=EPOCH)
+    return decision_facts(unfinished, decision, inputs_of(unfinished, allowed=allowed), Policy(), epoch=EPOCH)
 
 
 @pytest.mark.parametrize("decision", [Resume("x"), Wait(), Quarantine(3), *(Skip(why) for why in Why)], ids=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,18 @@ from msgspec.structs import replace
 from tests.supervisor.resume_page import page
 
 from greenroom.actors.model import Epoch, Generation, InterruptReason, OpenRun, RunCause, Seq, Tail, TailKind
-from greenroom.supervisor.decisions import ADVICE, ROW_NUMBERS, describe, explain, outcome_of, rule_of
+from greenroom.supervisor.decisions import (
+    ADVICE,
+    RESTARTS_EXHAUSTED,
+    ROW_NUMBERS,
+    describe,
+    explain,
+    outcome_of,
+    rule_of,
+)
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.resume import (
+    LIMITS,
     TABLE,
     Decision,
     Quarantine,
@@ -25,16 +35,19 @@ from greenroom.supervisor.resume import (
     Why,
     decide_resume,
 )
+from greenroom.supervisor.sandbox.invariants_deciding import read_inputs
 
 NOW = 1_800_000_000.0
 RUN = OpenRun(Generation(4), Epoch(1), Generation(3), RunCause.RESUME, 2, NOW - 20, NOW - 10)
 INPUTS = ResumeInputs(NOW, Tail(TailKind.PARTIAL, NOW - 10, Seq(7), Seq(5)), RUN, InterruptReason.RESTART_INTERRUPTED)
 DECISIONS: list[Decision] = [Resume(INPUTS.reason), Wait(), Quarantine(3), *(Skip(why) for why in Why)]
+CRASHING = Quarantine(5, crashing=True)
 
 
 def test_every_decision_has_a_row_an_outcome_and_advice() -> None:
     rules = {rule_of(decision) for decision in DECISIONS}
-    assert rules == {row.rule for row in TABLE} == set(ROW_NUMBERS) == set(ADVICE)
+    assert rules == {row.rule for row in TABLE} == set(ROW_NUMBERS) == set(ADVICE) - {RESTARTS_EXHAUSTED}
+    assert rule_of(CRASHING) == RESTARTS_EXHAUSTED
     assert {outcome_of(decision) for decision in DECISIONS} == {"resume", "wait", "quarantine", "skip"}
 
 
@@ -57,7 +70,7 @@ def test_a_stale_session_is_told_with_its_age() -> None:
 
 
 def test_an_explanation_holds_all_inputs() -> None:
-    told = explain(INPUTS, decide_resume(INPUTS, Policy()))
+    told = explain(INPUTS, decide_resume(INPUTS, Policy()), Policy(auto_resume=frozenset(InterruptReason)))
     assert (told["row"], told["rule"], told["outcome"]) == (15, "RESUME", "resume")
     assert told["inputs"]["tail"] == {
         "kind": "PARTIAL",
@@ -80,6 +93,40 @@ def test_an_explanation_holds_all_inputs() -> None:
     }
     assert told["inputs"]["age_s"] == 10
     assert set(ResumeInputs.__struct_fields__) <= set(told["inputs"])
+    assert told["inputs"]["limits"] == {
+        "auto_resume": sorted(InterruptReason),
+        "fresh_s": 3600.0,
+        "attempts_max": 3,
+        "unclean_boots_max": 3,
+    }
+
+
+class Watched:
+    """A policy that remembers which of its knobs were read."""
+
+    def __init__(self) -> None:
+        self.read: set[str] = set()
+
+    def __getattr__(self, knob: str) -> object:
+        self.read.add(knob)
+        return getattr(Policy(), knob)
+
+
+def test_the_limits_that_are_stored_are_those_that_the_table_reads() -> None:
+    policy = Watched()
+    for row in TABLE:
+        row.fits(INPUTS, cast("Policy", policy))
+    assert policy.read == set(LIMITS)
+
+
+def test_what_is_set_aside_for_its_crashes_is_told_so_and_not_as_a_row_of_the_table() -> None:
+    told = explain(INPUTS, CRASHING, Policy())
+    assert (told["row"], told["rule"]) == (None, RESTARTS_EXHAUSTED)
+    assert told["inputs"]["limits"] == {"restarts_max": 5, "restarts_window_s": Policy().restarts_window_s}
+    sentence = describe(CRASHING, INPUTS)
+    assert sentence.startswith(
+        "Quarantined: its actor crashed again after 5 restarts without any progress (RESTARTS_EXH"
+    )
 
 
 @given(
@@ -88,9 +135,37 @@ def test_an_explanation_holds_all_inputs() -> None:
 def test_an_explanation_is_json_whatever_the_inputs(now: float, at: float, reason: str, run: OpenRun | None) -> None:
     inputs = ResumeInputs(now, Tail(TailKind.USER, at, open_calls=frozenset({"b", "a"})), run, reason)
     decision = decide_resume(inputs, Policy())
-    told = explain(inputs, decision)
+    told = explain(inputs, decision, Policy())
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert describe(decision, inputs)
+
+
+@given(
+    now=st.floats(allow_nan=False, allow_infinity=False),
+    at=st.floats(allow_nan=False, allow_infinity=False),
+    kind=st.sampled_from(TailKind),
+    run=st.none() | st.just(RUN),
+    allowed=st.booleans(),
+    connected=st.booleans(),
+    attempts_max=st.integers(1, 4),
+    fresh_s=st.floats(0, 1e9),
+)
+def test_who_decides_again_by_what_is_stored_decides_the_same(
+    now: float,
+    at: float,
+    kind: TailKind,
+    run: OpenRun | None,
+    allowed: bool,
+    connected: bool,
+    attempts_max: int,
+    fresh_s: float,
+) -> None:
+    policy = Policy(attempts_max=attempts_max, fresh_s=fresh_s)
+    tail = Tail(kind, at, Seq(7), Seq(5), open_calls=frozenset({"b", "a"}))
+    inputs = ResumeInputs(now, tail, run, InterruptReason.ACTOR_CRASHED, allowed=allowed, connected=connected)
+    decision = decide_resume(inputs, policy)
+    stored = json.loads(json.dumps(explain(inputs, decision, policy)["inputs"]))
+    assert decide_resume(*read_inputs(stored)) == decision
 
 
 def test_the_page_of_all_rows_is_current() -> None:

@@ -72,6 +72,6 @@ def test_of_two_decisions_about_one_session_the_later_stands() -> None:
 
 def test_giving_up_sets_aside_with_a_line() -> None:
     (decided,) = Recovery(Policy()).give_up([left(1)], NOW, around("web"))
-    assert isinstance(decided.decision, Quarantine)
+    assert decided.decision == Quarantine(Policy().restarts_max, crashing=True)
     assert decided.speaks
     assert not decided.serves_inbound
