@@ -9,6 +9,7 @@ from greenroom.actors.agent_rows import WRITE_ROWS_MAX, pick_new, read_rows, spl
 from greenroom.actors.model import TailKind
 from greenroom.actors.ports import Conclusion, Turn
 from greenroom.actors.rules import Rules
+from greenroom.supervisor.sandbox.invariants import PLACEHOLDER
 from greenroom.supervisor.sandbox.scenario import FaultKind, Loss, Policy, Scenario
 
 Row = dict[str, Any]
@@ -58,7 +59,9 @@ def test_the_next_attempt_flushes_its_list_again_wherever_the_process_died(steps
         room.boot()
         room.rest()
         assert own(room) == ["own.c", "own.r", "own.t", "own.a"]
-        assert room.visible() == ["It is 42."]
+        assert [words for words in room.visible() if words != PLACEHOLDER] == [
+            "It is 42."
+        ]  # One may be lost, and stray.
         assert room.broken() == []
 
 

@@ -88,7 +88,9 @@ async def test_it_has_a_home_of_its_own_and_nothing_of_our_environment_that_is_n
 
 async def test_python_leaves_no_signal_ignored_behind(start: Start) -> None:
     child = await start("grep SigIgn /proc/self/status")
-    assert int((await child.stdout.read()).split()[1], 16) == 0
+    ignored = int((await child.stdout.read()).split()[1], 16)
+    of_python = (signal.SIGPIPE, signal.SIGXFSZ)  # Others may be ignored by whoever runs the tests, as nohup does.
+    assert not [each for each in of_python if ignored & 1 << each - 1]
 
 
 async def test_one_that_is_asked_ends_and_one_that_does_not_is_ended(start: Start) -> None:
