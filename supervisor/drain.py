@@ -7,9 +7,10 @@ whenever something changed. It may be killed at any step: runs are marked before
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import assert_never
+from typing import Self, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.actors.model import InterruptReason, SessionId
 from greenroom.supervisor.policy import Policy
@@ -18,7 +19,7 @@ INTERRUPT_S = 5.0
 """How long interrupted runs may take to be over; an agent that ignores it is left behind, marked."""
 
 FLUSH_S = 10.0
-"""How long deliveries may take after that; the next boot owes what is left."""
+"""How long deliveries may take after the last run at least; the next boot owes what is left."""
 
 
 class Intent(StrEnum):
@@ -41,6 +42,13 @@ class Drain(Struct, frozen=True):
     marked: frozenset[SessionId] = frozenset()
     interrupted: frozenset[SessionId] = frozenset()
     owed: int = 0  # deliveries that could be sent now and are not yet
+    quiet_at: float | None = None  # since when nothing runs
+
+    def seen(self, running: frozenset[SessionId], owed: int, *, now: float) -> Self:
+        """Take in how it stands now."""
+        since = now if self.quiet_at is None else self.quiet_at
+        return replace(self, running=running, owed=owed, quiet_at=None if running else since)
+
     told_again: bool = False  # a second signal came
 
 
@@ -74,7 +82,8 @@ class CloseBoot(Struct, frozen=True):
 def decide_drain(drain: Drain, *, now: float, policy: Policy) -> MarkRuns | WaitUntil | InterruptRuns | CloseBoot:
     """Say the next thing to do. Ends for every course of events, at the latest with the last of the three limits.
 
-    No new run is started from the first call on; that a run appears late (it was starting) is handled all the same.
+    Deliveries may take as long as work may, and a while longer if it took all of that. No new run is started from the
+    first call on; that a run appears late (it was starting) is handled all the same.
     A boot is clean when its runs are over, or marked and let go; hung agents do not make it a crash. A session that
     does not even say so (the disk has not taken what it wrote before) may have left no mark, and makes it one.
     """
@@ -90,8 +99,10 @@ def decide_drain(drain: Drain, *, now: float, policy: Policy) -> MarkRuns | Wait
         return InterruptRuns(lasting)
     if drain.running and now < waits_until + INTERRUPT_S:
         return WaitUntil(waits_until + INTERRUPT_S)
-    if drain.owed > 0 and now < waits_until + INTERRUPT_S + FLUSH_S:
-        return WaitUntil(waits_until + INTERRUPT_S + FLUSH_S)
+    quiet_at = drain.began_at if drain.quiet_at is None else drain.quiet_at
+    flushes_until = max(waits_until, quiet_at + FLUSH_S)
+    if drain.owed > 0 and not drain.running and now < flushes_until:
+        return WaitUntil(flushes_until)
     return CloseBoot(clean=not drain.running, left=left)
 
 

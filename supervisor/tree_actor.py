@@ -369,9 +369,10 @@ class TreeActor(PooledActor):
     def _look_at_drain(self) -> None:
         if self._drain is None:
             return
-        self._drain = replace(self._drain, running=frozenset(self._live), owed=0 if self._live else self._hooks.owed())
+        running, now = frozenset(self._live), self.runtime.clock.monotonic()
+        self._drain = self._drain.seen(running, 0 if running else self._hooks.owed(), now=now)
         while self._drain is not None:
-            step = decide_drain(self._drain, now=self.runtime.clock.monotonic(), policy=self._policy)
+            step = decide_drain(self._drain, now=now, policy=self._policy)
             match step:
                 case MarkRuns(session_ids, reason):
                     self._tell_all(session_ids, Drained(reason))
@@ -380,15 +381,12 @@ class TreeActor(PooledActor):
                     self._tell_all(session_ids, CutShort())
                     self._drain = replace(self._drain, interrupted=self._drain.interrupted | session_ids)
                 case WaitUntil(at):
-                    self._look_again(at)
+                    after_s = min(DRAIN_LOOK_S, max(0.0, at - now))
+                    self.runtime.timers.arm((self.actor_urn, "drain"), after_s, partial(self.hear, DrainLooked()))
                     return
                 case CloseBoot():
                     self._drain, self._over = None, True
                     self._hooks.drained(step)
-
-    def _look_again(self, at: float) -> None:
-        after_s = min(DRAIN_LOOK_S, max(0.0, at - self.runtime.clock.monotonic()))
-        self.runtime.timers.arm((self.actor_urn, "drain"), after_s, partial(self.hear, DrainLooked()))
 
     def _tell_all(self, session_ids: frozenset[SessionId], event: TreeEvent) -> None:
         for session_id in session_ids:

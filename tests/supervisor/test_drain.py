@@ -73,11 +73,19 @@ def test_what_was_interrupted_and_is_over_is_left_for_the_next_boot() -> None:
 
 
 def test_owed_deliveries_are_flushed_but_not_for_ever() -> None:
-    owing = Drain(Intent.RESTART, began_at=100.0, owed=2)
-    end = 130.0 + INTERRUPT_S + FLUSH_S
-    assert decide_drain(owing, now=101.0, policy=POLICY) == WaitUntil(end)
+    owing = Drain(Intent.RESTART, began_at=100.0).seen(frozenset(), 2, now=100.0)
+    assert decide_drain(owing, now=101.0, policy=POLICY) == WaitUntil(130.0), "no longer than work that lasts"
     assert decide_drain(replace(owing, owed=0), now=101.0, policy=POLICY) == CloseBoot(clean=True, left=frozenset())
-    assert decide_drain(owing, now=end, policy=POLICY) == CloseBoot(clean=True, left=frozenset())
+    assert decide_drain(owing, now=130.0, policy=POLICY) == CloseBoot(clean=True, left=frozenset())
+
+
+def test_after_work_that_took_all_its_time_deliveries_get_a_moment_of_their_own() -> None:
+    over = CUT.seen(frozenset(), 2, now=133.0)
+    assert decide_drain(over, now=133.0, policy=POLICY) == WaitUntil(133.0 + FLUSH_S)
+    again = over.seen(frozenset(), 1, now=140.0)
+    assert decide_drain(again, now=140.0, policy=POLICY) == WaitUntil(133.0 + FLUSH_S), "counted from the last run"
+    late = again.seen(frozenset({A}), 0, now=141.0).seen(frozenset(), 1, now=142.0)
+    assert decide_drain(late, now=142.0, policy=POLICY) == WaitUntil(142.0 + FLUSH_S), "one ran yet"
 
 
 @pytest.mark.parametrize("drain", [BEGUN, MARKED, CUT], ids=["begun", "marked", "cut"])
