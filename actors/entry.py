@@ -114,7 +114,8 @@ class Entry(Struct, frozen=True):
     failing_from: float | None = None  # monotonic; when its text first failed, in this process, without success since
     late_until: float = 0.0  # monotonic; a post that was given up, or left by a process before, may come until then
     words_until: float = 0.0  # monotonic; older words may come into the first message until then
-    first_at: float = 0.0  # monotonic; when the first of several parts certainly showed its text
+    called_at: float = 0.0  # monotonic; when its last call was begun: what it did was done then, at the earliest
+    first_at: float = 0.0  # monotonic; when the call was begun that showed the first of several parts
     confirms: bool = False  # all is visible; its first message is edited once more, against words that came late
 
     @property
@@ -180,10 +181,10 @@ def _buttons(ways: Ways, entry: Entry) -> Choices | None:
     return Choices(delivery.key, delivery.choices)
 
 
-def advance(entry: Entry, now: float) -> Entry:
+def advance(entry: Entry) -> Entry:
     """Go on to the first part that does not certainly show its text."""
     while entry.parts is not None and not entry.complete and entry.says == entry.parts[entry.done]:
-        first_at = now if entry.done == 0 else entry.first_at
+        first_at = entry.called_at if entry.done == 0 else entry.first_at
         done = entry.done + 1
         doubt = done <= entry.tried_upto
         entry = structs.replace(
@@ -192,12 +193,13 @@ def advance(entry: Entry, now: float) -> Entry:
     return entry
 
 
-def confirm(ways: Ways, entry: Entry, now: float) -> Entry | None:
+def confirm(ways: Ways, entry: Entry) -> Entry | None:
     """All is visible; but words of a call that was given up may come over the newer ones, or have come by now.
 
-    Then its first message is edited once more when they cannot come any more. None: nothing came, and nothing can.
+    Then its first message is edited once more when they cannot come any more. None: nothing came, and nothing can. That
+    the newer words are visible is heard late, perhaps by a host that slept; they may be older than what came meanwhile.
     """
-    shown_at = now if entry.done == 0 else entry.first_at
+    shown_at = entry.called_at if entry.done == 0 else entry.first_at
     if entry.confirms or not ways.edits or not entry.delivery.message_ids or entry.words_until <= shown_at:
         return None
     return structs.replace(entry, confirms=True, done=0, says=None, gone=False, doubt=False, failures=0)

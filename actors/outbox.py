@@ -142,8 +142,8 @@ def _settle(ways: Ways, lane: Lane, moment: Moment, effects: Effects = NOTHING) 
     """Conclude what is complete, then say when the lane wants to make its next call."""
     if lane.busy is not None:
         return lane, effects
-    advanced = [advance(entry, moment.now) for entry in lane.entries]
-    shown = [confirm(ways, entry, moment.now) or entry if entry.complete else entry for entry in advanced]
+    advanced = map(advance, lane.entries)
+    shown = [confirm(ways, entry) or entry if entry.complete else entry for entry in advanced]
     complete = [entry for entry in shown if entry.complete]
     lane = Lane(tuple(entry for entry in shown if not entry.complete and not entry.dropped), asked=lane.asked)
     facts = (_moved(entry, DeliveryState.DELIVERED, moment) for entry in complete)
@@ -177,8 +177,8 @@ def _start_call(ways: Ways, lane: Lane, moment: Moment) -> tuple[Lane, Effects]:
     entry, call = focus[0], next_call(ways, focus[0])
     if call is None:  # The streamed words are what is shown already.
         return _settle(ways, _with(lane, structs.replace(entry, live=None)), moment, Effects(acts=(YieldSlot(),)))
-    if entry.live is not None and isinstance(call, Edit):
-        entry = structs.replace(entry, live=None)
+    said = entry.live is not None and isinstance(call, Edit)
+    entry = structs.replace(entry, called_at=moment.now, live=None if said else entry.live)
     facts: tuple[DeliveryMoved, ...] = ()
     if ways.rule is DeliveryClass.NONE:
         facts = (_moved(entry, DeliveryState.SENDING, moment),)

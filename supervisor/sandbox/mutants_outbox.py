@@ -13,7 +13,7 @@ from greenroom.actors.calls import Doubtful, Forbidden, Outcome, Post, Unsent, W
 from greenroom.actors.delivery_actor import DeliveryActor
 from greenroom.actors.entry import Entry, Ways
 from greenroom.actors.model import DeliveryClass
-from greenroom.actors.outbox_words import Effects
+from greenroom.actors.outbox_words import Effects, Lane, Moment
 from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.supervisor.attachments import Attachments
 from greenroom.supervisor.policy import Policy
@@ -116,6 +116,14 @@ def _words_come_meanwhile(told: Scenario, _: int) -> None:
     told.says("m1 say nap long")
 
 
+def _words_come_while_the_host_sleeps(told: Scenario, _: int) -> None:
+    """The answer is there, and before that is heard the machine sleeps for longer than words can be late."""
+    told.platform_fails(None, PlatformFault.LATE)
+    told.says("m1 say nap answer")
+    told.until(lambda: any("answer" in words for words in told.visible()))
+    told.host_sleeps(60)
+
+
 def _words_come_late_and_stay(told: Scenario, _: int) -> None:
     """They come, and then the platform refuses to show the answer once more."""
     told.platform_fails(None, PlatformFault.LATE, None, PlatformFault.REFUSED)
@@ -127,7 +135,15 @@ def _is_sure_of_it(real: Any) -> Any:
 
 
 def _looks_ahead_only(real: Any) -> Any:
-    return lambda ways, it, now: None if it.words_until <= now else real(ways, it, now)
+    return lambda ways, it: None if it.words_until <= it.called_at else real(ways, it)
+
+
+def _is_as_new_as_its_news(real: Any) -> Any:
+    def end(ways: Ways, lane: Lane, outcome: Any, moment: Moment) -> Any:
+        heard = tuple(replace(it, called_at=moment.now) for it in lane.entries)
+        return real(ways, replace(lane, entries=heard), outcome, moment)
+
+    return end
 
 
 def _forgets_the_words(real: Any) -> Any:
@@ -196,6 +212,13 @@ MUTANTS = (
         (Swap(outbox, "posted", _forgets_the_words),),
         frozenset({"what_is_visible_has_its_row", "what_is_delivered_is_visible"}),
         story(_words_come_late_under_many, platforms=(DeliveryClass.EDIT_ANCHOR,), text_max=60),
+    ),
+    Mutant(
+        "words that came before it was heard",
+        "words count as shown when that is heard, and not when they were sent",
+        (Swap(outbox, "_end_call", _is_as_new_as_its_news),),
+        frozenset({"what_is_visible_has_its_row", "what_is_delivered_is_visible"}),
+        story(_words_come_while_the_host_sleeps, platforms=(DeliveryClass.EDIT_ANCHOR,)),
     ),
     Mutant(
         "words that came meanwhile",

@@ -29,3 +29,16 @@ def test_one_that_is_shown_once_more_has_nothing_against_it() -> None:
         room.says("m1 say nap answer")
         room.rest()
         assert [(each.state, each.error) for each in room.deliveries()] == [("delivered", None)]
+
+
+@pytest.mark.parametrize("asleep_s", [1, 60, 7200])
+def test_what_comes_late_while_the_host_sleeps_does_not_stay(asleep_s: float) -> None:
+    """Found by seed 1718001744: that the answer was shown was heard an hour later, and taken for newer than it was."""
+    with Scenario(seed=1) as room:
+        room.platform_fails(None, Fault.LATE)
+        room.says("m1 say nap answer")
+        room.until(lambda: room.visible()[-1:] == ["(m1 words) \n\nanswer <m1>"])
+        room.host_sleeps(asleep_s)
+        room.rest()
+        assert room.visible() == ["(m1 words) \n\nanswer <m1>"]
+        assert room.broken() == []
