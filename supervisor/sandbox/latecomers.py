@@ -26,6 +26,7 @@ class Latecomers:
         self._numbers = count()
         self._waiting: dict[int, tuple[float, Callable[[], object]]] = {}  # when, in the world's own seconds
         self._runtime: SimRuntime | None = None
+        self._began = 0.0  # When this life did, in the world's seconds.
 
     def add(self, now: float, effect: Callable[[], object]) -> None:
         """Let this come late; `now` is the world's."""
@@ -36,9 +37,20 @@ class Latecomers:
 
     def begin_life(self, runtime: SimRuntime, now: float) -> None:
         """A process starts: what was to come before that has come."""
-        self._runtime = runtime
+        self._runtime, self._began = runtime, now - runtime.now
         for number in list(self._waiting):
             self._arm(number, now)
+
+    def outlast(self, seconds: float) -> None:
+        """The process is frozen, or its host sleeps, for so long; what comes late comes meanwhile."""
+        if self._runtime is None:
+            raise ValueError("nothing lives that could be frozen")
+        self._runtime.freeze(seconds)
+        now = self._began + self._runtime.now
+        for number in sorted(self._waiting, key=lambda each: self._waiting[each][0]):
+            if self._waiting[number][0] <= now:
+                self._runtime.timers.cancel((self, number))
+                self._come(number)
 
     def _arm(self, number: int, now: float) -> None:
         after_s = self._waiting[number][0] - now

@@ -161,7 +161,7 @@ class Life:
         self.taken_over = self.look(take)
         if self.taken_over is not None:
             self.world.fault("zombie: another process takes over")
-            self.runtime.freeze(FROZEN_S)
+            self.world.late.outlast(FROZEN_S)
             self.world.overtaken_at = self.world.now
 
     def _power_fails(self) -> None:

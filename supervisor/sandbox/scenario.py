@@ -237,9 +237,8 @@ class Scenario:
 
     def host_sleeps(self, seconds: float) -> None:
         """Suspend the whole machine: time goes on, nothing runs, and all timers are late afterwards."""
-        runtime = self._living().runtime
-        self.world.sleeps.append((runtime.clock.now(), seconds))
-        runtime.freeze(seconds)
+        self.world.sleeps.append((self._living().runtime.clock.now(), seconds))
+        self.world.late.outlast(seconds)
 
     def jump_wall(self, seconds: float) -> None:
         """Set the wall clock forward or back."""
