@@ -214,7 +214,9 @@ def read_store_status(db: apsw.Connection) -> StoreStatus:
         messages=_count(db, "SELECT max(id) FROM messages"),
         runs_open=_count(db, "SELECT count(*) FROM runs WHERE open = 1"),
         asking=_count(db, "SELECT count(*) FROM runs WHERE open = 1 AND tail_kind = 'ASKED'"),
-        inbound_waiting=_count(db, "SELECT count(*) FROM inbox WHERE generation IS NULL AND change IS NULL"),
+        inbound_waiting=_count(
+            db, "SELECT count(*) FROM inbox WHERE generation IS NULL AND change IS NULL AND operator = 0"
+        ),
         deliveries_owed=_count(
             db, "SELECT count(*) FROM deliveries WHERE state NOT IN ('delivered', 'dead') AND state <> 'open'"
         ),

@@ -27,6 +27,7 @@ from greenroom.actors.facts import (
     ToolStarted,
 )
 from greenroom.actors.model import (
+    Command,
     Delivery,
     DeliveryKind,
     DeliveryState,
@@ -71,9 +72,9 @@ class Life:
     def write(self, *facts: Fact) -> None:
         assert isinstance(self._wait(lambda then: self.store.write(facts, then)), Committed)
 
-    def inbound(self, chat: str, text: str = "hello") -> Receipt:
+    def inbound(self, chat: str, text: str = "hello", *, ordered: Command | None = None) -> Receipt:
         key = SessionKey("web", "local", chat)
-        inbound = Inbound(key, f"{chat}-{threading.get_ident()}-{text}", text)
+        inbound = Inbound(key, f"{chat}-{threading.get_ident()}-{text}", text, ordered=ordered)
         answer = self._wait(lambda then: self.store.accept(inbound, NOW, then))
         assert isinstance(answer, Committed)
         return answer.receipts[0]
@@ -214,6 +215,8 @@ def test_the_status_counts_what_is_open(life: Life, views: apsw.Connection) -> N
     assert (status.inbound_waiting, status.deliveries_owed, status.dead_letters) == (3, 1, 0)
     assert status.messages == 7
     assert status.bytes > 0
+    life.inbound("chat0", "/resume", ordered=Command.RESUME)
+    assert read_store_status(views).inbound_waiting == 3, "what an operator orders is no message"
 
 
 def test_every_view_is_answered_by_an_index(life: Life, views: apsw.Connection) -> None:
