@@ -215,8 +215,9 @@ def test_the_status_counts_what_is_open(life: Life, views: apsw.Connection) -> N
     assert (status.inbound_waiting, status.deliveries_owed, status.dead_letters) == (3, 1, 0)
     assert status.messages == 7
     assert status.bytes > 0
-    life.inbound("chat0", "/resume", ordered=Command.RESUME)
-    assert read_store_status(views).inbound_waiting == 3, "what an operator orders is no message"
+    life.inbound("new")
+    life.inbound("new", "/resume", ordered=Command.RESUME)
+    assert read_store_status(views).inbound_waiting == 4, "what an operator orders is no message"
 
 
 def test_every_view_is_answered_by_an_index(life: Life, views: apsw.Connection) -> None:
