@@ -26,8 +26,8 @@ from greenroom.actors.facts import (
     ToolEnded,
     ToolStarted,
 )
+from greenroom.actors.commands import Command
 from greenroom.actors.model import (
-    Command,
     Delivery,
     DeliveryKind,
     DeliveryState,
