@@ -9,6 +9,7 @@ import apsw
 import pytest
 from msgspec.structs import replace
 
+from greenroom.actors.commands import Command
 from greenroom.actors.facts import (
     DecisionStored,
     DeliveryFilled,
@@ -26,7 +27,6 @@ from greenroom.actors.facts import (
     ToolEnded,
     ToolStarted,
 )
-from greenroom.actors.commands import Command
 from greenroom.actors.model import (
     Delivery,
     DeliveryKind,
