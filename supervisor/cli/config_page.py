@@ -1,16 +1,19 @@
-"""What `config check` prints: every value in force and where it comes from."""
+"""What `config check` prints: the values in force and where each comes from."""
 
 import dataclasses
 from collections.abc import Iterator
 
 from greenroom.supervisor.cli.paper import print_json, print_table
-from greenroom.supervisor.daemon.config import Config
+from greenroom.supervisor.daemon.config import DEFAULT, Config
 from greenroom.supervisor.daemon.equipping import read_agent, read_tools
 from greenroom.supervisor.daemon.offering import read_platforms
 
 
-def print_config(config: Config, *, as_json: bool) -> None:
-    """Print the configuration in force; that a secret is set, but not the secret. Raises ConfigError."""
+def print_config(config: Config, *, as_json: bool, whole: bool) -> None:
+    """Print the configuration in force; that a secret is set, but not the secret. Raises ConfigError.
+
+    People read what somebody wrote, and where the database is, unless they want it whole; programs get it whole.
+    """
     if as_json:
         from greenroom.supervisor.cli.printed import Configuration, Setting  # noqa: PLC0415 - only programs need them
 
@@ -21,7 +24,10 @@ def print_config(config: Config, *, as_json: bool) -> None:
         return
     print(f"configuration: {config.file or 'no file; everything is at its default unless an origin says otherwise'}\n")
     rows = [(f"{section}.{key}", _say_value(value), origin) for section, key, value, origin in _read_values(config)]
-    print_table(("KEY", "VALUE", "FROM"), rows)
+    shown = [row for row in rows if whole or row[0] == "store.path" or row[-1] != DEFAULT]
+    print_table(("KEY", "VALUE", "FROM"), shown)
+    if hidden := len(rows) - len(shown):
+        print(f"\nIt can be used. {hidden} more values are at their default: `greenroom config check --all` shows them")
 
 
 def _read_values(config: Config) -> Iterator[tuple[str, str, object, str]]:

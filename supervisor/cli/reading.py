@@ -142,8 +142,13 @@ def top(config: ConfigOption = None, db: DatabaseOption = None) -> None:
     watch_at(path)
 
 
-def config_check(config: ConfigOption = None, db: DatabaseOption = None, json: JsonOption = False) -> None:
-    """Check the configuration and print what is in force, with where each value comes from.
+def config_check(
+    config: ConfigOption = None,
+    db: DatabaseOption = None,
+    json: JsonOption = False,
+    whole: Annotated[bool, typer.Option("--all", help="Also what is at its default.")] = False,
+) -> None:
+    """Check the configuration and print what was set, and where. With --all or --json: all that is in force.
 
     The agent and the summariser that it names are imported, as `greenroom up` does.
     """
@@ -154,4 +159,4 @@ def config_check(config: ConfigOption = None, db: DatabaseOption = None, json: J
     found = load_checked(config, database=db)
     load_agent(found)
     load_summariser(found)
-    print_config(found, as_json=json)
+    print_config(found, as_json=json, whole=whole)

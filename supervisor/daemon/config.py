@@ -36,6 +36,9 @@ from greenroom.supervisor.daemon.settings import (
 from greenroom.supervisor.daemon.toml_lines import read_lines
 from greenroom.supervisor.policy import InvalidPolicyError, Policy, Strangers
 
+DEFAULT = "default"
+"""Where a value comes from that nobody set."""
+
 LOCAL_CHATS = ("terminal:*", "web:*")
 """Who may write when nothing says otherwise: whoever sits at this machine."""
 
@@ -65,7 +68,7 @@ class Config:
         spot = self.origins.get((path[0], path[1])) if len(path) == len(("SECTION", "KEY")) else None
         if spot is None and path in self.lines:
             spot = self.spot(*path)
-        return "default" if spot is None else spot.where
+        return DEFAULT if spot is None else spot.where
 
     def spot(self, *path: str) -> Spot:
         """Find where a key of the file was written; one that is not there, by the table that it would be in."""

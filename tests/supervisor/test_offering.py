@@ -219,8 +219,8 @@ def test_config_check_prints_what_is_in_force_and_that_a_secret_is_set(
     load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load("[platforms.pigeon.home]\ntoken = 'sesame'\nspeed = 3\n")
-    print_config(config, as_json=False)
-    print_config(config, as_json=True)
+    print_config(config, as_json=False, whole=True)
+    print_config(config, as_json=True, whole=True)
     shown = capsys.readouterr().out
     assert "sesame" not in shown
     where = f"{Path.cwd()}/greenroom.toml"

@@ -153,8 +153,8 @@ def test_no_secret_is_shown_by_what_shows_a_configuration(
     assert sorted(each.secret.get_secret_value() for each in found) == sorted(used)
     file.write_text(fill(tables, numbered())[0], encoding="utf-8")
     changed = load_config(file)
-    print_config(config, as_json=False)
-    print_config(config, as_json=True)
+    print_config(config, as_json=False, whole=True)
+    print_config(config, as_json=True, whole=True)
     told = capsys.readouterr()
     pages = [told.out, told.err, repr(config), f"{audit(config)}", *describe_changes(config, changed), repr(found)]
     pages.append(repr(read_agent(config)))

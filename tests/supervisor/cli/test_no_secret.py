@@ -59,7 +59,7 @@ def test_no_secret_is_in_what_is_said_logged_served_or_kept(shell: Shell) -> Non
     ]
     assert pages[1].is_success
     shown = [page.text for page in pages]
-    for command in (["status", "--json"], ["show", "web:local:oslo", "--json"], ["config", "check"]):
+    for command in (["status", "--json"], ["show", "web:local:oslo", "--json"], ["config", "check", "--all"]):
         done = shell.run(*command)
         shown += [done.stdout, done.stderr]
     daemon.tell(signal.SIGUSR1)

@@ -75,7 +75,12 @@ def test_the_configuration_in_force_is_printed_with_its_origins(shell: Shell) ->
     assert shown["config"]["agent"]["target"] == {"value": "bot:answer", "origin": f"{shell.home}/greenroom.toml:8"}
     assert shown["config"]["policy"]["attempts_max"]["origin"] == "default"
     assert shown["config"]["store"]["path"]["value"] == f"{shell.home}/room.db"
-    assert "bot:answer" in shell.run("config", "check").stdout
+    told = shell.run("config", "check").stdout
+    assert re.search(r"^agent.target +bot:answer +\S+/greenroom.toml:8$", told, re.MULTILINE)
+    assert re.search(r"^store.path +\S+/room.db +", told, re.MULTILINE), "where it is, also if nobody set it"
+    assert "policy.attempts_max" not in told
+    assert "at their default: `greenroom config check --all` shows them" in told
+    assert re.search("^policy.attempts_max +3 +default$", shell.run("config", "check", "--all").stdout, re.MULTILINE)
 
 
 BAD_FILES = {
