@@ -128,7 +128,7 @@ def test_an_agent_is_made_of_its_table_with_its_tools_and_closed_with_them(load:
 
 
 def test_what_is_configured_is_shown_without_secrets(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
-    print_config(load(WHOLE), as_json=False)
+    print_config(load(WHOLE), as_json=False, whole=True)
     shown = capsys.readouterr().out
     assert "agent.parrot.word" in shown
     assert "tools.cracker.count" in shown
