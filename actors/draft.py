@@ -246,7 +246,7 @@ class Draft:
         if choices:
             delivery = replace(delivery, choices=choices)
         if phase.anchored:
-            self.write(DeliveryFilled(delivery.key, text, self.now))
+            self.write(DeliveryFilled(delivery.key, text, self.now, kind))
         else:
             self.write(DeliveryOpened(self.epoch, self.generation, delivery))
         self.do(Deliver(delivery))

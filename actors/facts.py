@@ -11,6 +11,7 @@ from msgspec import Struct
 from greenroom.actors.model import (
     Budget,
     Delivery,
+    DeliveryKind,
     Ending,
     Epoch,
     FailCause,
@@ -194,11 +195,12 @@ class DeliveryOpened(Struct, frozen=True):
 
 
 class DeliveryFilled(Struct, frozen=True):
-    """The text of an open delivery is known. Never replaces a text that is there."""
+    """The text of an open delivery is known, and by that what it says. Never replaces a text that is there."""
 
     key: str
     text: str
     at: float
+    kind: DeliveryKind = DeliveryKind.ANSWER
 
 
 class DeliveryMoved(Struct, frozen=True):

@@ -279,9 +279,9 @@ def _delivery_opened(db: apsw.Connection, fact: DeliveryOpened) -> None:
 
 def _delivery_filled(db: apsw.Connection, fact: DeliveryFilled) -> None:
     db.execute(
-        "UPDATE deliveries SET text = ?, filled_at = ?, state = iif(state = 'open', 'pending', state)"
+        "UPDATE deliveries SET text = ?, kind = ?, filled_at = ?, state = iif(state = 'open', 'pending', state)"
         " WHERE key = ? AND text IS NULL",
-        (fact.text, fact.at, fact.key),
+        (fact.text, fact.kind, fact.at, fact.key),
     )
     if not db.changes():
         row = one_row(db, "SELECT text FROM deliveries WHERE key = ?", (fact.key,))

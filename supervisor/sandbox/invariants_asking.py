@@ -94,7 +94,18 @@ def who_cannot_be_asked_is_not_waited_for(db: apsw.Connection, _: World) -> Iter
         yield f"session {session} waits for an answer to {prompt!r}, which nobody will see"
 
 
+def what_asks_is_called_a_question(db: apsw.Connection, _: World) -> Iterator[str]:
+    """A delivery that asks something says so, also in an anchor's place: what is over must not be asked again."""
+    for key, kind in rows(
+        db,
+        "SELECT deliveries.key, kind FROM questions JOIN deliveries ON deliveries.key = delivery"
+        " WHERE kind <> 'question'",
+    ):
+        yield f"{key} asks something, and is called {kind}"
+
+
 ASKING_AFTER_BOOT: tuple[Check, ...] = (
+    what_asks_is_called_a_question,
     an_answer_is_of_its_own_question,
     a_question_has_one_end,
     a_question_ends_with_its_work,

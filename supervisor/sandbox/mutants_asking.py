@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from greenroom.actors import asking, concluding, opening, session, tail
+from greenroom.actors import asking, concluding, draft, opening, session, tail
 from greenroom.actors.model import DeliveryClass, MessageKind, TailKind
 from greenroom.platforms.fakes.platform import Fault
 from greenroom.supervisor.policy import Policy
@@ -16,6 +16,10 @@ from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.scenario import Scenario
+
+
+def _as_an_answer(real: Callable[..., Any]) -> Any:
+    return lambda key, text, at, *_kind: real(key, text, at)
 
 
 def _any_press(_: object) -> Any:
@@ -166,6 +170,13 @@ MUTANTS = (
         ),
         frozenset({"a_question_waits_as_long_as_it_says"}),
         story(_answers_one_and_thinks_about_the_next),
+    ),
+    Mutant(
+        "an anchor answers",
+        "what takes an anchor's place counts as an answer, also when it asks",
+        (Swap(draft, "DeliveryFilled", _as_an_answer),),
+        frozenset({"what_asks_is_called_a_question"}),
+        story(_is_stopped_while_it_asks, policy=Policy(placeholder_after_s=0.0)),
     ),
     Mutant(
         "a stopped question stays open",

@@ -11,7 +11,7 @@ from greenroom.actors.model import Delivery
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.supervisor.sandbox.letters import drop, resend
 from greenroom.supervisor.sandbox.mutants_letters import given_up_and_wanted_back
-from greenroom.supervisor.sandbox.scenario import DeliveryClass, PlatformFault, Scenario
+from greenroom.supervisor.sandbox.scenario import DeliveryClass, PlatformFault, Policy, Scenario
 
 KEY = "1.1.answer"
 ARRIVED_AND_DEAD = (PlatformFault.BREAKS_AFTER, PlatformFault.REFUSED)
@@ -81,6 +81,25 @@ def test_a_question_that_is_given_up_was_never_asked_and_its_agent_goes_on() -> 
         room.rest()
         (question,) = room.of_session("questions")
         assert (question.answer, question.lapsed) == (None, "undelivered")
+        assert len(room.visible()) == 1
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+def test_a_question_that_is_over_is_not_asked_again(*, anchored: bool) -> None:
+    """Found by seed 1722004821: one that took its anchor's place counted as an answer, and could be asked again."""
+    policy = Policy(placeholder_after_s=0.0 if anchored else 60.0)
+    with Scenario(policy=policy, platforms=(DeliveryClass.NATIVE_KEY,)) as room:
+        room.platform_fails(*[PlatformFault.NOT_SENT] * 20)
+        room.says("m1 question answer")
+        room.advance(1)
+        drop(room.world, KEY)
+        room.wire().faults.clear()
+        room.rest()
+        resend(room.world, KEY)
+        room.rest()
+        (asked, told) = room.deliveries()
+        assert (asked.kind, asked.state, told.kind) == ("question", "dead", "answer")
         assert len(room.visible()) == 1
         assert room.broken() == []
 
