@@ -116,7 +116,8 @@ class SessionActor(PooledActor):
         self._alarms: Alarms[Event] = Alarms(self.runtime, self._ring)
         self._turn: LiveTurn | None = None
         self._job: Job | None = None
-        self._late: Job | None = None  # of an agent that has concluded, and for whose end the run after it waits
+        # Of an agent that has concluded, and for whose end the run after it waits.
+        self._late: tuple[Generation, Job] | None = None
         self._told = 0
         self._asleep_s = 0.0  # by which alarms of the run were late, in sum
         self._successor = session_id  # who has the chat
@@ -139,9 +140,9 @@ class SessionActor(PooledActor):
             for event in due:
                 self._hear_event(self._completed(event) if isinstance(event, Rang) else event)
         else:
-            if isinstance(message, RunEnded | Added):
-                self._forget_run(message.generation)
-            self._hear_event(message)
+            awaited = self._forget_run(message.generation) if isinstance(message, RunEnded | Added) else True
+            if awaited or not isinstance(message, Added):  # Who cancelled a run hears nothing that it adds.
+                self._hear_event(message)
             return
         self._unstash()
 
@@ -234,7 +235,7 @@ class SessionActor(PooledActor):
                 self._tell_house(act)
             case ReadPast(inbox_id):
                 self._house.store.read(PastOf(self._id), partial(self._hear_past, inbox_id))
-            case Rest() if self._turn is not None and self._turn.lingers:
+            case Rest() if self._late is not None or (self._turn is not None and self._turn.lingers):
                 self._arm(ArmIdle(LINGER_LOOK_S))  # Its agent has concluded, and may have something to add.
             case Rest():
                 self._house.around.offer_rest(self.actor_ref, self._told)
@@ -291,10 +292,10 @@ class SessionActor(PooledActor):
     def _start_run(self, act: StartRun) -> None:
         self._alarms.cancel(IDLE)
         self._asleep_s = 0.0
-        if self._turn is None or not self._turn.over:
+        if self._turn is None or self._job is None or not self._turn.over:
             self._cancel_run()
         else:
-            self._late = self._job
+            self._late = self._turn.generation, self._job
         loop = self.runtime.loop(AGENTS_LOOP)
         place = Place(self._id, self._state.key, self._house, self.runtime, loop, self.hear)
         turn = LiveTurn(place, act)
@@ -315,15 +316,18 @@ class SessionActor(PooledActor):
                 self._turn.stopping = True
             self._job.cancel()
         if self._late is not None:
-            self._late.cancel()
+            self._late[1].cancel()
         self._job = self._turn = self._late = None
 
-    def _forget_run(self, generation: Generation) -> None:
-        """It is over: what it said is in the event, or was shown."""
+    def _forget_run(self, generation: Generation) -> bool:
+        """It is over: what it said is in the event, or was shown. False if it was cancelled before."""
         if self._turn is not None and self._turn.generation == generation:
             self._job = self._turn = None
-        else:
+        elif self._late is not None and self._late[0] == generation:
             self._late = None
+        else:
+            return False
+        return True
 
     def _confirm(self, act: Confirm) -> None:
         turn = self._turn

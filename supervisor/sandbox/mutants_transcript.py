@@ -88,6 +88,14 @@ def _adds_to_its_answer(room: Scenario, seed: int) -> None:
     room.says("m900 answer")
 
 
+def _waits_for_each(real: Any) -> Any:
+    def forget(self: SessionActor, generation: Any) -> bool:
+        real(self, generation)
+        return True
+
+    return forget
+
+
 def _loses_who_lingers(real: Any) -> Any:
     def start(self: SessionActor, act: Any) -> None:
         real(self, act)
@@ -143,6 +151,7 @@ MUTANTS = (
         "an agent that has concluded goes on beside the run that waits for it, and what it adds is shown after a stop",
         (
             Swap(SessionActor, "_start_run", _loses_who_lingers),
+            Swap(SessionActor, "_forget_run", _waits_for_each),
             Swap(writing, "_may_add", lambda _: lambda draft: not draft.succeeded),
         ),
         frozenset({"what_is_stopped_stays_so"}),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from greenroom.actors.lines import OVER_LINE
+
 if TYPE_CHECKING:
     from greenroom.actors.model import SessionKey
     from greenroom.platforms.fakes.chat_server import ChatMessage
@@ -23,7 +25,7 @@ class Replies:
         self._rng = rng
 
     def reply(self, chat: SessionKey) -> bool:
-        """Answer the newest question of a chat; True if there was one that had no answer yet."""
+        """Answer the newest question of a chat, or that one is over; True if there was one that had no answer yet."""
         world, asks = self._world, self._asks(chat)
         if not asks or (chat.platform, asks[-1].id) in world.replied:
             return False
@@ -57,4 +59,8 @@ class Replies:
         server = self._world.network_of(chat).server
         said = (server.message(f"m{n}") for n in range(1, server.posts + 1))
         shown = [each for each in said if each.chat == chat]  # Who read a question can answer when it was removed.
-        return [it for it in shown if "back?" in it.text or "- yes" in it.text or it.choices is not None]
+        return [
+            it
+            for it in shown
+            if "back?" in it.text or "- yes" in it.text or it.choices is not None or OVER_LINE in it.text
+        ]

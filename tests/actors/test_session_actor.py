@@ -9,10 +9,10 @@ from typing import Any, Self
 import pytest
 
 from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText, ShowTyping
-from greenroom.actors.events import Arrived, Drained, IdleRang, TreeEvent, Woke
+from greenroom.actors.events import Added, Arrived, Drained, IdleRang, TreeEvent, Woke
 from greenroom.actors.facts import Fact, InboundStored, RunOpened
 from greenroom.actors.house import House
-from greenroom.actors.model import Epoch, Inbound, InterruptReason, SessionId, SessionKey, StoredInbound
+from greenroom.actors.model import Epoch, Generation, Inbound, InterruptReason, SessionId, SessionKey, StoredInbound
 from greenroom.actors.ports import Turn
 from greenroom.actors.ref import Ref
 from greenroom.actors.rules import Rules
@@ -215,6 +215,18 @@ def test_a_rest_is_offered_with_the_count_of_what_was_handled_and_not_of_what_wa
         assert [it for it in stage.around.heard if isinstance(it, tuple) and "rest" in it] == [
             (SessionActor, "rest", 2)
         ]
+
+
+def test_what_comes_of_a_run_that_nobody_waits_for_any_more_is_not_added() -> None:
+    """Found by seed 1724034220: who had stopped it, and whose actor went to rest, had a message that nobody sent."""
+    with Stage() as stage:
+        inbound = stage.store_inbound("a")
+        actor = stage.start()
+        actor.tell(Arrived(inbound))
+        stage.settle()
+        actor.tell(Added(Generation(1), "By the way.", None))
+        stage.settle()
+        assert stage.rows() == ["a", "re a"]
 
 
 def test_a_stashed_message_forbids_the_rest_that_was_offered_before_it() -> None:
