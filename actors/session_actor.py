@@ -117,7 +117,7 @@ class SessionActor(PooledActor):
         self._turn: LiveTurn | None = None
         self._job: Job | None = None
         # Of an agent that has concluded, and for whose end the run after it waits.
-        self._late: tuple[Generation, Job] | None = None
+        self._late: tuple[LiveTurn, Job] | None = None
         self._told = 0
         self._asleep_s = 0.0  # by which alarms of the run were late, in sum
         self._successor = session_id  # who has the chat
@@ -235,7 +235,7 @@ class SessionActor(PooledActor):
                 self._tell_house(act)
             case ReadPast(inbox_id):
                 self._house.store.read(PastOf(self._id), partial(self._hear_past, inbox_id))
-            case Rest() if self._late is not None or (self._turn is not None and self._turn.lingers):
+            case Rest() if self._lingers():
                 self._arm(ArmIdle(LINGER_LOOK_S))  # Its agent has concluded, and may have something to add.
             case Rest():
                 self._house.around.offer_rest(self.actor_ref, self._told)
@@ -295,7 +295,7 @@ class SessionActor(PooledActor):
         if self._turn is None or self._job is None or not self._turn.over:
             self._cancel_run()
         else:
-            self._late = self._turn.generation, self._job
+            self._late = self._turn, self._job
         loop = self.runtime.loop(AGENTS_LOOP)
         place = Place(self._id, self._state.key, self._house, self.runtime, loop, self.hear)
         turn = LiveTurn(place, act)
@@ -323,11 +323,16 @@ class SessionActor(PooledActor):
         """It is over: what it said is in the event, or was shown. False if it was cancelled before."""
         if self._turn is not None and self._turn.generation == generation:
             self._job = self._turn = None
-        elif self._late is not None and self._late[0] == generation:
+        elif self._late is not None and self._late[0].generation == generation:
             self._late = None
         else:
             return False
         return True
+
+    def _lingers(self) -> bool:
+        """Whether a run may add something yet: what it adds must not meet an actor that is about to end."""
+        late = self._late[0] if self._late is not None else None
+        return any(turn is not None and turn.lingers for turn in (self._turn, late))
 
     def _confirm(self, act: Confirm) -> None:
         turn = self._turn
