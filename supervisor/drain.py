@@ -43,13 +43,12 @@ class Drain(Struct, frozen=True):
     interrupted: frozenset[SessionId] = frozenset()
     owed: int = 0  # deliveries that could be sent now and are not yet
     quiet_at: float | None = None  # since when nothing runs
+    told_again: bool = False  # a second signal came
 
     def seen(self, running: frozenset[SessionId], owed: int, *, now: float) -> Self:
         """Take in how it stands now."""
         since = now if self.quiet_at is None else self.quiet_at
         return replace(self, running=running, owed=owed, quiet_at=None if running else since)
-
-    told_again: bool = False  # a second signal came
 
 
 class MarkRuns(Struct, frozen=True):

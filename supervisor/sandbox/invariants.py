@@ -152,7 +152,7 @@ def answers_cover_what_they_claim(db: apsw.Connection, _: World) -> Iterator[str
 
 
 def each_conclusion_is_shown(db: apsw.Connection, world: World) -> Iterator[str]:
-    """Each concluding row has the delivery that shows it: "saved but not sent" cannot be; but who may not write."""
+    """Each concluding row has the delivery that shows it, if its chat may write: "saved but not sent" cannot be."""
     aside = shut_out(db, world)
     for session, chat, key, generation in rows(
         db,
@@ -241,12 +241,16 @@ def no_message_is_answered_twice(_: apsw.Connection, world: World) -> Iterator[s
 
 
 def order_is_kept(_: apsw.Connection, world: World) -> Iterator[str]:
-    """Answers stand in the chat in the order in which the messages were stored, but for those that somebody removed."""
+    """Answers stand in the chat in the order in which the messages were stored, but for those that somebody removed.
+
+    What an operator gave up is waited for no longer; if it was under way, it may stand below what came after it.
+    """
     for network in world.networks:
         for chat in network.chats if network.delivery is not DeliveryClass.NONE else ():
             replaced = {match["delivery"] for each in network.server.removed(chat) if (match := _PART.match(each.key))}
             keys = [match["delivery"] for each in network.server.visible(chat) if (match := _PART.match(each.key))]
-            works = [tuple(map(int, key.split(".")[:2])) for key in keys if ".answer" in key and key not in replaced]
+            left_out = replaced | world.mail.dropping
+            works = [tuple(map(int, key.split(".")[:2])) for key in keys if ".answer" in key and key not in left_out]
             revived = world.mail.resent[str(chat)]  # What was dead when the next answer came stands below it.
             if works != sorted(works) and not revived and PLACEHOLDER not in network.server.texts(chat):
                 yield f"{chat} shows the answers of (session, run) {works}"

@@ -24,8 +24,9 @@ stored with it, and the simulator does so for each. The limits are `fresh_s` (ro
 """
 
 BESIDE = """
-Beside the table stands one rule, `{rule}`: {what} (`restarts_max` within `restarts_window_s`, without any progress in between),
-and the session is set aside whatever its transcript says. You can {advice}.
+Beside the table stands one rule, `{rule}`: {what}
+(`restarts_max` within `restarts_window_s`, without any progress in between). The session is set aside, whatever its
+transcript says. What you can do: {advice}.
 """
 
 
