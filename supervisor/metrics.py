@@ -16,7 +16,8 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from greenroom.actors.facts import RunClosed, RunOpened
+from greenroom.actors.facts import DeliveryMoved, RunClosed, RunOpened
+from greenroom.actors.model import DeliveryKind, DeliveryState
 from greenroom.supervisor.counted import COUNTERS, Counted, read_counted
 from greenroom.supervisor.standing import GAUGES, INFO, Standing, Watched, look_at, read_gauges
 from greenroom.supervisor.version import VERSION
@@ -42,6 +43,7 @@ RUNS_TIMED_MAX = 100_000
 
 COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 COMMIT_REQUESTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+DELIVERY_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 RUN_S = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -69,13 +71,22 @@ class Metrics:
         self._run_s = self._histogram(
             "run_seconds", "How long runs were open that began and closed in this process, in seconds.", RUN_S
         )
+        self._delivery_s = self._histogram(
+            "delivery_seconds",
+            "From when a delivery was written down until it was delivered, in seconds. An answer is written down when "
+            "its run begins, so this holds the work, the attempts before a crash, and the sending.",
+            DELIVERY_S,
+            ("kind",),
+        )
+        for kind in DeliveryKind:
+            self._delivery_s.labels(kind)
         self._opened: dict[tuple[int, int], float] = {}  # When the runs began that are open, by session and generation.
         if process:
             ProcessCollector(registry=self.registry)
             GCCollector(registry=self.registry)
 
-    def _histogram(self, name: str, says: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(f"greenroom_{name}", says, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, says: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()) -> Histogram:
+        return Histogram(f"greenroom_{name}", says, labels, buckets=buckets, registry=self.registry)
 
     def watch(self, room: Watched, database: Path, *, ready: Callable[[], bool | None] = lambda: None) -> None:
         """Tell from now on how things stand in this room, and in its database. Once.
@@ -115,7 +126,9 @@ class Metrics:
         elif isinstance(fact, RunClosed):
             opened_at = self._opened.pop((fact.session_id, fact.generation), None)
             if opened_at is not None:
-                self._run_s.observe(max(0.0, fact.at - opened_at))  # The clock may have been set back.
+                self._run_s.observe(_since(opened_at, fact.at))
+        elif isinstance(fact, DeliveryMoved) and fact.delivery.state is DeliveryState.DELIVERED:
+            self._delivery_s.labels(fact.delivery.kind).observe(_since(fact.delivery.created_at, fact.at))
 
     def _class_of(self, session: SessionKey) -> DeliveryClass | None:
         account = (session.platform, session.account)
@@ -125,6 +138,10 @@ class Metrics:
                 return None
             self._classes |= found
         return self._classes[account]
+
+
+def _since(then: float, now: float) -> float:
+    return max(0.0, now - then)  # The clock may have been set back.
 
 
 class _Gauges(Collector):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 from tests.supervisor.metrics_page import Nobody, families, name_of, page
 
@@ -16,7 +17,10 @@ from greenroom import HostedChat, Supervisor, Turn
 from greenroom.actors import facts as f
 from greenroom.actors.facts import Fact
 from greenroom.actors.model import (
+    Delivery,
     DeliveryClass,
+    DeliveryKind,
+    DeliveryState,
     Ending,
     Epoch,
     FailCause,
@@ -99,6 +103,18 @@ def test_a_run_that_failed_is_told_with_its_cause_and_strangers_with_how_many() 
     assert told["greenroom_runs_opened_total resume"] == told["greenroom_runs_failed_total silent"] == 1
     assert told["greenroom_inbound_refused_total telegram"] == 41
     assert (told["greenroom_run_seconds_sum"], told["greenroom_run_seconds_count"]) == (5.0, 1.0)
+
+
+def test_how_long_an_answer_took_is_told_from_when_it_was_written_down_and_only_once_it_is_there() -> None:
+    metrics = Metrics()
+    key = SessionKey("telegram", "me", "9")
+    delivery = Delivery("a", SESSION, key, DeliveryKind.ANSWER, "text", DeliveryState.SENDING, created_at=3.0)
+    metrics.hear(group(f.DeliveryMoved(delivery, 4.0)))
+    assert read(metrics)["greenroom_delivery_seconds_count answer"] == 0
+    metrics.hear(group(f.DeliveryMoved(replace(delivery, state=DeliveryState.DELIVERED), 15.0)))
+    told = read(metrics)
+    assert (told["greenroom_delivery_seconds_sum answer"], told["greenroom_delivery_seconds_count answer"]) == (12, 1)
+    assert told["greenroom_delivery_seconds_count line"] == 0
 
 
 def test_no_number_of_platforms_makes_more_series_than_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
