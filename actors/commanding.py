@@ -36,6 +36,7 @@ from greenroom.actors.model import (
 from greenroom.actors.opening import Again, open_run
 from greenroom.actors.processes import dismiss_processes
 from greenroom.actors.rules import Rules
+from greenroom.actors.showing import show_suspended
 from greenroom.actors.state import Asking, Idle, Interrupted, Running
 from greenroom.actors.store import Past
 from greenroom.actors.succeeding import succeed
@@ -160,6 +161,8 @@ def _suspend(draft: Draft, inbound: StoredInbound) -> None:
     elif isinstance(phase, Interrupted) and phase.run.interrupted_by is None:
         draft.write(RunMarked(draft.id, phase.run.generation, InterruptReason.SUSPENDED))
         draft.move(replace(phase, run=replace(phase.run, interrupted_by=InterruptReason.SUSPENDED)))
+    if isinstance(phase, Running) or (isinstance(phase, Interrupted) and phase.question is None):
+        show_suspended(draft, phase)
     interrupted = "" if isinstance(phase, Idle) else "; what was running is interrupted and kept"
     _reply(draft, inbound, replies.SUSPENDED.format(interrupted=interrupted))
 

@@ -15,6 +15,7 @@ ASIDE_LINE = (
     "released the conversation.)"
 )
 SUSPENDED_LINE = "(This conversation is suspended. Your message is kept; /resume lets it go on.)"
+RESTING_LINE = "(Suspended: /resume lets me go on with this.)"
 STOPPED_LINE = "Stopped."
 CUT_RESULT = (
     "[no result: the run was ended before one was stored; the call may or may not have taken effect, and it was not "

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from greenroom.actors.acts import ArmAlarm, ShowText
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Alarm
-from greenroom.actors.lines import drained_line, joined, working_line
+from greenroom.actors.lines import RESTING_LINE, drained_line, joined, working_line
 from greenroom.actors.model import InterruptReason
 from greenroom.actors.rules import Rules
-from greenroom.actors.state import Asking, Running
+from greenroom.actors.state import Asking, Interrupted, Running
 
 REMARK_MAX = 200
 """Characters of a run's last remark that are said again in a notice."""
@@ -45,3 +45,10 @@ def show_drain(draft: Draft, phase: Running, reason: InterruptReason) -> None:
     """Show that the process is about to end, and that the work goes on after that."""
     anchored = draft.anchor(phase)
     draft.do(ShowText(draft.answer_key(anchored), joined(phase.said, drained_line(reason))))
+
+
+def show_suspended(draft: Draft, phase: Running | Interrupted) -> None:
+    """Show where the answer will come, if anything stands there, that nobody works on it, and what changes that."""
+    if phase.anchored:
+        said = phase.said if isinstance(phase, Running) else ""
+        draft.do(ShowText(draft.answer_key(phase), joined(said, RESTING_LINE)))

@@ -153,7 +153,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
     if row is None:
         return None
     key, generation, suspended_at, quarantined_at, epoch, cursor, because = row
-    run = _open_run(db, session_id)
+    run, waiting = _open_run(db, session_id), _waiting(db, session_id)
     segment = 0 if run is None else count_segments(db, session_id, run.work)
     tail = read_tail_of(db, session_id)
     asks = tail.kind is TailKind.ASKED
@@ -166,12 +166,12 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         generation=Generation(generation),
         tail=tail,
         run=run,
-        waiting=_waiting(db, session_id),
+        waiting=waiting,
         inbox_cursor=InboxId(cursor),
         suspended=suspended_at is not None,
         quarantined=quarantined_at is not None,
         question=read_open_question(db, session_id, run.work) if run is not None and asks else None,
-        told_aside=None if quarantined_at is None and suspended_at is None else read_told_aside(db, session_id),
+        told_aside=read_told_aside(db, session_id) if waiting else None,  # Also while it is not: it may be so again.
         segment=segment,
         anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),
         calls=_tools(db, session_id, run.work) if run is not None and tail.open_calls else (),

@@ -126,6 +126,7 @@ class Core:
         self._lock = threading.Lock()
         self._storey: Storey | None = None
         self._fallen: Epoch | None = None  # what stood on this epoch, and all since, fell in this very process
+        self._bereft: Keeper | None = None  # of what fell last: it may not have ended all processes yet
         self._rebuilder: Ref[RebuildActor] | None = None
         self._floor = Floor()  # A run may outlive the tree that it belonged to.
         self._budget = FRESH
@@ -216,11 +217,11 @@ class Core:
         """
         with self._lock:
             again, self._draining = self._draining is not None, intent
-            storey = self._storey
+            storey, bereft = self._storey, self._bereft
         if storey is not None:
             storey.tell(DrainOrdered(intent))
         elif again:
-            self._hooks.drained(CloseBoot(clean=False, left=frozenset(), hurried=True))
+            self._end_processes(bereft, CloseBoot(clean=False, left=frozenset(), hurried=True))
 
     def close(self, reason: str, *, clean: bool = True) -> bool:
         """Close the store as the end of this boot; the runtime is closed by its owner afterwards.
@@ -352,6 +353,7 @@ class Core:
         """Storage or tree died: stop what stands on it, and build anew on the reopened store, within a budget."""
         with self._lock:
             storey, self._storey = self._storey, None
+            self._bereft = storey.keeper if storey is not None else self._bereft
         if storey is None or self._ending:
             return
         self.reception.close()

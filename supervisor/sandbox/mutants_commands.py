@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.scenario import Scenario
 
 
+IDLE_S = 60.0
+
+
 def _without_a_row(_: Any) -> Any:
     def stop_run(draft: Draft, phase: Any) -> None:
         draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
@@ -56,6 +59,14 @@ def _passes_on_orders_alone(real: Any) -> Any:
 
 def _finds_nothing(_: Any) -> Any:
     return lambda _db, _session_id: None
+
+
+def _looks_only_while_aside(real: Any) -> Any:
+    def read(db: Any, session_id: Any) -> Any:
+        aside = "SELECT 1 FROM sessions WHERE id = ? AND coalesce(quarantined_at, suspended_at) IS NOT NULL"
+        return real(db, session_id) if db.execute(aside, (session_id,)).fetchone() else None
+
+    return read
 
 
 def _keeps_the_route(real: Any) -> Any:
@@ -134,6 +145,18 @@ def _writes_on_after_a_restart(room: Scenario, _seed: int) -> None:
     room.says("/resume")
 
 
+def _is_suspended_twice(room: Scenario, _seed: int) -> None:
+    """What was said before a question waits behind it, while its conversation is suspended twice."""
+    room.says("m1 nap question answer")
+    room.advance(0.5)
+    room.says("/queue m2 answer")
+    room.advance(3)
+    for word in ("/suspend", "/resume", "/suspend"):
+        room.says(word)
+        room.advance(2 * IDLE_S)
+    room.world.mistakes.extend(str(each) for each in room.broken(at_rest=False))
+
+
 MUTANTS = (
     Mutant(
         "stop writes no row",
@@ -184,6 +207,13 @@ MUTANTS = (
         (Swap(reading, "read_told_aside", _finds_nothing),),
         frozenset({"of_what_waits_aside_is_told_once"}),
         story(_writes_on_after_a_restart),
+    ),
+    Mutant(
+        "told again that it is suspended",
+        "whoever wakes between two suspensions does not know that who waits was told of the first",
+        (Swap(reading, "read_told_aside", _looks_only_while_aside),),
+        frozenset({"what_is_visible_has_its_row"}),
+        story(_is_suspended_twice, policy=Policy(idle_s=IDLE_S)),
     ),
     Mutant(
         "a drain keeps messages to itself",

@@ -17,6 +17,7 @@ from greenroom.actors.process_facts import ProcessConsumed, ProcessesDismissed
 from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.state import Idle
 from greenroom.storage import statements, unfinished
+from greenroom.supervisor.core import Core
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.faults import Accident
 from greenroom.supervisor.sandbox.mutant import Mutant, story
@@ -54,6 +55,14 @@ def _forgets_who_looked(_: object) -> Any:
 
 def _nothing(_: object) -> Any:
     return lambda *_args: None
+
+
+def _forgets_the_fallen(real: Callable[[Core, Any], None]) -> Any:
+    def drain(core: Core, intent: Any) -> None:
+        core._bereft = None  # noqa: SLF001 - the bug is planted in there
+        real(core, intent)
+
+    return drain
 
 
 def _dismisses_nothing(_: object) -> Any:
@@ -101,6 +110,17 @@ def _dies_beside_it(told: Scenario, seed: int) -> None:
 def _ends_beside_it(told: Scenario, seed: int) -> None:
     told.says(f"m{seed} process:forget answer")
     told.advance(2)
+    told.drain()
+
+
+def _is_hurried_in_a_fall(told: Scenario, _seed: int) -> None:
+    """The storage falls, and who ends the service twice does not wait until it stands again."""
+    told.says("m1 process:forget nap answer")
+    told.until(told.world.machine.living)
+    told.accident(Accident.STORAGE_RAISES)
+    told.says("m")
+    told.until(lambda: told.life is None or told.life.core.store is None)
+    told.order_drain()
     told.drain()
 
 
@@ -198,5 +218,12 @@ MUTANTS = (
         (Swap(Keeper, "end_all", _ends_nothing),),
         frozenset({"an_orderly_end_leaves_no_process"}),
         story(_ends_beside_it, policy=PATIENT),
+    ),
+    Mutant(
+        "a hurried end does not wait for who was killed",
+        "storage fell, and an end that is hurried before it stands again leaves what agents started",
+        (Swap(Core, "drain", _forgets_the_fallen),),
+        frozenset({"an_orderly_end_leaves_no_process"}),
+        story(_is_hurried_in_a_fall, policy=PATIENT),
     ),
 )

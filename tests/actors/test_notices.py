@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
-from tests.actors.session_stage import G1, NOW, QUESTION, after, asking, kinds, of, running
+from msgspec.structs import replace
+from tests.actors.session_stage import G1, NOW, QUESTION, after, asking, kinds, of, running, said
 
 from greenroom.actors.acts import ArmAlarm, ShowText, ShowTyping
-from greenroom.actors.events import Alarm, Answered, Drained, Rang, Reported, RunEnded, Spoke
+from greenroom.actors.commands import Command
+from greenroom.actors.events import Alarm, Answered, Arrived, Drained, PutOff, Rang, Reported, RunEnded, Spoke
 from greenroom.actors.facts import RunClosed
 from greenroom.actors.model import InterruptReason
 from greenroom.actors.ports import Turn
@@ -16,6 +18,7 @@ from greenroom.supervisor.drain import Intent
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 RULES = Rules()
+SUSPEND = Arrived(replace(said(9), text="", command=Command.SUSPEND))
 
 
 def test_a_notice_says_how_long_and_with_what() -> None:
@@ -49,6 +52,29 @@ def test_the_word_of_a_drain_is_where_the_answer_comes() -> None:
         assert room.drain(Intent.RESTART)
         (message,) = room.messages()
         assert message.texts[-2:] == ["(I am being restarted; I go on with this afterwards.)", "answer <m1>"]
+
+
+def test_where_the_answer_will_come_stands_that_it_is_suspended_until_it_goes_on() -> None:
+    with Scenario() as room:
+        room.says("m1 say nap answer")
+        room.advance(0.5)
+        room.says("/suspend")
+        room.rest()
+        first, reply = room.messages()
+        assert first.texts[-1] == "(m1 words) \n\n(Suspended: /resume lets me go on with this.)"
+        assert reply.texts[-1].startswith("Suspended; what was running is interrupted and kept.")
+        room.says("/resume")
+        room.rest()
+        assert room.messages()[0].texts[-1] == "(m1 words) \n\nanswer <m1>"
+        assert room.broken() == []
+
+
+def test_what_waits_for_its_provider_and_is_suspended_does_not_say_that_it_tries_again() -> None:
+    waits, _ = after(running(), RunEnded(G1, PutOff("overloaded")))
+    _, effects = after(waits, SUSPEND)
+    assert [act.text for act in of(ShowText, effects)] == ["(Suspended: /resume lets me go on with this.)"]
+    _, effects = after(asking(), SUSPEND)
+    assert not of(ShowText, effects)
 
 
 def test_somebody_types_while_a_run_works_and_nobody_while_a_question_is_open() -> None:

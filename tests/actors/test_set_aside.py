@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from greenroom.actors.model import SessionId
 from greenroom.actors.ports import Turn
+from greenroom.actors.rules import Reset
 from greenroom.supervisor.sandbox.scenario import Accident, Policy, Scenario
 
 FAR = Policy(unclean_boots_max=99)
@@ -89,6 +92,54 @@ def test_whoever_writes_into_a_session_that_was_suspended_again_is_told_again() 
             room.rest()
         told = [text for text in room.visible() if text.startswith("(This conversation is suspended.")]
         assert len(told) == 2
+        assert room.broken() == []
+
+
+def told(room: Scenario) -> int:
+    return len([text for text in room.visible() if text.startswith("(This conversation is suspended.")])
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_waits_behind_a_question_is_told_once_although_its_session_is_suspended_twice(restart: bool) -> None:
+    """Found by seed 1728038804: an actor that woke between the two did not know, and one row was shown twice."""
+    with Scenario(policy=Policy(unclean_boots_max=99, idle_s=60.0)) as room:
+        room.says("m1 nap question answer")
+        room.advance(0.5)
+        room.says("/queue m2 answer")
+        room.rest()
+        room.says("/suspend")
+        room.rest()
+        assert told(room) == 1
+        room.says("/resume")
+        room.rest()
+        room.advance(300)
+        if restart:
+            room.restart()
+        room.says("/suspend")
+        room.rest()
+        assert told(room) == 1
+        assert room.broken(at_rest=False) == []
+
+
+def test_what_waits_is_told_once_although_it_passes_to_a_new_conversation() -> None:
+    """Found by seed 1728039441: the line's name was taken, and the new conversation was quarantined for it."""
+    with Scenario(policy=Policy(unclean_boots_max=99, reset=Reset.IDLE, reset_after_s=3600.0)) as room:
+        room.says("m1 answer")
+        room.rest()
+        room.crash()
+        room.stays_down(4000)
+        room.boot()
+        for text in ("/suspend", "m2 answer"):
+            room.says(text)
+        room.rest()
+        room.says("/resume")
+        room.until(lambda: room.rows("SELECT 1 FROM sessions WHERE id = 2"))
+        room.says("/suspend")
+        room.rest()
+        assert told(room) == 1
+        room.says("/resume")
+        room.rest()
+        assert room.visible()[-1].endswith("answer <m2>")
         assert room.broken() == []
 
 

@@ -156,3 +156,20 @@ def test_an_outbox_that_dies_in_a_drain_is_asked_again_whether_all_is_sent() -> 
         room.until(lambda: life.over)
         assert room.visible() == ["hi"]
         assert room.world.now - began < FLUSH_S + INTERRUPT_S, "it ends when all is sent, and not when its time is up"
+
+
+def test_a_drain_that_is_hurried_while_all_is_built_anew_leaves_no_process() -> None:
+    """Found by seed 1728037313: whoever ended in that moment did not wait for the end of what agents had started."""
+    with Scenario(policy=Policy(unclean_boots_max=99)) as room:
+        room.says("m1 process:forget nap answer")
+        room.until(room.world.machine.living)
+        room.accident(Accident.STORAGE_RAISES)
+        life = room.life
+        assert life is not None
+        room.says("m2")
+        room.until(lambda: life.core.store is None)
+        room.order_drain()
+        room.order_drain()
+        room.until(lambda: life.over)
+        assert not room.world.machine.living()
+        assert room.broken(at_rest=False) == []
