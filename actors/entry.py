@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 
 from greenroom.actors.calls import Call, Edit, Look, Post
 from greenroom.actors.lines import with_choices
-from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState
+from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState, SessionKey
 from greenroom.actors.ports import Choices, Outgoing, Traits
 from greenroom.actors.splitting import split, split_utf16
 
@@ -64,6 +64,7 @@ class Ways(Struct, frozen=True):
     buttons: bool = False
     utf16: bool = False
     late_s: float = 0.0
+    edit_min_s_where: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def of(cls, traits: Traits, policy: DeliveryPolicy, uid: str, limits: OutboxLimits) -> Self:
@@ -81,11 +82,17 @@ class Ways(Struct, frozen=True):
             traits.buttons,
             traits.utf16,
             traits.late_s,
+            traits.edit_min_s_where,
         )
 
     def split(self, text: str) -> tuple[str, ...]:
         """Cut a text as this account takes it."""
         return split_utf16(text, self.text_max) if self.utf16 else split(text, self.text_max)
+
+    def edit_after_s(self, session: SessionKey) -> float:
+        """How long streaming waits after an edit in this chat."""
+        longer = (after_s for begins, after_s in self.edit_min_s_where if session.chat.startswith(begins))
+        return next(longer, self.edit_min_s)
 
 
 class Entry(Struct, frozen=True):

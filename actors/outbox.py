@@ -214,7 +214,7 @@ def _worked(
             delivery = structs.replace(entry.delivery, attempts=0)
             # Words that were on their way when the text became known, and are the same, do not tell that all is said.
             says = None if call.live and entry.parts is not None else call.text
-            edit_from = moment.now + ways.edit_min_s
+            edit_from = moment.now + ways.edit_after_s(delivery.session)
             return _settle(
                 ways,
                 _with(

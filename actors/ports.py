@@ -42,6 +42,7 @@ class Traits(Struct, frozen=True):
     buttons: bool = False  # it shows `Choices` under a message; else they are listed in the text
     late_s: float = LATE_S
     utf16: bool = False  # `text_max` counts UTF-16 code units: most emoji are two of them
+    edit_min_s_where: tuple[tuple[str, float], ...] = ()  # (how a chat's id begins, s): where `edit_min_s` is another
 
 
 class Choices(Struct, frozen=True):

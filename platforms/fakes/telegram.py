@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -63,10 +64,13 @@ class Cut(Response):
 class FakeTelegram:
     """Serves any number of bots. Belongs to the loop that serves it."""
 
-    def __init__(self, *accounts: Account, file: Path | None = None) -> None:
-        """With a `file` go on where it says, if it is there; its accounts are the ones then."""
+    def __init__(self, *accounts: Account, file: Path | None = None, now: Callable[[], float] = time.time) -> None:
+        """With a `file` go on where it says, if it is there; its accounts are the ones then.
+
+        `now`: UTC epoch seconds, by which it is counted how much a bot says in a group.
+        """
         self.url = ""
-        self._file = file
+        self._file, self._now = file, now
         self._accounts = {each.token: each for each in accounts}
         if file is not None and file.exists():
             kept = msgspec.json.decode(file.read_bytes(), type=list[Account])
@@ -166,6 +170,8 @@ class FakeTelegram:
         }
         if method not in calls:
             raise ApiError(404, "Not Found: method not found")
+        if method in {"sendmessage", "editmessagetext"}:
+            account.heed_pace(params, self._now())
         result = calls[method]()
         self._keep()
         return result
@@ -277,9 +283,11 @@ class FakeTelegram:
 
 
 @asynccontextmanager
-async def fake_telegram(*accounts: Account, file: Path | None = None) -> AsyncIterator[FakeTelegram]:
+async def fake_telegram(
+    *accounts: Account, file: Path | None = None, now: Callable[[], float] = time.time
+) -> AsyncIterator[FakeTelegram]:
     """Serve on a free port of this machine while the block runs."""
-    telegram = FakeTelegram(*accounts, file=file)
+    telegram = FakeTelegram(*accounts, file=file, now=now)
     async with telegram.serve():
         yield telegram
 

@@ -1,12 +1,14 @@
 """One bot's account as Telegram keeps it: chats, messages, updates that wait. No wire, no clock, no chance in here.
 
 The rules are those of the Bot API as far as they concern a bot that talks: what is refused, and in which words, is
-copied from the real one. Its values can be written as JSON, so that a server that is killed goes on where it was.
+copied from the real one. What depends on the time (`heed_pace`) is told it. Its values can be written as JSON, so that
+a server that is killed goes on where it was.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -19,6 +21,11 @@ BATCH_MAX = 100
 BUTTON_MAX_BYTES = 64
 SUPERGROUPS = -1_000_000_000_000
 """Their ids are below."""
+
+GROUP_CALLS_MAX = 20
+"""Posts and edits of a bot in one group that Telegram takes within `GROUP_CALLS_S`."""
+
+GROUP_CALLS_S = 60.0
 
 BEGAN_AT = 1_700_000_000
 """The date of the first message; each later one is a second younger."""
@@ -86,6 +93,7 @@ class Account(Struct, kw_only=True):
     known: dict[str, int] = {}  # what persons said under a name of their own
     refuses_entities: bool = False
     """As if every entity were one that Telegram cannot parse."""
+    paced: dict[int, list[float]] = {}  # when the newest posts and edits were made, by group
 
     # The bot's side
 
@@ -137,6 +145,17 @@ class Account(Struct, kw_only=True):
         said.text, said.entities, said.keyboard = text, entities, keyboard
         said.edits += 1
         return self.show(said)
+
+    def heed_pace(self, params: dict[str, Any], now: float) -> None:
+        """Refuse one post or edit too many in a group: they are counted together (tdlib/td#2592)."""
+        chat = int(params.get("chat_id", 0))
+        if chat >= 0:
+            return
+        lately = [at for at in self.paced.get(chat, ()) if at > now - GROUP_CALLS_S]
+        if len(lately) >= GROUP_CALLS_MAX:
+            wait_s = math.ceil(lately[0] + GROUP_CALLS_S - now)
+            raise ApiError(429, f"Too Many Requests: retry after {wait_s}", retry_after=wait_s)
+        self.paced[chat] = [*lately, now]
 
     def send_chat_action(self, params: dict[str, Any]) -> bool:
         """Show the bot typing."""

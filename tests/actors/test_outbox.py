@@ -121,6 +121,16 @@ def test_streamed_words_are_the_latest_ones_and_keep_their_distance() -> None:
     assert account.tell(Woke(CHAT)) == Edit(CHAT, "m1", "one two three", live=True)
 
 
+def test_streamed_words_keep_the_distance_of_their_chat() -> None:
+    account = Account(DeliveryClass.EDIT_ANCHOR, edit_min_s_where=(("-", 9.0), ("4", 4.0)))
+    account.tell(Opened(row("a")))
+    account.tell(LiveText(CHAT, "a", "one"))
+    account.end(Worked("m1"))
+    account.tell(LiveText(CHAT, "a", "one two"))
+    account.end(Worked(None))
+    assert account.acts == (WakeIn(4.0),)
+
+
 def test_words_that_were_on_their_way_when_they_became_the_answer_are_edited_once_more() -> None:
     """By that the platform hears that all is said: the web page would else wait for more."""
     account = Account(DeliveryClass.EDIT_ANCHOR)

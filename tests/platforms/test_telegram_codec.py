@@ -9,11 +9,11 @@ from telegram import Update
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError, TimedOut
 
 from greenroom.actors.entry import DeliveryPolicy, OutboxLimits, Ways, parts_of
-from greenroom.actors.model import Change
+from greenroom.actors.model import Change, SessionKey
 from greenroom.actors.ports import Choices, NotSentError, RetryLaterError, SendRefusedError, TargetGoneError
 from greenroom.actors.splitting import split_utf16, utf16_units
 from greenroom.platforms.chats.addressing import Listening, SessionsPer
-from greenroom.platforms.chats.telegram.chat import TRAITS
+from greenroom.platforms.chats.telegram.chat import EDIT_MIN_S, TRAITS
 from greenroom.platforms.chats.telegram.codec import (
     DATA_MAX_BYTES,
     Me,
@@ -27,6 +27,7 @@ from greenroom.platforms.chats.telegram.codec import (
 )
 from greenroom.platforms.chats.telegram.markup import Mark, Marked, read_markdown
 from greenroom.platforms.chats.telegram.troubles import TelegramTroubleError, TooManyError, of_call
+from greenroom.platforms.fakes.telegram_world import Account
 
 ME = Me(1, "my_bot")
 RULES = Rules("me")
@@ -251,6 +252,16 @@ def test_the_outbox_cuts_as_telegram_counts() -> None:
     assert "".join(parts) == "🎈" * 5000
     assert max(map(utf16_units, parts)) <= 4096
     assert parts_of(ways, "a" * 4096) == ("a" * 4096,)
+
+
+@pytest.mark.parametrize("chat", ["-5", "-1000000000077", "7"])
+def test_words_that_stream_for_minutes_are_no_more_than_a_group_takes(chat: str) -> None:
+    ways = Ways.of(TRAITS, DeliveryPolicy.EXACTLY_ONCE, "uid", OutboxLimits())
+    account, now = Account(token="1:x", id=1, username="my_bot"), 0.0
+    while now < 180.0:
+        account.heed_pace({"chat_id": chat}, now)
+        now += ways.edit_after_s(SessionKey("telegram", "me", chat, "3"))
+    assert ways.edit_after_s(SessionKey("telegram", "me", "7")) == ways.edit_min_s == EDIT_MIN_S
 
 
 @pytest.mark.parametrize(

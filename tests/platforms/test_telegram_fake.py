@@ -69,6 +69,23 @@ async def test_a_second_poller_ends_the_firsts_request(bot: Bot) -> None:
     assert (status, "terminated by other getUpdates request" in words) == (409, True)
 
 
+async def test_twenty_posts_and_edits_a_minute_are_all_that_a_group_takes() -> None:
+    now = [0.0]
+    async with fake_telegram(account(), now=lambda: now[0]) as telegram, httpx.AsyncClient(timeout=WAIT_S) as client:
+        bot = Bot(telegram, client)
+        for chat in (-5, 7):
+            telegram.do("say", chat=chat, text="hello")
+        message_id = (await bot.ask("sendMessage", chat_id=-5, text="0"))[1]["message_id"]
+        for number in range(1, 20):
+            await bot.ask("editMessageText", chat_id=-5, message_id=message_id, text=str(number))
+        now[0] = 18.5
+        one_more = {"chat_id": -5, "message_id": message_id, "text": "20"}
+        assert await bot.ask("editMessageText", **one_more) == (429, "Too Many Requests: retry after 42")
+        assert (await bot.ask("sendMessage", chat_id=7, text="alone"))[0] == 200
+        now[0] = 60.5
+        assert (await bot.ask("editMessageText", **one_more))[0] == 200
+
+
 async def test_a_webhook_and_polling_exclude_each_other(bot: Bot) -> None:
     await bot.ask("setWebhook", url="http://127.0.0.1:9/x", secret_token="s")
     assert (await bot.ask("getUpdates"))[0] == 409

@@ -15,7 +15,17 @@ from telegram.error import ChatMigrated, TelegramError
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.ports import Choices, Door, MisconfiguredError, NotSentError, Outgoing, Traits
 from greenroom.platforms.chats.addressing import where
-from greenroom.platforms.chats.telegram.codec import NAME, TEXT_MAX, Me, Rules, entities_of, is_group, keyboard, layout
+from greenroom.platforms.chats.telegram.codec import (
+    GROUPS_BEGIN,
+    NAME,
+    TEXT_MAX,
+    Me,
+    Rules,
+    entities_of,
+    is_group,
+    keyboard,
+    layout,
+)
 from greenroom.platforms.chats.telegram.files import Files
 from greenroom.platforms.chats.telegram.hook import Hook
 from greenroom.platforms.chats.telegram.intake import Intake
@@ -29,10 +39,21 @@ from greenroom.platforms.chats.web.server import ListeningPort
 T = TypeVar("T")
 
 EDIT_MIN_S = 1.5
-"""Telegram takes about one message a second in a chat, and twenty a minute in a group."""
+"""Telegram takes about one message a second in a chat."""
+
+EDIT_GROUP_MIN_S = 4.0
+"""In a group it takes twenty a minute, and edits count as messages (tdlib/td#2592). Beyond that a bot waits in all of
+its chats, so some are left for what is posted, and for other conversations of the group.
+"""
 
 TRAITS = Traits(
-    DeliveryClass.EDIT_ANCHOR, text_max=TEXT_MAX, utf16=True, edit_min_s=EDIT_MIN_S, typing=True, buttons=True
+    DeliveryClass.EDIT_ANCHOR,
+    text_max=TEXT_MAX,
+    utf16=True,
+    edit_min_s=EDIT_MIN_S,
+    edit_min_s_where=((GROUPS_BEGIN, EDIT_GROUP_MIN_S),),
+    typing=True,
+    buttons=True,
 )
 _TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 

@@ -35,6 +35,9 @@ TEXT_MAX = 4096
 DATA_MAX_BYTES = 64
 """Of what a button carries."""
 
+GROUPS_BEGIN = "-"
+"""How the ids of chats with several persons begin: they are below zero."""
+
 WANTED = ("message", "edited_message", "callback_query")
 """Kinds of updates that are asked for."""
 
@@ -252,5 +255,5 @@ def question_of(data: str) -> str | None:
 
 
 def is_group(chat: Chat | str) -> bool:
-    """Whether several persons are in a chat; Telegram gives them ids below zero."""
-    return str(chat.id if isinstance(chat, Chat) else chat).startswith("-")
+    """Whether several persons are in a chat."""
+    return str(chat.id if isinstance(chat, Chat) else chat).startswith(GROUPS_BEGIN)
