@@ -222,6 +222,17 @@ async def test_a_change_after_a_restart_is_heard_where_the_message_was(here: Sce
         assert [(each.change, each.key.thread) for each in changes] == [(Change.EDIT, root), (Change.DELETE, None)]
 
 
+async def test_nobody_can_edit_what_another_said(here: Scene) -> None:
+    async with here.bot.up():
+        room = await here.bot.in_room(here.ann, here.ben)
+        said = await here.ann.says(room, "bot: buy one")
+        await here.bot.heard(1)
+        await here.ben.edits(room, said, "buy a thousand")
+        await here.ann.edits(room, said, "buy two")
+        (change,) = (await here.bot.heard(2))[1:]
+        assert (change.change, change.author, change.text) == (Change.EDIT, "ann", "buy two")
+
+
 async def test_a_change_of_what_was_not_for_it_is_not_heard(here: Scene) -> None:
     async with here.bot.up():
         room = await here.bot.in_room(here.ann, here.ben)

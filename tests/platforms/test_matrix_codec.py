@@ -121,6 +121,7 @@ CASES = {
         event({"membership": "join"}, "m.room.member", state_key=ME, unsigned={"prev_content": {"membership": "invite"}}),
         Member(ME, arrives=False),
     ),
+    "a state of the room that looks like a message": (event(words("hi"), state_key=""), None),
     "something without a sender": ({"event_id": "$1", "type": "m.room.message"}, None),
 }  # fmt: skip
 

@@ -136,24 +136,27 @@ def test_a_file_that_is_none_of_ours_reads_as_nothing_and_it_is_said_what_follow
 
 def test_the_newest_of_our_messages_are_remembered() -> None:
     own = OwnMessages()
-    own.posted("$1", "k1")
-    own.posted("$2", "k1")
-    own.removed("$1")
-    own.removed("$other")
-    own.posted("$1")
-    assert (own.under("k1"), own.is_there("$1"), own.is_there("$2"), own.is_there("$other")) == (
-        "$1",
-        False,
-        True,
-        None,
-    )
+    own.posted("!r", "$1", "k1")
+    own.posted("!r", "$2", "k1")
+    own.removed("!r", "$1")
+    own.removed("!r", "$other")
+    own.posted("!r", "$1")
+    assert own.under("k1") == "$1"
+    assert [own.is_there("!r", each) for each in ("$1", "$2", "$other")] == [False, True, None]
     next_life = OwnMessages()
     next_life.recall(own.latest())
-    assert (next_life.under("k1"), next_life.is_there("$1")) == ("$1", None)
-    recent: Recent[int] = Recent(2)
+    assert (next_life.under("k1"), next_life.is_there("!r", "$1")) == ("$1", None)
+    recent: Recent[str, int] = Recent(2)
     for number, key in enumerate("abc"):
         recent.put(key, number)
     assert (recent.get("a"), recent.get("c"), recent.newest(1)) == (None, 2, {"c": 2})
+
+
+def test_what_is_told_in_another_room_says_nothing_of_a_message_of_ours() -> None:
+    own = OwnMessages()
+    own.posted("!r", "$1", "k1")
+    own.removed("!other", "$1")
+    assert (own.is_there("!r", "$1"), own.is_there("!other", "$1")) == (True, None)
 
 
 def test_a_wait_doubles_up_to_its_limit_and_begins_anew() -> None:

@@ -28,7 +28,7 @@ from greenroom.platforms.chats.matrix.device import Keepsakes, Position, sign_in
 from greenroom.platforms.chats.matrix.errors import SIGNED_OUT, describe, is_passing, read_failure
 from greenroom.platforms.chats.matrix.events import is_removed
 from greenroom.platforms.chats.matrix.fetching import fetch
-from greenroom.platforms.chats.matrix.hearing import Hearing
+from greenroom.platforms.chats.matrix.hearing import Hearing, Taken
 from greenroom.platforms.chats.matrix.homeserver import Homeserver, session
 from greenroom.platforms.chats.matrix.intake import Intake
 from greenroom.platforms.chats.matrix.own import OwnMessages, Recent
@@ -53,7 +53,7 @@ class MatrixChat:
         self._settings, self._folder = settings, folder
         self._keepsakes = Keepsakes(folder, settings.account)
         self._own = OwnMessages()
-        self._taken: Recent[SessionKey] = Recent()
+        self._taken: Recent[tuple[str, str], Taken] = Recent()
         self._server: Homeserver | None = None
 
     # -- receiving -------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class MatrixChat:
         if (known := self._own.under(message.key)) is not None:
             return known
         event_id = await self._put(server, message.session, post_content(message), transaction_of(message.key))
-        self._own.posted(event_id, message.key)
+        self._own.posted(where(message.session).chat, event_id, message.key)
         return event_id
 
     async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:  # noqa: ARG002 - there are no buttons
@@ -147,15 +147,16 @@ class MatrixChat:
 
     async def _is_there(self, server: Homeserver, session: SessionKey, message_id: str) -> bool:
         """Ask once for a message that a process before this one posted."""
-        if (known := self._own.is_there(message_id)) is not None:
+        room = where(session).chat
+        if (known := self._own.is_there(room, message_id)) is not None:
             return known
         try:
-            raw = await server.event(where(session).chat, message_id)
+            raw = await server.event(room, message_id)
         except Exception as error:  # Invariant: the outbox hears one of the port's errors, or what is ambiguous.
             raise read_failure(error) from None
-        self._own.posted(message_id)
+        self._own.posted(room, message_id)
         if is_removed(raw):
-            self._own.removed(message_id)
+            self._own.removed(room, message_id)
         return not is_removed(raw)
 
     async def _put(

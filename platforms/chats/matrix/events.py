@@ -133,6 +133,8 @@ def read_event(raw: Mapping[str, Any], me: str) -> Heard | None:
             return Removed(event.event_id, event.sender, target) if target else None
         case "m.room.encrypted":
             return Sealed(event.event_id) if event.sender != me else None
+        case _ if event.state_key is not None:
+            return None  # A state of the room, whatever its type says: it is no message, and edits none.
         case _ if event.type == MESSAGE and event.sender == me:
             return Echo(event.event_id, _part(event.content.get(KEY_FIELD), str, None))
         case _ if event.type == MESSAGE:

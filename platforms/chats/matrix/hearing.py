@@ -10,6 +10,7 @@ from itertools import count
 from typing import assert_never
 
 from mautrix.errors import MatrixError, MatrixRequestError
+from msgspec import Struct
 
 from greenroom.actors.model import Attachment, Inbound, SessionKey
 from greenroom.actors.ports import BusyError, Door, RetryLaterError
@@ -56,6 +57,13 @@ INVITED_TRIES = 8
 """How often it is tried to come: a room's own server may be gone for good."""
 
 
+class Taken(Struct, frozen=True):
+    """Where a message went, and who wrote it: nobody else can make it say something else."""
+
+    key: SessionKey
+    sender: str
+
+
 class Hearing:
     """Takes what is heard to the door, on one signed-in device."""
 
@@ -65,13 +73,13 @@ class Hearing:
         door: Door,
         settings: MatrixSettings,
         own: OwnMessages,
-        taken: Recent[SessionKey],
+        taken: Recent[tuple[str, str], Taken],
         save: Callable[[File], Awaitable[Attachment]],
     ) -> None:
-        """`taken` remembers where each message went; `save` fetches a file that was sent."""
+        """`taken` remembers, by room and event, where each message went; `save` fetches a file that was sent."""
         self._server, self._door, self._settings = server, door, settings
         self._own, self._taken, self._save = own, taken, save
-        self._rooms: Recent[Room | None] = Recent(ROOMS_MAX)
+        self._rooms: Recent[str, Room | None] = Recent(ROOMS_MAX)
         self._sealed: set[str] = set()
 
     async def take(self, room: str, item: Item) -> None:
@@ -116,7 +124,7 @@ class Hearing:
         key, said, people = spoken
         wanted = said.file if self._door.allows(key) else None
         attached = () if wanted is None else (await self._save(wanted),)
-        self._taken.put(said.event_id, key)
+        self._taken.put((room, said.event_id), Taken(key, said.sender))
         await self._accept(said_inbound(said, key, people, attached))
 
     async def _to_us(self, room: str, said: Said) -> tuple[SessionKey, Said, Room] | None:
@@ -143,7 +151,7 @@ class Hearing:
     async def _is_ours(self, room: str, event_id: str | None) -> bool:
         if event_id is None:
             return False
-        if self._own.is_there(event_id) is not None:
+        if self._own.is_there(room, event_id) is not None:
             return True
         raw = await self._event(room, event_id)
         return raw is not None and sender_of(raw) == self._server.user
@@ -151,17 +159,31 @@ class Hearing:
     async def _take_change(self, room: str, change: Edited | Removed) -> None:
         """Take it to where the changed message went; if that is forgotten, the message itself tells.
 
+        An edit counts only of the message's own author and in its own room, which no server looks at for us; who may
+        remove what others wrote, the server knows. See "Validity of replacement events" in the Matrix specification.
+        """
+        taken = self._taken.get((room, change.target)) or await self._look_up(room, change)
+        if taken is None:
+            return
+        if isinstance(change, Edited) and change.sender != taken.sender:
+            logger.info("%s: %s is left out, it edits what another wrote", room, change.event_id)
+            return
+        await self._accept(changed_inbound(change, taken.key, await self._people(room)))
+
+    async def _look_up(self, room: str, change: Edited | Removed) -> Taken | None:
+        """Ask the server for the message that is changed, and see where it went: None if it was not for us.
+
         A removed one tells nothing any more: with one person alone it was said there, else it is left out.
         """
-        key = self._taken.get(change.target)
-        if key is None and (raw := await self._event(room, change.target)) is not None:
-            before = read_event(raw, self._server.user)
-            if raw.get("type") == MESSAGE and is_removed(raw) and (await self._people(room)).direct:
-                before = Said(change.target, change.sender, 0.0, "")
-            if isinstance(before, Said) and (spoken := await self._to_us(room, before)) is not None:
-                key = spoken[0]
-        if key is not None:
-            await self._accept(changed_inbound(change, key, await self._people(room)))
+        raw = await self._event(room, change.target)
+        if raw is None:
+            return None
+        before = read_event(raw, self._server.user)
+        removed = raw.get("type") == MESSAGE and is_removed(raw) and not isinstance(before, Echo)
+        if removed and isinstance(change, Removed) and (await self._people(room)).direct:
+            before = Said(change.target, sender_of(raw), 0.0, "")
+        spoken = await self._to_us(room, before) if isinstance(before, Said) else None
+        return None if spoken is None else Taken(spoken[0], sender_of(raw))
 
     async def _accept(self, inbound: Inbound) -> None:
         await insist(lambda: self._offer(inbound), Backoff(most_s=BUSY_MOST_S), inbound.update_id)
@@ -190,7 +212,7 @@ class Hearing:
             if is_passing(error):
                 raise
             return None
-        return raw
+        return raw if raw.get("room_id") == room else None
 
     async def _answer_invitation(self, room: str, invited: Invited) -> None:
         inviter = invited.by(self._server.user)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from itertools import islice
 from typing import Generic, TypeVar
 
+K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 REMEMBERED_MAX = 10_000
@@ -16,26 +17,26 @@ KEPT_MAX = 256
 """Messages that are kept with the position: more than can be under way when a process dies."""
 
 
-class Recent(Generic[V]):
+class Recent(Generic[K, V]):
     """A mapping that forgets what was written longest ago."""
 
     def __init__(self, most: int = REMEMBERED_MAX) -> None:
         """`most` is how many are remembered."""
-        self._values: OrderedDict[str, V] = OrderedDict()
+        self._values: OrderedDict[K, V] = OrderedDict()
         self._most = most
 
-    def put(self, key: str, value: V) -> None:
+    def put(self, key: K, value: V) -> None:
         """Remember, as the newest."""
         self._values[key] = value
         self._values.move_to_end(key)
         while len(self._values) > self._most:
             self._values.popitem(last=False)
 
-    def get(self, key: str) -> V | None:
+    def get(self, key: K) -> V | None:
         """Recall; None if it was forgotten."""
         return self._values.get(key)
 
-    def newest(self, most: int) -> dict[str, V]:
+    def newest(self, most: int) -> dict[K, V]:
         """What was written last, newest first."""
         return dict(islice(reversed(self._values.items()), most))
 
@@ -50,13 +51,13 @@ class OwnMessages:
 
     def __init__(self) -> None:
         """Know nothing."""
-        self._by_key: Recent[str] = Recent()
-        self._there: Recent[bool] = Recent()
+        self._by_key: Recent[str, str] = Recent()
+        self._there: Recent[tuple[str, str], bool] = Recent()  # by room and event
 
-    def posted(self, event_id: str, key: str | None = None) -> None:
+    def posted(self, room: str, event_id: str, key: str | None = None) -> None:
         """A message of ours is there."""
-        if self._there.get(event_id) is None:
-            self._there.put(event_id, value=True)
+        if self._there.get((room, event_id)) is None:
+            self._there.put((room, event_id), value=True)
         if key is not None and self._by_key.get(key) is None:
             self._by_key.put(key, event_id)
 
@@ -69,15 +70,15 @@ class OwnMessages:
         """What is to be kept with the position: the newest messages by their keys."""
         return self._by_key.newest(KEPT_MAX)
 
-    def removed(self, event_id: str) -> None:
+    def removed(self, room: str, event_id: str) -> None:
         """A message is gone; of another's it means nothing."""
-        if self._there.get(event_id):
-            self._there.put(event_id, value=False)
+        if self._there.get((room, event_id)):
+            self._there.put((room, event_id), value=False)
 
     def under(self, key: str) -> str | None:
         """The message that was posted under this key, if it is known."""
         return self._by_key.get(key)
 
-    def is_there(self, event_id: str) -> bool | None:
+    def is_there(self, room: str, event_id: str) -> bool | None:
         """Whether a message of ours is still there; None: not known, and maybe not ours."""
-        return self._there.get(event_id)
+        return self._there.get((room, event_id))

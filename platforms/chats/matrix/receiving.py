@@ -41,7 +41,7 @@ class Receiving:
         items: dict[str, list[Item]] = {room: [invited] for room, invited in batch.rooms.invite.items()}
         for room, joined in batch.rooms.join.items():
             events = await self._whole(room, joined.timeline)
-            items.setdefault(room, []).extend(self._heard((*joined.state.events, *events)))
+            items.setdefault(room, []).extend(self._heard(room, (*joined.state.events, *events)))
         self.since = batch.next_batch
         await self._intake.add(batch.next_batch, items)
 
@@ -53,16 +53,16 @@ class Receiving:
                 raise
             raise PositionRefusedError(describe(error)) from None
 
-    def _heard(self, events: Iterable[dict[str, Any]]) -> Iterable[Item]:
+    def _heard(self, room: str, events: Iterable[dict[str, Any]]) -> Iterable[Item]:
         """Read events. What tells of our own messages ends here."""
         for raw in events:
             match heard := read_event(raw, self._server.user):
                 case None:
                     pass
                 case Echo(event_id, key):
-                    self._own.posted(event_id, key)
-                case Removed(target=target) if self._own.is_there(target) is not None:
-                    self._own.removed(target)
+                    self._own.posted(room, event_id, key)
+                case Removed(target=target) if self._own.is_there(room, target) is not None:
+                    self._own.removed(room, target)
                 case Removed(sender=sender) if sender == self._server.user:
                     pass
                 case _:
