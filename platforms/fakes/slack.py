@@ -50,6 +50,7 @@ class Line:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     metadata: dict[str, Any] | None = None
     files: list[dict[str, Any]] = field(default_factory=list)
+    attachments: list[dict[str, Any]] = field(default_factory=list)
     edited_ts: str | None = None
     deleted: bool = False
 
@@ -71,6 +72,7 @@ class Line:
         said |= {"bot_id": BOT_ID} if self.mine else {}
         said |= {"blocks": self.blocks} if self.blocks else {}
         said |= {"files": self.files} if self.files else {}
+        said |= {"attachments": self.attachments} if self.attachments else {}
         said |= {"edited": {"user": self.user, "ts": self.edited_ts}} if self.edited_ts else {}
         return said | ({"metadata": self.metadata} if metadata and self.metadata else {})
 
@@ -122,11 +124,23 @@ class FakeSlack:
         user: str,
         thread: str | None = None,
         files: Sequence[dict[str, Any]] = (),
+        attachments: Sequence[dict[str, Any]] = (),
     ) -> str:
         """Somebody writes (also the bot's own user, by another hand). Returns the message's timestamp."""
-        line = self._add(Line(channel, self._stamp(), user, text, thread, files=list(files)))
+        line = Line(channel, self._stamp(), user, text, thread, files=list(files), attachments=list(attachments))
+        self._add(line)
         self.redeliver(channel, line.ts)
         return line.ts
+
+    def forward(self, channel: str, ts: str, *, to: str, user: str, text: str = "") -> str:
+        """Somebody forwards a message, perhaps with words of their own. Returns the new message's timestamp."""
+        line = self.channels[channel].lines[ts]
+        shared = {
+            "is_share": True, "is_msg_unfurl": True, "ts": ts, "channel_id": channel, "author_id": line.user,
+            "author_name": self.users.get(line.user, line.user), "text": line.text,
+            "fallback": f"[no preview available] {line.text}",
+        }  # fmt: skip
+        return self.say(to, text, user=user, attachments=[shared | ({"files": line.files} if line.files else {})])
 
     def redeliver(self, channel: str, ts: str) -> None:
         """Tell of a message again, under event ids of its own."""
@@ -284,10 +298,9 @@ class FakeSlack:
             raise SlackRefusal(channel.refuses)
         return channel
 
-    def _add(self, line: Line) -> Line:
+    def _add(self, line: Line) -> None:
         self.restore(line)
         self.changed(line)
-        return line
 
     def _stamp(self) -> str:
         """A time later than any before, in whole microseconds."""

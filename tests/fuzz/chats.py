@@ -56,6 +56,7 @@ SLACK_ME = slack_codec.Me("UBOT", "BBOT", "bot")
 SAID = {
     "type": "message", "channel": "C1", "channel_type": "channel", "user": "U1", "text": "<@UBOT> hi &lt;", "ts": "1.5",
     "thread_ts": "1.2", "parent_user_id": "UBOT", "files": [{"id": "F1", "name": "n", "size": 3, "url_private": "u"}],
+    "attachments": [{"is_share": True, "text": "t", "author_name": "a", "files": [{"id": "F2"}]}],
 }  # fmt: skip
 PRESS = {
     "type": "block_actions", "user": {"id": "U1"}, "actions": [{"block_id": "q.0", "action_ts": "3.1", "value": "yes"}],

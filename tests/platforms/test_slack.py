@@ -247,6 +247,19 @@ async def test_a_file_is_fetched_with_the_token_and_kept_beside_the_database(
     assert inbound.text.startswith("see\n[the file lost.txt could not be fetched: status 404")
 
 
+async def test_a_forwarded_message_comes_with_its_words_and_its_files(
+    server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
+) -> None:
+    file = slack.attach("notes.txt", b"buy milk", "text/plain", server.base_url)
+    said = slack.say(GROUP, f"the list, <@{ANN}>", user=BOB, files=[file])
+    async with connected(server, stage, tmp_path):
+        slack.forward(GROUP, said, to=DM, user=ANN)
+        await until(lambda: not server.envelopes.pending)
+    (inbound,) = stage.accepted
+    assert (inbound.text, inbound.author) == ("> Bob: the list, @Ann", "Ann")
+    assert [kept.name for kept in inbound.attachments] == ["notes.txt"]
+
+
 async def test_nothing_is_fetched_for_a_stranger(
     server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
 ) -> None:

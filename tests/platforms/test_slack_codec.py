@@ -24,6 +24,7 @@ from greenroom.platforms.chats.slack.codec import (
     Rules,
     Told,
     UnreadableError,
+    for_us,
     hangs_on_thread,
     read_event,
     read_press,
@@ -34,6 +35,7 @@ from greenroom.platforms.chats.slack.troubles import RETRY_AFTER_S, SlackTrouble
 
 ME = Me("UBOT", "BBOT", "greenroom")
 MESSAGE: dict[str, Any] = {"type": "message", "channel": "C1", "user": "U1", "text": "hello", "ts": "1.000001"}
+FORWARD: dict[str, Any] = {**MESSAGE, "attachments": [{"is_share": True, "text": 7}]}
 
 
 def read(*, bots: bool = False, **fields: Any) -> Told | None:
@@ -106,7 +108,9 @@ def test_two_edits_of_one_message_are_two_inbound() -> None:
     assert [each.update_id for each in edits if each] == ["C1/1.000001/edit/2.000001", "C1/1.000001/edit/3.000001"]
 
 
-@pytest.mark.parametrize("event", [{"type": "message"}, {"type": "message", "channel": 7}, {**MESSAGE, "files": [{}]}])
+@pytest.mark.parametrize(
+    "event", [{"type": "message"}, {"type": "message", "channel": 7}, {**MESSAGE, "files": [{}]}, FORWARD]
+)
 def test_what_is_not_as_documented_is_unreadable(event: dict[str, Any]) -> None:
     with pytest.raises(UnreadableError):
         read_event(event, ME, bots=False)
@@ -132,6 +136,58 @@ def test_interactions_that_are_no_press_of_ours_are_nothing(payload: dict[str, A
 def test_a_press_without_its_parts_is_unreadable() -> None:
     with pytest.raises(UnreadableError):
         read_press({"type": "block_actions", "container": {"type": "message"}})
+
+
+SHARED = {"is_share": True, "is_msg_unfurl": True, "text": "the words of <@U2>\n&lt;all&gt;", "author_name": "Bob"}
+UNFURL = {"is_msg_unfurl": True, "text": "what the link leads to", "author_name": "Bob", "files": [{"id": "F2"}]}
+
+
+def words(told: Told | None) -> str:
+    assert told is not None
+    return to_inbound(told, Rules("me"), ME, names={"U2": "Cleo"}).text
+
+
+def test_a_forwarded_message_is_read_as_a_quotation_below_the_words_with_its_files() -> None:
+    told = read(text="", files=[{"id": "F1"}], attachments=[{**SHARED, "files": [{"id": "F2"}]}])
+    assert words(told) == "> Bob: the words of @Cleo\n> <all>"
+    assert told is not None
+    assert [file.id for file in told.files] == ["F1", "F2"]
+    assert words(read(text="<@UBOT> see", attachments=[SHARED])).startswith("see\n> Bob: the words")
+
+
+@pytest.mark.parametrize(
+    "shared, quoted",
+    [
+        ({"text": "", "fallback": "[a picture]", "author_id": "U2"}, "> @Cleo: [a picture]"),
+        ({"text": "hi", "author_name": None}, "> hi"),
+        ({"files": [{"id": "F1"}], "author_name": "Bob"}, ""),
+    ],
+)
+def test_what_slack_does_not_tell_of_a_forwarded_message_is_left_out(shared: dict[str, Any], quoted: str) -> None:
+    assert words(read(text="", attachments=[{"is_share": True, **shared}])) == quoted
+
+
+def test_the_preview_of_a_link_is_nobodys_words() -> None:
+    told = read(attachments=[UNFURL])
+    assert words(told) == "hello"
+    assert told is not None
+    assert told.files == ()
+
+
+def test_a_mention_in_what_was_forwarded_addresses_nobody() -> None:
+    told = read(text="", attachments=[{**SHARED, "text": "<@UBOT> do it"}])
+    assert told is not None
+    assert for_us(told, Rules("me"), ME, follows=False) is None
+    assert words(told) == "> Bob: @greenroom do it"
+
+
+def test_what_was_forwarded_later_is_an_edit_and_a_preview_is_none() -> None:
+    with_share, with_preview = ({**MESSAGE, "attachments": [each]} for each in (SHARED, UNFURL))
+    changed: dict[str, Any] = {"subtype": "message_changed", "ts": "2.000001", "previous_message": MESSAGE}
+    assert read(**changed, message=with_preview) is None
+    assert words(read(**changed, message=with_share)).startswith("hello\n> Bob: the words")
+    gone = read(subtype="message_deleted", deleted_ts="1.000001", previous_message=with_share)
+    assert words(gone) == ""
 
 
 def test_whether_a_thread_must_be_asked_after() -> None:

@@ -17,6 +17,7 @@ from greenroom.actors.session_key import InvalidKeyError
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, Spoken, is_addressed, place, where
 from greenroom.platforms.chats.slack.blocks import asked_in, layout
 from greenroom.platforms.chats.slack.markup import escape, readable, users_in
+from greenroom.platforms.chats.slack.shares import File, Forward, files_of, is_forward, quote
 
 T = TypeVar("T")
 
@@ -50,18 +51,6 @@ class Rules(Struct, frozen=True):
     delivery: DeliveryClass = DeliveryClass.EDIT_ANCHOR
 
 
-class File(Struct, frozen=True):
-    """A file as Slack tells of it. `url_private` opens only with the bot's token."""
-
-    id: str
-    name: str | None = None
-    mimetype: str | None = None
-    size: int | None = None
-    mode: str | None = None
-    url_private: str | None = None
-    url_private_download: str | None = None
-
-
 class _Message(Struct, frozen=True):
     """A message event, or a message within one: the fields that we read."""
 
@@ -76,6 +65,7 @@ class _Message(Struct, frozen=True):
     thread_ts: str | None = None
     parent_user_id: str | None = None
     files: tuple[File, ...] | None = None
+    attachments: tuple[dict[str, Any], ...] | None = None
     deleted_ts: str | None = None
     message: _Message | None = None
     previous_message: _Message | None = None
@@ -92,6 +82,7 @@ class Told(Struct, frozen=True):
     direct: bool
     thread: str | None = None
     parent: str | None = None  # who began the thread, if Slack says so
+    forwarded: str = ""  # what others said: a mention there addresses nobody
     files: tuple[File, ...] = ()
     change: Change | None = None
     before: str | None = None  # what it said before the change
@@ -157,6 +148,7 @@ def _read_said(event: _Message, said: _Message, me: Me, *, bots: bool) -> Told |
         return None
     if said.bot_id is not None and not bots:
         return None
+    forwards = _forwards_in(said)
     return Told(
         update_id=f"{event.channel}/{said.ts}",
         channel=event.channel,
@@ -166,8 +158,17 @@ def _read_said(event: _Message, said: _Message, me: Me, *, bots: bool) -> Told |
         direct=event.channel_type == "im" or event.channel.startswith("D"),
         thread=said.thread_ts if said.thread_ts != said.ts else None,  # What began a thread is not in it.
         parent=said.parent_user_id,
-        files=tuple(each for each in said.files or () if each.mode != "tombstone"),
+        forwarded=quote(forwards),
+        files=files_of(said.files, forwards),
     )
+
+
+def _forwards_in(said: _Message) -> tuple[Forward, ...]:
+    return tuple(_convert(each, Forward, "what was forwarded") for each in said.attachments or () if is_forward(each))
+
+
+def _words(said: _Message) -> tuple[str | None, str]:
+    return said.text, quote(_forwards_in(said))
 
 
 def _read_changed(event: _Message, now: _Message, me: Me, *, bots: bool) -> Told | None:
@@ -175,7 +176,7 @@ def _read_changed(event: _Message, now: _Message, me: Me, *, bots: bool) -> Told
     before = event.previous_message
     if now.subtype == "tombstone" and before is not None:
         return _removed(event, before, me, bots=bots)
-    if before is not None and before.text == now.text:
+    if before is not None and _words(before) == _words(now):
         return None
     told = _read_said(event, now, me, bots=bots)
     if told is None:
@@ -189,7 +190,13 @@ def _removed(event: _Message, before: _Message, me: Me, *, bots: bool) -> Told |
     if told is None:
         return None
     return replace(
-        told, update_id=f"{told.update_id}/delete", change=Change.DELETE, before=told.text, text="", files=()
+        told,
+        update_id=f"{told.update_id}/delete",
+        change=Change.DELETE,
+        before=told.text,
+        text="",
+        forwarded="",
+        files=(),
     )
 
 
@@ -271,6 +278,11 @@ def mentions(text: str, me: Me) -> bool:
     return me.user in users_in(text)
 
 
+def named_in(told: Told) -> frozenset[str]:
+    """Find the users that it mentions, also in what was forwarded."""
+    return users_in(told.text) | users_in(told.forwarded)
+
+
 def hangs_on_thread(told: Told, rules: Rules, me: Me) -> bool:
     """Whether it is for us only if we take part in its thread."""
     if told.thread is None or told.direct or told.answers is not None or rules.listening is Listening.ALL:
@@ -326,11 +338,12 @@ def to_inbound(
     attachments: Sequence[Attachment] = (),
     remarks: Sequence[str] = (),
 ) -> Inbound:
-    """Make the inbound of what is for us. `names` are of the speaker, and of whom the text mentions.
+    """Make the inbound of what is for us. `names` are of the speaker, and of `named_in`.
 
     `remarks` of our own come below the text.
     """
-    text = readable(told.text, {**names, me.user: me.name}, me=me.user)
+    said = "\n".join(filter(None, (told.text, told.forwarded)))
+    text = readable(said, {**names, me.user: me.name}, me=me.user)
     return Inbound(
         session_of(told, rules),
         told.update_id,

@@ -11,7 +11,7 @@ import aiohttp
 
 from greenroom.actors.model import Attachment
 from greenroom.platforms.chats.saving import Fetching, UnfetchableError, Wanted, save
-from greenroom.platforms.chats.slack.codec import File
+from greenroom.platforms.chats.slack.shares import File
 
 FETCH_S = 120.0
 CHUNK_BYTES = 65_536

@@ -17,20 +17,20 @@ from greenroom.platforms.chats.backoff import Backoff
 from greenroom.platforms.chats.handing import insist, offer
 from greenroom.platforms.chats.slack.backfill import Backfill
 from greenroom.platforms.chats.slack.codec import (
-    File,
     Me,
     Rules,
     Told,
     UnreadableError,
     for_us,
     hangs_on_thread,
+    named_in,
     read_payload,
     session_of,
     to_inbound,
 )
 from greenroom.platforms.chats.slack.heard import Heard
 from greenroom.platforms.chats.slack.lookups import Lookups
-from greenroom.platforms.chats.slack.markup import users_in
+from greenroom.platforms.chats.slack.shares import File
 
 Fetch = Callable[[Sequence[File]], Awaitable[tuple[Sequence[Attachment], Sequence[str]]]]
 """Brings files to where the agent can read them, and says which it could not bring. Raises BusyError."""
@@ -105,7 +105,7 @@ class Intake:
         meant = for_us(told, self._rules, self._me, follows=follows)
         if meant is None:
             return
-        names = await self._lookups.names({meant.user, *users_in(meant.text)})
+        names = await self._lookups.names({meant.user, *named_in(meant)})
         files = meant.files if self._door.allows(session_of(meant, self._rules)) else ()
         attachments, remarks = await self._fetch(files)
         inbound = to_inbound(meant, self._rules, self._me, names=names, attachments=attachments, remarks=remarks)
