@@ -99,6 +99,7 @@ class FakeSlack:
         self.channels: dict[str, Channel] = {}
         self.users: dict[str, str] = {BOT_USER: BOT_NAME}
         self.files: dict[str, bytes] = {}
+        self.files_told: dict[str, dict[str, Any]] = {}
         self.emit: Emit = lambda _kind, _payload: ""
         self.changed: Changed = lambda _line: None
         self._mentions, self._now = mentions, now
@@ -199,10 +200,17 @@ class FakeSlack:
         file_id = f"F{next(self._numbers)}"
         self.files[file_id] = content
         where = f"{base_url}/files/{file_id}"
-        return {
+        self.files_told[file_id] = {
             "id": file_id, "name": name, "mimetype": media_type, "size": len(content), "mode": "hosted",
             "url_private": where, "url_private_download": where,
         }  # fmt: skip
+        return self.files_told[file_id]
+
+    def attach_from_elsewhere(self, name: str, content: bytes, media_type: str, base_url: str) -> dict[str, Any]:
+        """Upload a file in another organisation (Slack Connect): a message holds its id, `files.info` all the rest."""
+        told = self.attach(name, content, media_type, base_url)
+        nothing = {"created": 0, "timestamp": 0, "user": ""}
+        return {"id": told["id"], "mode": "file_access", "file_access": "check_file_info", **nothing}
 
     def restore(self, line: Line) -> None:
         """Have a message as it was known before, without telling anybody."""
@@ -275,6 +283,13 @@ class FakeSlack:
             raise SlackRefusal("user_not_found")
         profile = {"display_name": name, "real_name": name}
         return {"user": {"id": args["user"], "name": name.lower(), "profile": profile}}
+
+    def file(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """`files.info`."""
+        told = self.files_told.get(args.get("file", ""))
+        if told is None:
+            raise SlackRefusal("file_not_found")
+        return {"file": told | {"file_access": "visible"}}
 
     def conversations(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """`users.conversations`: those that the bot is in, which are all."""

@@ -78,6 +78,7 @@ class FakeSlackServer:
             "chat.update": slack.update,
             "conversations.history": slack.history,
             "conversations.replies": slack.replies,
+            "files.info": slack.file,
             "users.conversations": slack.conversations,
             "users.info": slack.user,
             "apps.connections.open": self._open_connection,

@@ -247,6 +247,36 @@ async def test_a_file_is_fetched_with_the_token_and_kept_beside_the_database(
     assert inbound.text.startswith("see\n[the file lost.txt could not be fetched: status 404")
 
 
+async def test_a_file_of_another_organisation_is_asked_for_and_then_fetched(
+    server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
+) -> None:
+    file = slack.attach_from_elsewhere("notes.txt", b"buy milk", "text/plain", server.base_url)
+    server.fail("files.info", "ratelimited")
+    async with connected(server, stage, tmp_path):
+        slack.say(DM, "see", user=ANN, files=[file])
+        await until(lambda: not server.envelopes.pending)
+    (inbound,) = stage.accepted
+    (kept,) = inbound.attachments
+    assert (inbound.text, kept.name, kept.media_type, kept.size) == ("see", "notes.txt", "text/plain", 8)
+    assert Path(kept.where).read_bytes() == b"buy milk"  # noqa: ASYNC240 - a small file
+
+
+async def test_a_file_that_slack_does_not_show_costs_no_message(
+    server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
+) -> None:
+    file = slack.attach_from_elsewhere("notes.txt", b"buy milk", "text/plain", server.base_url)
+    slack.files_told[file["id"]]["size"] = "large"
+    async with connected(server, stage, tmp_path):
+        slack.say(DM, "see", user=ANN, files=[{**file, "id": "FLOST"}, file])
+        await until(lambda: not server.envelopes.pending)
+    assert [name for name, _ in server.calls].count("files.info") == 2, "asking again tells no more"
+    (inbound,) = stage.accepted
+    assert inbound.text.startswith(
+        "see\n[the file FLOST could not be fetched: Slack does not show it: file_not_found]\n"
+    )
+    assert "what Slack tells of it cannot be read" in inbound.text
+
+
 async def test_a_forwarded_message_comes_with_its_words_and_its_files(
     server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
 ) -> None:

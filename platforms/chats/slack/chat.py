@@ -71,7 +71,9 @@ class SlackChat:
             self._web = web_client(bot_token, settings.api_url, session)
             self._me = await identify(self._web)
             self._lookups = Lookups(self._web, self._me)
-            files = Files(session, bot_token, api_url=settings.api_url, account=self.account, folder=self._folder)
+            files = Files(
+                self._web, session, bot_token, api_url=settings.api_url, account=self.account, folder=self._folder
+            )
             backfill = Backfill(self._web, heard, back_s=settings.backfill_h * 3600)
             intake = Intake(
                 door, self._rules, self._me, lookups=self._lookups, fetch=files.fetch, heard=heard, backfill=backfill

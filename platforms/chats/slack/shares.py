@@ -25,8 +25,17 @@ class File(Struct, frozen=True):
     mimetype: str | None = None
     size: int | None = None
     mode: str | None = None
+    file_access: str | None = None
     url_private: str | None = None
     url_private_download: str | None = None
+
+    @property
+    def must_be_asked_for(self) -> bool:
+        """Whether this is only its name: what comes through Slack Connect is told by `files.info`.
+
+        See https://docs.slack.dev/reference/objects/file-object/.
+        """
+        return self.file_access == "check_file_info"
 
 
 class Forward(Struct, frozen=True):
