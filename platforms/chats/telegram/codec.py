@@ -193,13 +193,14 @@ def _commands(entity: MessageEntity, words: str, me: Me) -> bool:
 
 def _words(message: Message, me: Me) -> str:
     """The text, without our own name in front of it or behind a command."""
-    text = message.text or message.caption or ""
+    text = (message.text or message.caption or "").lstrip()
     ours = f"@{me.username}".lower()
-    first, space, rest = text.partition(" ")
+    first = "".join(text.split(maxsplit=1)[:1])  # A line may end behind our name as well.
+    rest = text.removeprefix(first)
     if first.lower() == ours or first.lower() in {f"{ours},", f"{ours}:"}:
         return rest.lstrip()
     if first.startswith("/") and first.lower().endswith(ours):
-        return first[: -len(ours)] + space + rest
+        return first[: -len(ours)] + rest
     return text
 
 
