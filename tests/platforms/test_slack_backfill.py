@@ -74,6 +74,33 @@ async def test_what_was_missed_in_a_chat_is_taken_before_what_is_said_now(
     assert [each.text for each in stage.accepted] == ["missed", "now"]
 
 
+async def test_a_channel_that_slack_does_not_know_any_more_holds_up_no_other(
+    server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
+) -> None:
+    async with connected(server, stage, tmp_path):
+        pass
+    slack.say(GROUP, f"<@{BOT_USER}> missed", user=ANN)
+    server.envelopes.forget()
+    server.fail("conversations.history", "channel_not_found")  # The first of the two that it is in.
+    async with connected(server, stage, tmp_path):
+        await stage.until_accepted(1)
+    asked = [told["channel"] for name, told in server.calls if name == "conversations.history"]
+    assert asked == [DM, GROUP]
+    assert [each.text for each in stage.accepted] == ["missed"]
+
+
+async def test_a_thread_of_a_channel_that_slack_does_not_know_any_more_is_none_of_ours(
+    server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
+) -> None:
+    root = slack.say(GROUP, "a thread among us", user=BOB)
+    server.fail("conversations.replies", "channel_not_found")
+    async with connected(server, stage, tmp_path):
+        slack.say(GROUP, "still among us", user=ANN, thread=root)
+        await until(lambda: not server.envelopes.pending)
+    assert [name for name, _ in server.calls].count("conversations.replies") == 1
+    assert stage.accepted == []
+
+
 async def test_what_cannot_be_stored_is_still_missed_after_the_next_start(
     server: FakeSlackServer, slack: FakeSlack, stage: Stage, tmp_path: Path
 ) -> None:

@@ -23,7 +23,14 @@ KNOWN_MAX = 2_000
 THREAD_READ_MAX = 200
 """So many messages of a thread, from its beginning, are read to learn whether we take part."""
 
-HOPELESS = {"missing_scope", "no_permission", "not_allowed_token_type", "not_in_channel", "thread_not_found"}
+HOPELESS = {
+    "channel_not_found",
+    "missing_scope",
+    "no_permission",
+    "not_allowed_token_type",
+    "not_in_channel",
+    "thread_not_found",
+}
 """Asking again tells no more."""
 
 logger = logging.getLogger("greenroom.platform.slack")
