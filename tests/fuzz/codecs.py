@@ -24,6 +24,7 @@ from greenroom.platforms.agents.acp.narrator import Narrator
 from greenroom.platforms.agents.mcp.reading import name_of, parameters_of, policy_of, says_of, text_of
 from greenroom.platforms.agents.mcp.settings import McpSettings
 from greenroom.platforms.agents.openai.calls import calls_of
+from greenroom.platforms.agents.openai.failures import ModelRefusedError, UnreachableError
 from greenroom.platforms.agents.openai.provider import Provider
 from greenroom.platforms.agents.openai.reply import BrokenStreamError
 from greenroom.platforms.agents.openai.settings import OpenAISettings
@@ -228,14 +229,16 @@ ORDERS = js(
     {"order": "release", "session": 1}, {"order": "stop", "intent": "restart"}, {"order": "send", "chat": "a:b:c", "id": "1", "text": "x"}
 )  # fmt: skip
 
+OPENAI_REFUSES = (BrokenStreamError, UnreachableError, ModelRefusedError)
+
 CODECS: Mapping[str, Codec] = {
     **CHATS,
     "program lines": Codec(read_line, (GarbageError,), LINES),
     "acp": Codec(acp_line, (), ACP),
     "mcp result": Codec(mcp_result, (), MCP_RESULTS),
     "mcp tool": Codec(mcp_tool, (), MCP_TOOLS),
-    "openai chat": Codec(openai_stream("chat"), (BrokenStreamError,), CHAT),
-    "openai responses": Codec(openai_stream("responses"), (BrokenStreamError,), RESPONSES),
+    "openai chat": Codec(openai_stream("chat"), OPENAI_REFUSES, CHAT),
+    "openai responses": Codec(openai_stream("responses"), OPENAI_REFUSES, RESPONSES),
     "config": Codec(in_a_file("greenroom.toml", load_config), (ConfigError,), CONFIG),
     "import of an export": Codec(in_a_file("e.jsonl", import_all(read_exported)), (CannotImport,), EXPORT),
     "import of hermes": Codec(in_a_file("state.db", import_all(read_hermes)), (CannotImport,), (hermes(),)),

@@ -19,7 +19,8 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import BaseModel
 
 from greenroom.platforms.agents.openai import chat, responses
-from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reader
+from greenroom.platforms.agents.openai.failures import WHY_MAX, UnreachableError, classify_error, classify_status
+from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reader, fields_in, text_in
 from greenroom.platforms.agents.openai.settings import OpenAISettings
 from greenroom.platforms.agents.talk import Item
 from greenroom.platforms.agents.tools.tool import Tool
@@ -37,28 +38,6 @@ RESOURCES = {"chat": "openai.resources.chat", "responses": "openai.resources.res
 
 UNREADABLE = (ValueError, RecursionError)
 """What the library raises where a piece is no JSON, is no UTF-8, or is nested too deep."""
-
-TOO_LONG = ("context_length_exceeded", "context length", "context window", "context size", "maximum context")
-"""How servers say that a conversation is longer than their model takes."""
-
-WHY_MAX = 500
-"""Characters of a server's own words in a log."""
-
-
-class UnreachableError(Exception):
-    """The server cannot be reached, or says that it cannot answer now. `after_s`: not before so long, if it says so."""
-
-    def __init__(self, why: str, after_s: float | None = None) -> None:
-        super().__init__(why)
-        self.after_s = after_s
-
-
-class ModelRefusedError(Exception):
-    """The server refuses the request, and would again."""
-
-
-class TooLongError(ModelRefusedError):
-    """The conversation is longer than the model takes."""
 
 
 class Provider:
@@ -80,7 +59,7 @@ class Provider:
     ) -> AsyncGenerator[Mapping[str, Any], None]:
         """Ask the model, and give the pieces of its answer.
 
-        Raises UnreachableError, TooLongError and ModelRefusedError before the first piece, BrokenStreamError at any.
+        Raises UnreachableError, TooLongError, ModelRefusedError and BrokenStreamError, at any piece.
         """
         try:
             stream = await self._open(model, items, tools)
@@ -90,15 +69,20 @@ class Provider:
             logger.info("%s cannot be reached: %r", model, error.__cause__ or error)
             raise UnreachableError("the model's provider cannot be reached") from None
         except (openai.OpenAIError, *UNREADABLE) as error:  # It is no answer that the library can read.
-            raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")) from None
+            raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")[:WHY_MAX]) from None
         try:
             async with stream:
                 async for piece in stream:
                     if not isinstance(piece, BaseModel):
                         raise BrokenStreamError(f"a piece of the stream is {type(piece).__name__}")
-                    yield piece.model_dump(warnings=False)
+                    fields = piece.model_dump(warnings=False)
+                    if failure := responses.error_in(fields):
+                        raise self._judge_in_stream(failure)
+                    yield fields
+        except openai.APIError as error:
+            raise self._judge_in_stream({"message": f"{error!r}", **fields_in(error.body)}) from None
         except (openai.OpenAIError, httpx2.HTTPError, *UNREADABLE) as error:
-            raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")) from None
+            raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")[:WHY_MAX]) from None
 
     async def close(self) -> None:
         """Hang up."""
@@ -152,17 +136,20 @@ class Provider:
 
     def _judge(self, error: openai.APIStatusError) -> Exception:
         """Say what a refusal means. Only what is logged has the server's words, without the key."""
-        status, said = error.status_code, self._clean(error.message)
-        logger.info("the model's provider refuses: %s", said)
-        if status in (408, 409, 425, 429) or status >= 500:  # noqa: PLR2004 - as HTTP has it
-            return UnreachableError(f"the model's provider answers {status}", read_retry_after(error.response.headers))
-        if any(mark in f"{error.code} {error.message}".lower() for mark in TOO_LONG):
-            return TooLongError(said)
-        return ModelRefusedError(said)
+        said = self._clean(error.message)
+        logger.info("the model's provider refuses: %s", said[:WHY_MAX])
+        after_s = read_retry_after(error.response.headers)
+        return classify_status(error.status_code, {"code": error.code, "message": said}, after_s)
+
+    def _judge_in_stream(self, error: Mapping[str, Any]) -> Exception:
+        """Say what an error object means that came instead of the rest of an answer, or of all of it."""
+        said = self._clean(text_in(error.get("message")))
+        logger.info("the model's provider ends its stream: %s", said[:WHY_MAX])
+        return classify_error({**error, "message": said})
 
     def _clean(self, words: str) -> str:
         key = self._settings.key.get_secret_value() if self._settings.key is not None else ""
-        return (words.replace(key, "***") if key else words)[:WHY_MAX]
+        return words.replace(key, "***") if key else words
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:

@@ -56,7 +56,7 @@ class Reader(Protocol):
     """Takes a stream piece by piece. Pieces come from foreign servers: nothing in them is taken for granted."""
 
     def take(self, piece: Mapping[str, Any]) -> str:
-        """Take the next piece, and give the words that are new in it. Raises BrokenStreamError."""
+        """Take the next piece, and give the words that are new in it."""
 
     def reply(self) -> Reply:
         """Give what there is so far."""

@@ -11,7 +11,6 @@ from typing import Any, assert_never
 from greenroom.platforms.agents.openai.reply import (
     LENGTH,
     STOP,
-    BrokenStreamError,
     Reply,
     Usage,
     count_in,
@@ -72,6 +71,13 @@ def _write_call(call: Call) -> Mapping[str, Any]:
     return {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.args}
 
 
+def error_in(piece: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The error object of an event that ends a stream without an answer; of others nothing."""
+    if piece.get("type") not in FAILURES:
+        return {}
+    return fields_in(fields_in(piece.get("response")).get("error")) or piece
+
+
 class ResponsesReader:
     """See `reply.Reader`."""
 
@@ -92,8 +98,6 @@ class ResponsesReader:
             self._items.append(fields_in(piece.get("item")))
         elif kind in ENDS:
             return self._end(fields_in(piece.get("response")))
-        elif kind in FAILURES:
-            raise BrokenStreamError(_why(piece))
         return ""
 
     def reply(self) -> Reply:
@@ -139,8 +143,3 @@ def _back(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave out what says nothing, and the ids by which a server that stores things would look them up."""
     dropped = ("status", "id") if item.get("type") != "reasoning" else ("status",)
     return {name: value for name, value in item.items() if value is not None and name not in dropped}
-
-
-def _why(piece: Mapping[str, Any]) -> str:
-    error = fields_in(fields_in(piece.get("response")).get("error")) or piece
-    return text_in(error.get("message")) or "the model's provider reports an error"

@@ -17,7 +17,8 @@ from greenroom.actors.model import Message, Role
 from greenroom.actors.ports import BudgetExceededError, Conclusion, ProviderError, Turn
 from greenroom.actors.window import estimate_tokens
 from greenroom.platforms.agents.openai.calls import ASK, calls_of, is_sound, make_calls
-from greenroom.platforms.agents.openai.provider import ModelRefusedError, Provider, TooLongError, UnreachableError
+from greenroom.platforms.agents.openai.failures import ModelRefusedError, TooLongError, UnreachableError
+from greenroom.platforms.agents.openai.provider import Provider
 from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reply
 from greenroom.platforms.agents.openai.settings import OpenAISettings
 from greenroom.platforms.agents.talk import IMAGE_TOKENS, ITEM_TOKENS, Item, shorten, tokens_of
@@ -124,6 +125,7 @@ class Work:
                     logger.info("an answer of %s broke off: %s", model, error)
                     failures.append(UnreachableError("the model's answer broke off"))
                 except (UnreachableError, ModelRefusedError) as error:
+                    await self._take_back()
                     failures.append(error)
                     break
         if self._said:
@@ -133,15 +135,17 @@ class Work:
     async def _stream(self, model: str, items: Sequence[Item]) -> Reply:
         """Ask once, and say what comes while it comes. Raises what `Provider.stream` does."""
         reader = self._provider.reader()
-        broken = BrokenStreamError("it ended without a finish")
+        broken: Exception = BrokenStreamError("it ended without a finish")
         try:
             async with aclosing(self._provider.stream(model, items, self._tools)) as pieces:
                 async for piece in pieces:
                     await self._say(reader.take(piece))
                     await self._show_life()
-        except BrokenStreamError as error:
+        except (BrokenStreamError, UnreachableError, ModelRefusedError) as error:
             broken = error
         reply = reader.reply()
+        if not isinstance(broken, BrokenStreamError) and reply == Reply():
+            raise broken  # Nothing came, and nothing was spent.
         await self._account(items, reply)
         if reply.finish is None:
             raise broken

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from tests.platforms.agents.room import Chat
 
 from greenroom import Policy, Supervisor
@@ -15,6 +20,7 @@ from greenroom.actors.ports import Turn
 from greenroom.platforms.agents.openai import OpenAISettings, make
 from greenroom.platforms.agents.tools.tool import Tool, Tools
 from greenroom.platforms.chats.hosted import HostedChat
+from greenroom.platforms.chats.web.server import listen, serving
 from greenroom.storage.sqlite import open_reader
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -38,6 +44,37 @@ async def weather(_: Turn, city: str) -> str:
 
 
 WEATHER = Tool("get_weather", "Tells the weather of a city.", CITY, ToolPolicy.PURE, weather)
+
+
+class Scripted:
+    """What a server was asked, and where it is."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests: list[Any] = []
+
+
+@asynccontextmanager
+async def scripted(*answers: bytes | tuple[int, Any]) -> AsyncIterator[Scripted]:
+    """Serve streams, or refusals with their status, one for each request; for what no other server says."""
+    left = list(answers)
+
+    async def serve(request: Request) -> Response:
+        server.requests.append(await request.json())
+        answer = left.pop(0)
+        if isinstance(answer, bytes):
+            return Response(answer, media_type="text/event-stream")
+        return JSONResponse(answer[1], answer[0])
+
+    with listen("127.0.0.1", 0) as listening:
+        server = Scripted(f"http://127.0.0.1:{listening.getsockname()[1]}/v1")
+        async with serving(Starlette(routes=[Route("/{path:path}", serve, methods=["POST"])]), listening):
+            yield server
+
+
+def stream(*pieces: Any) -> bytes:
+    """Write pieces as the events of a stream."""
+    return "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces).encode()
 
 
 class House:
