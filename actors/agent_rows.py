@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from greenroom.actors.keys import canonical_args
 from greenroom.actors.mending import mend
@@ -155,8 +155,8 @@ def _read_calls(what: str, given: Sequence[Any]) -> tuple[ToolCall, ...]:
 
 def _read_call(what: str, given: object) -> ToolCall:
     """Read a call. Its policy is for whoever reads the transcript: nothing of it is ever called by greenroom."""
-    if isinstance(given, ToolCall):
-        return given
+    if isinstance(given, ToolCall):  # Whoever made it was asked nothing.
+        given = asdict(given)
     if not isinstance(given, Mapping):
         msg = f"{what}: must be a mapping with {', '.join(sorted(CALL_FIELDS))}, got {type(given).__name__}"
         raise TypeError(msg)

@@ -13,6 +13,7 @@ from greenroom.actors.crossing import across
 from greenroom.actors.events import ProcessHeard, SpawnPlanned
 from greenroom.actors.keeper import CannotSpawnError, Owner
 from greenroom.actors.keys import process_key
+from greenroom.actors.mending import refuse_halves
 from greenroom.actors.output import last_of
 from greenroom.actors.process import Order, ProcessId, ProcessRecord, read_command
 from greenroom.actors.store import ProcessesOf
@@ -54,6 +55,7 @@ class Background:
         if isinstance(watch_patterns, str) or not all(patterns):
             msg = f"turn.spawn: watch_patterns must be a list of words to look for, got {watch_patterns!r:.80}"
             raise ValueError(msg)
+        refuse_halves("turn.spawn: watch_patterns", *patterns)
         keeper, link = self._keeper(), self._link
         self._count += 1
         process_id = ProcessId(f"{link.generation}.{self._count}")

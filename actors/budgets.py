@@ -6,11 +6,17 @@ goes on all the same is ended.
 
 from __future__ import annotations
 
+from operator import index
+from typing import SupportsFloat, SupportsIndex
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.actors.model import Budget, Spent
 from greenroom.actors.rules import Rules
+
+SPENT_MAX = 10**12
+"""Most that one report may say of anything: sums of as many reports as anybody can write fit into a column."""
 
 
 class Excess(Struct, frozen=True):
@@ -34,6 +40,36 @@ def excess_of_call(spent: Spent, nth: int, rules: Rules) -> Excess | None:
     if 0 < rules.tool_calls_max <= spent.tool_calls:
         return Excess(Budget.TOOL_CALLS, rules.tool_calls_max)
     return Excess(Budget.REPEATS, rules.repeats_max) if 0 < rules.repeats_max <= nth else None
+
+
+def read_spent(calls: object, tokens: object, cost: object) -> Spent:
+    """Read what an agent reports. Raises ValueError for what cannot be kept, and TypeError for what is no number.
+
+    >>> read_spent(1, 900, 0.5)
+    Spent(tool_calls=0, model_calls=1, tokens=900, cost=0.5)
+    """
+    return Spent(model_calls=_read_count("calls", calls), tokens=_read_count("tokens", tokens), cost=_read_cost(cost))
+
+
+def _read_count(name: str, given: object) -> int:
+    if not isinstance(given, SupportsIndex):
+        msg = f"turn.spent: {name} must be a whole number, got {given!r:.40}; round it"
+        raise TypeError(msg)
+    number = index(given)
+    if not 0 <= number <= SPENT_MAX:
+        msg = f"turn.spent: {name} must be from 0 to {SPENT_MAX:,}, got {given!r:.40}"
+        raise ValueError(msg)
+    return number
+
+
+def _read_cost(given: object) -> float:
+    if not isinstance(given, SupportsFloat):
+        msg = f"turn.spent: cost must be a number, got {given!r:.40}"
+        raise TypeError(msg)
+    if not 0 <= given <= SPENT_MAX:  # type: ignore[operator]  # what can be a float can be compared; NaN is neither
+        msg = f"turn.spent: cost must be from 0 to {SPENT_MAX:,}, got {given!r:.40}"
+        raise ValueError(msg)
+    return float(given)
 
 
 def after_report(spent: Spent, more: Spent) -> Spent:

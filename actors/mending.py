@@ -15,3 +15,11 @@ def mend(text: object, what: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def refuse_halves(what: str, *texts: str) -> None:
+    """Raise ValueError for text that would have to be mended, where other words would do something else."""
+    for text in texts:
+        if mend(text, what) != text:
+            msg = f"{what}: {text!r:.80} holds half a character, which cannot be stored; name a file otherwise, as by *"
+            raise ValueError(msg)

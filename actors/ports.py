@@ -330,7 +330,8 @@ class Turn(Protocol):
     async def spent(self, *, calls: int = 0, tokens: int = 0, cost: float = 0.0) -> None:
         """Report what was spent since the last report: calls of models, tokens, money. It is on disk on return.
 
-        Raises BudgetExceededError when that is more than the host allows for one piece of work, in all its attempts.
+        Raises BudgetExceededError when that is more than the host allows for one piece of work, in all its attempts;
+        TypeError or ValueError for what is no whole number (`cost`: no number), or less than nothing.
         """
 
     async def tool(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NewType
 
 from msgspec import Struct
 
+from greenroom.actors.mending import refuse_halves
+
 if TYPE_CHECKING:
     from greenroom.actors.model import Generation, SessionId
 
@@ -124,12 +126,13 @@ class Leftover(Struct, frozen=True):
 
 
 def read_command(command: str | Sequence[str]) -> tuple[str, ...]:
-    """Read what an agent asks for: words, or one text for the shell. Raises ValueError for an empty one."""
+    """Read what an agent asks for: words, or one text for the shell. Raises ValueError for what cannot be stored."""
     words: Sequence[object] = (*SHELL, command) if isinstance(command, str) else tuple(command)
     texts = tuple(word for word in words if isinstance(word, str) and "\0" not in word)
     if not command or len(texts) < len(words):
         msg = f"turn.spawn: command must be a text for the shell or a list of words, got {command!r:.80}"
         raise ValueError(msg)
+    refuse_halves("turn.spawn: command", *texts)
     return texts
 
 

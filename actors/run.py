@@ -25,6 +25,9 @@ logger = logging.getLogger("greenroom.run")
 WHY_MAX = 200
 """Characters of a provider's error that the person is shown."""
 
+FINISH_MAX = 100
+"""Characters of an agent's word for how its model stopped."""
+
 
 async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome | Added:
     """Call the agent and say how that ended, or what it said after the row by which it had concluded.
@@ -40,7 +43,7 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome | Added:
         return Failed(CRASHED_LINE.format(what=GeneratorExit.__name__), turn.said)
     except ProviderError as error:
         logger.info("the agent could not go on in %s: %s", turn.session, error)
-        return PutOff(mend(str(error), "the provider's error")[:WHY_MAX], error.retry_after_s, turn.said)
+        return PutOff(mend(str(error), "the provider's error")[:WHY_MAX], _read_wait(error.retry_after_s), turn.said)
     except BudgetExceededError as error:
         return Failed(over_budget_line(Excess(error.budget, error.most)), turn.said, error.budget)
     except QuestionTimedOutError:
@@ -60,11 +63,21 @@ async def run_agent(agent: Agent, turn: LiveTurn) -> Outcome | Added:
         case str():
             return Answered(paragraphs(turn.said, mend(returned, "the answer")))
         case Conclusion(str(text), str() | None as finish):
+            finish = None if finish is None else mend(finish, "finish")[:FINISH_MAX]
             return Answered(paragraphs(turn.said, mend(text, "the answer")), finish)
         case _:  # Foreign code: its type says what it should return, not what it does.
             logger.warning("the agent returned %s in %s", type(returned).__name__, turn.session)  # type: ignore[unreachable]
             what = f"it returned {type(returned).__name__} instead of text"
             return Failed(CRASHED_LINE.format(what=what), turn.said)
+
+
+def _read_wait(given: object) -> float | None:
+    """Read for how long a provider asks to be left alone, in seconds. An agent may hand on the header as it came."""
+    try:
+        return None if given is None else float(given)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError, OverflowError):
+        logger.warning("the agent's ProviderError has retry_after_s=%.40r, which is no number of seconds", given)
+        return None
 
 
 def _added(turn: LiveTurn, returned: object) -> Outcome | Added:

@@ -10,13 +10,14 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from greenroom.actors.acts import StartRun, Word
 from greenroom.actors.background import Background, LiveProcess
+from greenroom.actors.budgets import read_spent
 from greenroom.actors.events import Progressed, Reported, Spoke
 from greenroom.actors.inquiry import Inquiry
 from greenroom.actors.keys import work_key
 from greenroom.actors.lines import paragraphs
 from greenroom.actors.link import Link, Place
 from greenroom.actors.mending import mend
-from greenroom.actors.model import Generation, Message, MessageKind, Role, SessionKey, Spent, ToolPolicy
+from greenroom.actors.model import Generation, Message, MessageKind, Role, SessionKey, ToolPolicy
 from greenroom.actors.naming import joined_words
 from greenroom.actors.recalling import Recall
 from greenroom.actors.store import UnansweredOf
@@ -183,11 +184,8 @@ class LiveTurn:
         return messages
 
     async def spent(self, *, calls: int = 0, tokens: int = 0, cost: float = 0.0) -> None:
-        """Report what was spent since the last report. Raises BudgetExceededError; ValueError for less than nothing."""
-        if min(calls, tokens, cost) < 0 or not isfinite(cost):
-            msg = f"turn.spent: must be numbers of 0 or more, got calls={calls}, tokens={tokens}, cost={cost}"
-            raise ValueError(msg)
-        await self._link.report_spending(Spent(model_calls=calls, tokens=tokens, cost=cost))
+        """Report what was spent since the last report. Raises BudgetExceededError, and what `read_spent` raises."""
+        await self._link.report_spending(read_spent(calls, tokens, cost))
 
     async def tool(self, name: str, args: dict[str, Any], *, policy: ToolPolicy | str, fn: Callable[..., Any]) -> Any:
         """Call a tool as its policy allows.
