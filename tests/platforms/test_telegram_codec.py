@@ -1,5 +1,6 @@
 """Telegram's wire as pure functions: what is heard, where, and how words are laid out."""
 
+import re
 from typing import Any
 
 import pytest
@@ -74,6 +75,10 @@ def test_an_edit_changes_the_message_of_its_number() -> None:
     [
         ({"text": "@my_bot hello"}, "hello"),
         ({"text": "@My_Bot, hello"}, "hello"),
+        ({"text": "@my_bot\nhello"}, "hello"),
+        ({"text": "@my_bot:\n\nhello\nyou"}, "hello\nyou"),
+        ({"text": "@my_bot\u00a0/stop"}, "/stop"),
+        ({"text": "/queue@my_bot\nhello you"}, "/queue\nhello you"),
         ({"text": "🎈 hi @my_bot"}, "🎈 hi @my_bot"),
         ({"text": "/stop@my_bot now"}, "/stop now"),
         ({"text": "/stop"}, "/stop"),
@@ -82,7 +87,7 @@ def test_an_edit_changes_the_message_of_its_number() -> None:
 )
 def test_in_a_group_it_hears_what_addresses_it(more: dict[str, Any], text: str) -> None:
     written = more["text"]
-    spoken = [word for word in written.replace(",", "").split() if word[0] in "@/"]
+    spoken = [word for word in re.sub("[,:]", "", written).split() if word[0] in "@/"]
     kinds = {"@": "mention", "/": "bot_command"}
     entities = [entity(kinds[word[0]], written, word) for word in spoken]
     assert heard(chat=GROUP, entities=entities, **more).inbound.text == text
@@ -125,6 +130,41 @@ def test_a_photo_is_its_largest_copy_and_a_file_keeps_its_name() -> None:
     document = {"file_id": "f", "file_unique_id": "u", "file_name": "a.pdf", "mime_type": "application/pdf"}
     (file,) = heard(document=document).files
     assert (file.name, file.media_type) == ("a.pdf", "application/pdf")
+
+
+PLACE = {"latitude": 59.91, "longitude": 10.75}
+POLL = {
+    "id": "1",
+    "question": "Where to?",
+    "options": [{"text": each, "voter_count": 0, "persistent_id": each} for each in ("the lake", "the\nhills")],
+    "total_voter_count": 0,
+    "is_closed": False,
+    "is_anonymous": True,
+    "type": "regular",
+    "allows_multiple_answers": False,
+    "allows_revoting": True,
+    "members_only": False,
+}
+
+
+@pytest.mark.parametrize(
+    "more, text",
+    [
+        ({"location": PLACE}, "[location: 59.91, 10.75]"),
+        (
+            {"location": PLACE, "venue": {"location": PLACE, "title": "Opera", "address": "Square 1"}},
+            "[venue: Opera, Square 1 (59.91, 10.75)]",
+        ),
+        ({"contact": {"phone_number": "+47 123", "first_name": "Bo"}}, "[contact: Bo, +47 123]"),
+        (
+            {"contact": {"phone_number": "123", "first_name": "Bo", "last_name": "Lee", "vcard": "BEGIN:VCARD"}},
+            "[contact: Bo Lee, 123]",
+        ),
+        ({"poll": POLL}, "[poll: Where to? the lake / the hills]"),
+    ],
+)
+def test_what_is_neither_words_nor_a_file_is_told_in_a_line(more: dict[str, Any], text: str) -> None:
+    assert heard(**more).inbound.text == text
 
 
 @pytest.mark.parametrize(

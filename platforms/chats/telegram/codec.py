@@ -24,6 +24,7 @@ from greenroom.actors.model import Attachment, Change, Inbound, SessionKey
 from greenroom.actors.ports import Choices
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, Spoken, is_addressed, place
 from greenroom.platforms.chats.telegram.markup import Mark, Marked, read_markdown
+from greenroom.platforms.chats.telegram.things import words_for
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -117,7 +118,7 @@ def read_update(update: Update, me: Me, rules: Rules, named: Callable[[int], str
         return None
     if not is_addressed(_spoken(message, me), rules.listening):
         return None
-    text, files = _words(message, me), _files(message)
+    text, files = _words(message, me) or words_for(message), _files(message)
     if not text.strip() and not files:
         return None  # A sticker, a service message: there is nothing to read in it.
     inbound = Inbound(
