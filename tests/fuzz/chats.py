@@ -125,8 +125,11 @@ def matrix(body: bytes) -> None:
                 case Said() as said:
                     _, said = matrix_codec.addressed(said, MATRIX_ME, room)
                     fits(matrix_codec.said_inbound(said, key, room))
-                case Edited() | Removed() as changed:
-                    fits(matrix_codec.changed_inbound(changed, key, room))
+                case Edited() as edit:
+                    edit = matrix_codec.edited(edit, MATRIX_ME, room)
+                    fits(matrix_codec.edited_inbound(edit, key, room))
+                case Removed() as removed:
+                    fits(matrix_codec.removed_inbound(removed, key, room))
     for invited in batch.rooms.invite.values():
         invited.by(MATRIX_ME)
 

@@ -14,10 +14,12 @@ from greenroom.platforms.chats.matrix.codec import (
     TEXT_MAX,
     Room,
     addressed,
-    changed_inbound,
     edit_content,
+    edited,
+    edited_inbound,
     name_of,
     post_content,
+    removed_inbound,
     transaction_of,
 )
 from greenroom.platforms.chats.matrix.events import (
@@ -87,6 +89,19 @@ CASES = {
     "an edit": (
         event(words("* yes", **relates({"rel_type": "m.replace", "event_id": "$0"}), **{"m.new_content": words("yes")})),
         Edited("$1", ANN, "$0", "yes"),
+    ),
+    "an edit of what is with a file, that mentions": (
+        event(
+            {
+                "msgtype": "m.image", "body": "* look", "url": "mxc://x/y", **relates({"rel_type": "m.replace", "event_id": "$0"}),
+                "m.new_content": {"msgtype": "m.image", "body": "look", "filename": "a.png", "url": "mxc://x/z", "m.mentions": {"user_ids": [ME]}},
+            }
+        ),
+        Edited("$1", ANN, "$0", "look", (ME,), File("mxc://x/z", "a.png")),
+    ),
+    "an edit to a bot's notice": (
+        event(words("* yes", **relates({"rel_type": "m.replace", "event_id": "$0"}), **{"m.new_content": {"msgtype": "m.notice", "body": "yes"}})),
+        None,
     ),
     "a reply": (event(words("no", **relates({"m.in_reply_to": {"event_id": "$0"}}))), Said("$1", ANN, 1.5, "no", reply_to="$0")),
     "a reply with a quote": (
@@ -165,6 +180,11 @@ def test_a_name_at_the_beginning_calls_it_and_is_no_part_of_the_words(said: str,
     assert (spoken.mentions_me, heard.text, spoken.direct) == (mentioned, text, False)
 
 
+def test_the_words_of_an_edit_are_read_as_those_of_a_message() -> None:
+    words_of = [edited(Edited("$2", ANN, "$1", text), ME, PAIR).text for text in ("bot: hello", "!stop", "hello")]
+    assert words_of == ["hello", "/stop", "hello"]
+
+
 def test_with_one_person_it_is_direct() -> None:
     assert addressed(Said("$1", ANN, 0.0, "hello"), ME, PAIR)[0].direct
 
@@ -180,8 +200,8 @@ def test_authors_have_the_names_of_the_room() -> None:
 
 
 def test_a_change_names_what_it_changes() -> None:
-    edit = changed_inbound(Edited("$2", ANN, "$1", "new"), KEY, PAIR)
-    removal = changed_inbound(Removed("$3", ANN, "$1"), KEY, PAIR)
+    edit = edited_inbound(Edited("$2", ANN, "$1", "new"), KEY, PAIR)
+    removal = removed_inbound(Removed("$3", ANN, "$1"), KEY, PAIR)
     assert (edit.change, edit.reply_to, edit.text, edit.update_id) == (Change.EDIT, "$1", "new", "$2")
     assert (removal.change, removal.reply_to, removal.text, removal.update_id) == (Change.DELETE, "$1", "", "$3")
 

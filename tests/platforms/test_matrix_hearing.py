@@ -143,3 +143,32 @@ async def test_that_a_message_of_ours_was_removed_is_told_nobody() -> None:
     ears.server.events["$ours"] = event("$ours", ME, {}, unsigned={"redacted_because": {}})
     await ears.hear(removal("$2", ANN, "$ours"))
     assert ears.taken == []
+
+
+async def test_the_words_of_an_edit_are_those_of_a_message(ears: Ears) -> None:
+    await ears.hear(edit("$2", ANN, "$1", "bot: buy two"))
+    await ears.hear(edit("$3", ANN, "$1", "bot: !stop"))
+    assert ears.changes == [(Change.EDIT, "$1", "buy two"), (Change.EDIT, "$1", "/stop")]
+
+
+async def test_an_edit_that_calls_us_makes_a_message_of_what_was_not_for_us() -> None:
+    ears = Ears()
+    thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$0"}}
+    await ears.hear(event("$1", ANN, {"msgtype": "m.text", "body": "buy one", **thread}))
+    await ears.hear(edit("$2", ANN, "$1", "buy two"))
+    await ears.hear(edit("$3", EVE, "$1", "bot: buy a thousand"))
+    assert ears.taken == []
+    await ears.hear(edit("$4", ANN, "$1", "bot: buy three"))
+    await ears.hear(edit("$5", ANN, "$1", "buy four"))
+    message, change = ears.taken
+    assert (message.update_id, message.text, message.reply_to, message.change) == ("$1", "buy three", "$1", None)
+    assert (change.text, change.change, change.key) == ("buy four", Change.EDIT, message.key)
+    assert message.key.thread == "$0"
+
+
+async def test_an_edit_has_its_files(ears: Ears) -> None:
+    new = {"msgtype": "m.file", "body": "bot: see here", "filename": "b.txt", "url": "mxc://x/y"}
+    relation = {"rel_type": "m.replace", "event_id": "$1"}
+    await ears.hear(event("$2", ANN, {**new, "m.new_content": new, "m.relates_to": relation}))
+    assert ears.changes == [(Change.EDIT, "$1", "see here")]
+    assert [file.where for file in ears.taken[1].attachments] == ["/kept/b.txt"]

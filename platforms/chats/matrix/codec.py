@@ -61,6 +61,12 @@ def addressed(said: Said, me: str, room: Room) -> tuple[Spoken, Said]:
     return spoken, replace(said, text=text)
 
 
+def edited(edit: Edited, me: str, room: Room) -> Edited:
+    """Find out what an edit says: as if the message had been written so."""
+    _, said = addressed(Said(edit.target, edit.sender, 0.0, edit.text), me, room)
+    return replace(edit, text=said.text)
+
+
 def _calls(me: str, room: Room) -> re.Pattern[str]:
     """Match our name at the beginning of a message: `@name`, or `name` with a colon or comma behind it."""
     ours = {me, me[1:].partition(":")[0], room.names.get(me) or me}
@@ -81,17 +87,23 @@ def said_inbound(said: Said, key: SessionKey, room: Room, attached: tuple[Attach
     )
 
 
-def changed_inbound(changed: Edited | Removed, key: SessionKey, room: Room) -> Inbound:
-    """Make the inbound of a change of a message."""
-    edited = isinstance(changed, Edited)
+def edited_inbound(edit: Edited, key: SessionKey, room: Room, attached: tuple[Attachment, ...] = ()) -> Inbound:
+    """Make the inbound of an edit."""
     return Inbound(
         key,
-        changed.event_id,
-        changed.text if isinstance(changed, Edited) else "",
-        name_of(changed.sender, room),
-        reply_to=changed.target,
-        change=Change.EDIT if edited else Change.DELETE,
+        edit.event_id,
+        edit.text,
+        name_of(edit.sender, room),
+        reply_to=edit.target,
+        attachments=attached,
+        change=Change.EDIT,
     )
+
+
+def removed_inbound(removed: Removed, key: SessionKey, room: Room) -> Inbound:
+    """Make the inbound of a removal."""
+    author = name_of(removed.sender, room)
+    return Inbound(key, removed.event_id, "", author, reply_to=removed.target, change=Change.DELETE)
 
 
 def transaction_of(key: str) -> str:

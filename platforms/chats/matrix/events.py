@@ -52,6 +52,8 @@ class Edited(Struct, frozen=True):
     sender: str
     target: str
     text: str
+    mentions: tuple[str, ...] = ()
+    file: File | None = None
 
 
 class Removed(Struct, frozen=True):
@@ -164,16 +166,16 @@ def _read_message(event: _Event) -> Said | Edited | None:
     relation = _part(event.content.get("m.relates_to"), _Relation, None) or _Relation()
     if relation.rel_type == "m.replace":
         new = _part(event.content.get("m.new_content"), dict[str, Any], {})
-        text = _part(new.get("body"), str, None)
-        if relation.event_id is None or text is None or _part(new.get("msgtype"), str, "") not in _PERSONS | _FILES:
+        text, file = _words_and_file(new)
+        if relation.event_id is None or text is None:
             return None
-        return Edited(event.event_id, event.sender, relation.event_id, without_quote(text))
+        mentions = _mentioned(new) or _mentioned(event.content)
+        return Edited(event.event_id, event.sender, relation.event_id, without_quote(text), mentions, file)
     text, file = _words_and_file(event.content)
     if text is None:
         return None
     thread = relation.event_id if relation.rel_type == "m.thread" else None
     replies = relation.in_reply_to is not None and not (thread and relation.is_falling_back)
-    mentions = _part(event.content.get("m.mentions"), _Mentions, None) or _Mentions()
     return Said(
         event.event_id,
         event.sender,
@@ -181,9 +183,13 @@ def _read_message(event: _Event) -> Said | Edited | None:
         without_quote(text) if relation.in_reply_to is not None else text,
         thread,
         relation.in_reply_to.event_id if replies and relation.in_reply_to is not None else None,
-        tuple(mentions.user_ids),
+        _mentioned(event.content),
         file,
     )
+
+
+def _mentioned(content: dict[str, Any]) -> tuple[str, ...]:
+    return tuple((_part(content.get("m.mentions"), _Mentions, None) or _Mentions()).user_ids)
 
 
 def _words_and_file(content: dict[str, Any]) -> tuple[str | None, File | None]:

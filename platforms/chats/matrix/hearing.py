@@ -11,6 +11,7 @@ from typing import assert_never
 
 from mautrix.errors import MatrixError, MatrixRequestError
 from msgspec import Struct
+from msgspec.structs import replace
 
 from greenroom.actors.model import Attachment, Inbound, SessionKey
 from greenroom.actors.ports import BusyError, Door, RetryLaterError
@@ -21,8 +22,10 @@ from greenroom.platforms.chats.handing import insist, offer
 from greenroom.platforms.chats.matrix.codec import (
     Room,
     addressed,
-    changed_inbound,
+    edited,
+    edited_inbound,
     plain_content,
+    removed_inbound,
     said_inbound,
     transaction_of,
 )
@@ -104,8 +107,10 @@ class Hearing:
         match item:
             case Said():
                 await self._take_said(room, item)
-            case Edited() | Removed():
-                await self._take_change(room, item)
+            case Edited():
+                await self._take_edited(room, item)
+            case Removed():
+                await self._take_removed(room, item)
             case Sealed():
                 await self._tell_sealed(room)
             case Member():
@@ -122,8 +127,7 @@ class Hearing:
         if spoken is None:
             return
         key, said, people = spoken
-        wanted = said.file if self._door.allows(key) else None
-        attached = () if wanted is None else (await self._save(wanted),)
+        attached = await self._saved(key, said.file)
         self._taken.put((room, said.event_id), Taken(key, said.sender))
         await self._accept(said_inbound(said, key, people, attached))
 
@@ -156,34 +160,54 @@ class Hearing:
         raw = await self._event(room, event_id)
         return raw is not None and sender_of(raw) == self._server.user
 
-    async def _take_change(self, room: str, change: Edited | Removed) -> None:
-        """Take it to where the changed message went; if that is forgotten, the message itself tells.
+    async def _take_edited(self, room: str, edit: Edited) -> None:
+        """Take it to where the message went; if that is forgotten, the message itself tells.
 
-        An edit counts only of the message's own author and in its own room, which no server looks at for us; who may
-        remove what others wrote, the server knows. See "Validity of replacement events" in the Matrix specification.
+        It counts only of the message's own author and in its own room, which no server looks at for us: see "Validity
+        of replacement events" in the Matrix specification. An edit by which a message becomes one for us makes it a
+        message.
         """
-        taken = self._taken.get((room, change.target)) or await self._look_up(room, change)
-        if taken is None:
+        known = self._taken.get((room, edit.target)) or await self._look_up(room, edit.target)
+        if known is None or known.sender != edit.sender:
+            logger.info("%s: %s is left out, it edits nothing that its author said here", room, edit.event_id)
             return
-        if isinstance(change, Edited) and change.sender != taken.sender:
-            logger.info("%s: %s is left out, it edits what another wrote", room, change.event_id)
-            return
-        await self._accept(changed_inbound(change, taken.key, await self._people(room)))
+        key = known.key if isinstance(known, Taken) else await self._key_of(room, known)
+        if key is not None:
+            people = await self._people(room)
+            attached = await self._saved(key, edit.file)
+            await self._accept(edited_inbound(edited(edit, self._server.user, people), key, people, attached))
+        elif isinstance(known, Said):
+            await self._take_said(room, replace(known, text=edit.text, mentions=edit.mentions, file=edit.file))
 
-    async def _look_up(self, room: str, change: Edited | Removed) -> Taken | None:
-        """Ask the server for the message that is changed, and see where it went: None if it was not for us.
+    async def _take_removed(self, room: str, removed: Removed) -> None:
+        """Take it to where the message went. Who may remove what others wrote, the server knows."""
+        known = self._taken.get((room, removed.target)) or await self._look_up(room, removed.target)
+        if known is not None:
+            key = known.key if isinstance(known, Taken) else await self._key_of(room, known)
+            if key is not None:
+                await self._accept(removed_inbound(removed, key, await self._people(room)))
+
+    async def _look_up(self, room: str, event_id: str) -> Said | None:
+        """Ask the server for a message of somebody else.
 
         A removed one tells nothing any more: with one person alone it was said there, else it is left out.
         """
-        raw = await self._event(room, change.target)
+        raw = await self._event(room, event_id)
         if raw is None:
             return None
-        before = read_event(raw, self._server.user)
-        removed = raw.get("type") == MESSAGE and is_removed(raw) and not isinstance(before, Echo)
-        if removed and isinstance(change, Removed) and (await self._people(room)).direct:
-            before = Said(change.target, sender_of(raw), 0.0, "")
-        spoken = await self._to_us(room, before) if isinstance(before, Said) else None
-        return None if spoken is None else Taken(spoken[0], sender_of(raw))
+        said = read_event(raw, self._server.user)
+        removed = raw.get("type") == MESSAGE and is_removed(raw) and not isinstance(said, Echo)
+        if removed and (await self._people(room)).direct:
+            return Said(event_id, sender_of(raw), 0.0, "")
+        return said if isinstance(said, Said) else None
+
+    async def _key_of(self, room: str, said: Said) -> SessionKey | None:
+        spoken = await self._to_us(room, said)
+        return None if spoken is None else spoken[0]
+
+    async def _saved(self, key: SessionKey, file: File | None) -> tuple[Attachment, ...]:
+        """Fetch a file, if there is one and its chat is allowed."""
+        return () if file is None or not self._door.allows(key) else (await self._save(file),)
 
     async def _accept(self, inbound: Inbound) -> None:
         await insist(lambda: self._offer(inbound), Backoff(most_s=BUSY_MOST_S), inbound.update_id)
