@@ -18,7 +18,7 @@ import apsw
 from greenroom.actors.model import Epoch
 from greenroom.storage.boots import read_ownership
 from greenroom.storage.migrate import read_version
-from greenroom.storage.placing import NotPlaced, placing
+from greenroom.storage.placing import NotPlaced, placing, refuse_journals
 from greenroom.storage.rows import one_row
 from greenroom.storage.search import index_path
 from greenroom.storage.sqlite import CannotOpen, Malformed, open_reader, quick_check
@@ -56,6 +56,7 @@ def back_up(database: Path, file: Path, *, overwrite: bool, now: float, told: To
     source = open_source(database)
     try:
         _refuse_itself(database, file)
+        refuse_journals(file.resolve())
         with placing(file, overwrite=overwrite) as new, _told_whose_fault(database, file):
             copy_database(source, new, told)
             return _seal(new, database, file.resolve(), now)

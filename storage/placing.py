@@ -16,6 +16,9 @@ from greenroom.storage.sqlite import CannotOpen
 NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """How file systems say that a file can have one name only."""
 
+JOURNALS = ("-wal", "-journal")
+"""What SQLite takes into a database that it finds beside it, also where it is another one's."""
+
 
 class NotPlaced(CannotOpen):
     """Nothing was put at the path; the message says why, and what to do."""
@@ -40,6 +43,7 @@ def placing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         with _said_politely(target):
             yield new
             _sync(new)
+            refuse_journals(target)
             _place(new, target, overwrite=overwrite)
             sync_folder(target.parent)
     finally:
@@ -56,6 +60,16 @@ def _refuse(target: Path, *, overwrite: bool) -> None:
         raise NotPlaced(f"{target} is no ordinary file; name another place")
     if target.exists() and not overwrite:
         raise _is_there(target)
+
+
+def refuse_journals(path: Path) -> None:
+    """Raise NotPlaced where a journal lies beside `path`, which would be taken into what is put there."""
+    for end in JOURNALS:
+        if Path(f"{path}{end}").exists():
+            raise NotPlaced(
+                f"{path}{end} is there: a database of that name is open, or its process was killed, and SQLite would"
+                " take that into what is put there; name another file, or move it away"
+            )
 
 
 def _is_there(target: Path) -> NotPlaced:

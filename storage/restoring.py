@@ -22,7 +22,7 @@ from greenroom.storage.backup import MADE_AT, Told, copy_database, open_source, 
 from greenroom.storage.boots import end_boot, read_ownership, take_ownership
 from greenroom.storage.lock import WriterLock
 from greenroom.storage.migrate import NewerSchema, migrate, read_migrations, read_version
-from greenroom.storage.placing import NO_LINKS, placing
+from greenroom.storage.placing import JOURNALS, NO_LINKS, placing
 from greenroom.storage.rows import one_row
 from greenroom.storage.search import throw_away
 from greenroom.storage.sqlite import SMALLEST_BYTES, CannotOpen, Malformed, open_writer, quick_check
@@ -59,7 +59,10 @@ class Heir:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was done. `aside` is where the database lies that was there; `fenced`: whoever has that open will end."""
+    """What was done. `aside` is where lies what was there; `fenced`: whoever has that open will end.
+
+    Where only a journal was there, `aside` is that.
+    """
 
     database: Path
     backup: Path
@@ -150,7 +153,7 @@ def _fence(database: Path, backed_up: int) -> tuple[Given, bool]:
     Where it cannot be read nobody is fenced, and nobody knows its numbers: then far greater ones are returned.
     """
     if not database.exists() or not (head := _read_head(database)):
-        return Given(), True
+        return (_unknown(backed_up), False) if _read_journals(database) else (Given(), True)
     if head != _HEAD:  # SQLite would open it for an empty one, and throw its journal away.
         return _unknown(backed_up), False
     try:
@@ -204,16 +207,22 @@ def _make_ours(new: Path, given: Given, heir: Heir, reason: str) -> StoreStatus:
         let_go(db)
 
 
+def _read_journals(database: Path) -> dict[str, Path]:
+    """The journals beside it in which something may stand, by their endings."""
+    journals = {end: Path(f"{database}{end}") for end in JOURNALS}
+    return {end: journal for end, journal in journals.items() if journal.exists() and journal.stat().st_size}
+
+
 def _put_aside(database: Path, now: float) -> Path | None:
     """Give what is there a second name, and take its journals away: a new database must not meet an old journal."""
+    aside, kept = _free_name(database, now), None
+    for end, journal in _read_journals(database).items():  # Of one that is damaged or gone: not emptied into it.
+        kept = journal.rename(f"{aside}{end}")
+    for end in (*JOURNALS, "-shm"):
+        Path(f"{database}{end}").unlink(missing_ok=True)
     if not database.exists():
-        return None
-    aside = _free_name(database, now)
-    journal = Path(f"{database}-wal")
-    if journal.exists() and journal.stat().st_size:  # Of a damaged one, whose journal could not be emptied into it.
-        journal.rename(f"{aside}-wal")
-    for beside in (journal, Path(f"{database}-shm")):
-        beside.unlink(missing_ok=True)
+        sync_folder(database.parent)
+        return kept
     try:
         os.link(database, aside)  # There is no moment without a database, in which a start would make an empty one.
     except OSError as error:
@@ -229,7 +238,7 @@ def _free_name(database: Path, now: float) -> Path:
     names = (
         database.with_name(f"{database.name}.replaced-{at}{end}") for end in ("", *(f"-{n}" for n in range(2, 99)))
     )
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not name.exists() and not _read_journals(name))
 
 
 @contextlib.contextmanager

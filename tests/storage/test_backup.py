@@ -103,6 +103,17 @@ def test_what_belongs_to_the_database_is_never_written_over(house: House, tmp_pa
     assert count(house.path, "inbox") == 1
 
 
+@pytest.mark.parametrize("end", ["-wal", "-journal"])
+def test_no_copy_is_put_where_a_journal_lies_that_is_not_its_own(house: House, tmp_path: Path, end: str) -> None:
+    house.write(inbound(1))
+    beside = tmp_path / f"old.db{end}"
+    beside.write_bytes(Path(f"{house.path}-wal").read_bytes())
+    with pytest.raises(NotPlaced, match=rf"old\.db{end} is there: a database of that name is open, or its process was"):
+        back_up(house.path, tmp_path / "old.db", overwrite=True, now=1.0, told=nobody)
+    assert not (tmp_path / "old.db").exists()
+    assert beside.exists()
+
+
 def test_a_damaged_database_is_told_of_and_leaves_no_backup(house: House, tmp_path: Path) -> None:
     house.write(inbound(0), opened(house.store.epoch))
     house.write(*(said(house.store.epoch, seq, "words " * 500) for seq in range(1, 101)))

@@ -53,6 +53,17 @@ def test_what_is_there_is_replaced_only_if_that_was_said(tmp_path: Path) -> None
     assert path.read_bytes() == b"new"
 
 
+def test_nothing_is_put_beside_a_journal_that_would_be_taken_into_it(tmp_path: Path) -> None:
+    def write_beside() -> None:
+        with placing(tmp_path / "a.db", overwrite=True) as new:
+            new.write_bytes(b"new")
+            (tmp_path / "a.db-wal").write_bytes(b"old")
+
+    with pytest.raises(NotPlaced, match=r"a\.db-wal is there"):
+        write_beside()
+    assert names(tmp_path) == ["a.db-wal"]
+
+
 def test_what_somebody_else_put_there_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
 
