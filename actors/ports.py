@@ -89,8 +89,7 @@ class Door(Protocol):
 class Platform(Protocol):
     """A wire to a chat platform. Asyncio code on a loop of its own; it never sees actors, only its door.
 
-    Any exception but the four above counts as ambiguous: the effect may have happened. What follows is decided by
-    the delivery class.
+    Any exception but the four above counts as ambiguous: it may have had its effect. The delivery class decides then.
     """
 
     @property
