@@ -98,18 +98,21 @@ class Live:
         """Go on with a session, or begin one: its id. Raises what the connection raises, and SessionTooSlowError."""
         try:
             async with asyncio.timeout(self._settings.session_s):
-                if known is not None and self.resumes and await self._go_on(cwd, known):
-                    return known
-                return await self._begin(cwd)
+                goes_on = known is not None and self.resumes and await self._go_on(cwd, known)
+                session_id = known if known is not None and goes_on else await self._begin(cwd)
+                await self._choose_mode(session_id)
+                return session_id
         except TimeoutError as error:
             self.discard("it did not open a session in time")
             raise SessionTooSlowError from error
 
     async def _begin(self, cwd: str) -> str:
-        session_id = (await self.connection.new_session(cwd=cwd, mcp_servers=[])).session_id
+        return (await self.connection.new_session(cwd=cwd, mcp_servers=[])).session_id
+
+    async def _choose_mode(self, session_id: str) -> None:
+        """Choose it also where a session goes on: agents begin that in their own mode (zed-industries/codex-acp#172)."""
         if self._settings.mode:
             await self.connection.set_session_mode(session_id=session_id, mode_id=self._settings.mode)
-        return session_id
 
     async def _go_on(self, cwd: str, session_id: str) -> bool:
         """False: the agent does not know that session any more."""

@@ -85,6 +85,8 @@ class Scripted:
                 return None
             case "session/prompt":
                 return await self.prompted(params["sessionId"], params["prompt"])
+            case "session/set_mode" if params["modeId"] == "unknown":
+                raise Refused({"code": -32602, "message": "Invalid params"})
             case "authenticate" | "session/set_mode":
                 return {}
             case _:

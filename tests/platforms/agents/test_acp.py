@@ -65,6 +65,35 @@ async def test_after_a_restart_it_goes_on_with_its_session(tmp_path: Path, abili
         assert "as I said" not in "".join(await stage.texts(CHAT))
 
 
+@pytest.mark.parametrize("ability", ["load", "resume"])
+async def test_a_session_that_goes_on_is_in_the_chosen_mode_again(tmp_path: Path, ability: str) -> None:
+    other = counterpart(tmp_path, ability, mode="plan")
+    async with staging(other, tmp_path) as stage:
+        await stage.says("one")
+        await stage.until_concluded("re: one")
+        await stage.kill_and_start()
+        await stage.says("two")
+        await stage.until_concluded("re: two")
+    methods = [each["method"] for each in other.messages() if "method" in each]
+    assert methods[-3:] == [f"session/{ability}", "session/set_mode", "session/prompt"]
+    first, again = (each["params"] for each in other.messages("session/set_mode"))
+    assert first == again
+    assert again["modeId"] == "plan"
+
+
+async def test_a_mode_that_the_agent_does_not_know_is_told_and_nothing_is_prompted_in_another(tmp_path: Path) -> None:
+    other = counterpart(tmp_path, mode="plan")
+    async with staging(other, tmp_path) as stage:
+        await stage.says("one")
+        await stage.until_concluded("re: one")
+        other.settings["mode"] = "unknown"
+        await stage.kill_and_start()
+        await stage.says("two")
+        await stage.until_shown("(The agent failed: RequestError")
+        assert (len(other.messages("session/load")), len(other.messages("session/new"))) == (1, 1)
+        assert other.prompts() == ["one"]
+
+
 async def test_one_that_cannot_or_has_forgotten_is_told_what_was_said(tmp_path: Path) -> None:
     other = counterpart(tmp_path, "")
     async with staging(other, tmp_path) as stage:
