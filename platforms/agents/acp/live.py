@@ -110,7 +110,7 @@ class Live:
         return (await self.connection.new_session(cwd=cwd, mcp_servers=[])).session_id
 
     async def _choose_mode(self, session_id: str) -> None:
-        """Choose it also where a session goes on: agents begin that in their own (see zed-industries/codex-acp, 172)."""
+        """Choose it also where a session goes on: agents begin that in their own (zed-industries/codex-acp, 172)."""
         if self._settings.mode:
             await self.connection.set_session_mode(session_id=session_id, mode_id=self._settings.mode)
 
