@@ -16,7 +16,7 @@ import apsw
 from greenroom.storage.invariants import INVARIANTS, Invariant
 from greenroom.storage.migrate import NewerSchema, migrate, read_migrations, read_version
 from greenroom.storage.rows import Row
-from greenroom.storage.search import index_path
+from greenroom.storage.search import index_path, read_indexable, read_indexed
 from greenroom.storage.sqlite import FILE_MODE, CannotOpen, Malformed, open_reader
 from greenroom.storage.trouble import classify_error
 
@@ -188,10 +188,10 @@ def _search(db: apsw.Connection, path: Path, *, served: bool) -> Finding:
 
 
 def _search_lacks(db: apsw.Connection, path: Path) -> Iterator[str]:
-    newest = int(db.execute("SELECT coalesce(max(id), 0) FROM messages").get)
+    store = read_indexable(db)
     index = Path(index_path(str(path)))
     if not index.exists():
-        if newest:
+        if store.newest:
             yield "there is no index"
         return
     try:
@@ -200,10 +200,12 @@ def _search_lacks(db: apsw.Connection, path: Path) -> Iterator[str]:
         yield f"the index is damaged: {error}"
         return
     try:
-        upto = int(reader.execute("SELECT upto FROM indexed").get or 0)
-        if upto != newest:
-            yield f"the index goes to message {upto:,}, the newest is {newest:,}"
-    except (apsw.Error, TypeError) as error:
+        found = read_indexed(reader)
+        if found.name != store.name:
+            yield "the index is of another store, or from before something was forgotten"
+        elif found.newest != store.newest:
+            yield f"the index goes to message {found.newest:,}, the newest is {store.newest:,}"
+    except (apsw.Error, ValueError) as error:
         yield f"the index is damaged: {error}"
     finally:
         reader.close(force=True)

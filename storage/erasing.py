@@ -13,11 +13,14 @@ from greenroom.storage.lock import WriterLock
 from greenroom.storage.pruning import PARTS
 from greenroom.storage.requests import Scrubbed
 from greenroom.storage.rows import Contradiction, one_row, read_attachments, read_key
-from greenroom.storage.search import throw_away
+from greenroom.storage.search import COUNT_FORGETTING, throw_away
 from greenroom.storage.sqlite import CannotOpen, open_writer
 
 SCRUB_BYTES_MAX = 256 * 1024 * 1024
 """A larger file is not written anew while somebody serves it: all writes would wait for that."""
+
+SCRUB_OWED = "scrub_owed"
+"""Under this `meta` says since when bytes of what was forgotten may be in the files, until they are scrubbed."""
 
 _OF_SESSION = " WHERE session_id = ?"
 _PER_INDEX = {"inbox": (" AND generation IS NULL", " AND generation IS NOT NULL")}
@@ -55,6 +58,8 @@ def sessions_forgotten(db: apsw.Connection, fact: SessionsForgotten) -> None:
             for sql in _DELETES:
                 db.execute(sql, (session_id,))
         _begin_anew(db, fact)
+        db.execute(COUNT_FORGETTING)
+        db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (SCRUB_OWED, repr(fact.at)))
     finally:
         db.pragma("secure_delete", before)
 
@@ -90,8 +95,16 @@ def read_kin(db: apsw.Connection, session_id: SessionId, *, whole_chat: bool) ->
     return Kin(read_key(row[0]), tuple(SessionId(int(id_ or 0)) for (id_,) in ids))
 
 
+def is_scrub_owed(db: apsw.Connection) -> bool:
+    """Whether something was forgotten and no scrub came to its end since: it was killed, or kept from it."""
+    return one_row(db, "SELECT 1 FROM meta WHERE key = ?", (SCRUB_OWED,)) is not None
+
+
 def scrub(db: apsw.Connection, *, bytes_max: int | None) -> Scrubbed:
-    """Write the file anew if it is not too large (None: none is), and empty its journal if nobody reads in it."""
+    """Write the file anew if it is not too large (None: none is), and empty its journal if nobody reads in it.
+
+    Where both are done no scrub is owed any more.
+    """
     size = db.pragma("page_count") * db.pragma("page_size")
     whole = bytes_max is None or size <= bytes_max
     if whole:
@@ -101,6 +114,8 @@ def scrub(db: apsw.Connection, *, bytes_max: int | None) -> Scrubbed:
         with contextlib.suppress(apsw.BusyError):
             db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             emptied = True
+    if whole and emptied:
+        db.execute("DELETE FROM meta WHERE key = ?", (SCRUB_OWED,))
     return Scrubbed(file=whole, journal=emptied)
 
 

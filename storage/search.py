@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -27,6 +28,18 @@ SETTLE_S = 0.2
 WORDS_MAX = 32
 
 LOOKED_AT_MAX = 50_000
+
+COUNT_FORGETTING = """
+INSERT INTO meta (key, value) VALUES ('forgettings', '1')
+ON CONFLICT (key) DO UPDATE SET value = cast(cast(value AS INTEGER) + 1 AS TEXT)
+"""
+"""Written with what forgets messages, whose numbers may come again: no index from before is the store's any more."""
+
+_STORE = """
+SELECT (SELECT value FROM meta WHERE key = 'uid')
+    || coalesce('.' || (SELECT value FROM meta WHERE key = 'forgettings'), ''),
+    coalesce((SELECT max(id) FROM messages), 0)
+"""
 
 _MENTION = (
     f"SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ? AND role IN ('user', 'assistant')"  # noqa: S608 - constant
@@ -53,6 +66,17 @@ class Found:
     at: float
 
 
+class Indexable(NamedTuple):
+    """Of what an index is made: a store, as often as something was forgotten in it, and its newest message."""
+
+    name: str
+    newest: int
+
+
+class Outdated(CannotOpen):
+    """The index is from before something was forgotten; whoever serves the database makes it again."""
+
+
 def index_path(path: str) -> str:
     """Where the index of a database lies."""
     return f"{path}.search"
@@ -68,18 +92,20 @@ def search(path: str, text: str, limit: int) -> tuple[Found, ...]:
         return ()
     index = open_reader(index_path(path))
     try:
+        name = read_indexed(index).name
         ids = [
             row[0]
             for row in index.execute(
                 "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?", (query, limit)
             )
         ]
-    except (apsw.CorruptError, apsw.SQLError) as error:
+    except (apsw.CorruptError, apsw.SQLError, ValueError) as error:
         raise CannotOpen(f"{index_path(path)}: the search index is damaged and will be made again ({error})") from error
     finally:
         index.close(force=True)
     db = open_reader(path)
     try:
+        _refuse_outdated(db, name)
         return tuple(found for number in ids for found in _read_found(db, number))
     finally:
         db.close(force=True)
@@ -95,12 +121,13 @@ def read_mentions(db: apsw.Connection, session: SessionKey, text: str, last: int
         return ()
     try:
         with contextlib.closing(open_reader(path)) as index:
+            _refuse_outdated(db, read_indexed(index).name)
             rows = index.execute(
                 "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?", (query, LOOKED_AT_MAX)
             )
             mentions = (found for row in rows for found in db.execute(_MENTION, (row[0], str(session))))
             return tuple(map(read_message, islice(mentions, max(0, last))))
-    except (CannotOpen, apsw.CorruptError, apsw.SQLError) as error:
+    except (CannotOpen, apsw.CorruptError, apsw.SQLError, ValueError) as error:
         logger.warning("search index: %s; it is made again", error)
         return ()
 
@@ -114,6 +141,27 @@ def write_query(text: str) -> str:
     separated = "".join(letter if letter.isalnum() else " " for letter in text)
     words = [f'"{word}"' for word in separated.split()[:WORDS_MAX]]
     return " ".join(words) + "*" if words else ""
+
+
+def read_indexable(db: apsw.Connection) -> Indexable:
+    """What the index of this database is to be of."""
+    rows: list[Row] = db.execute(_STORE).fetchall()
+    return Indexable(str(rows[0][0]), rows[0][1])
+
+
+def read_indexed(index: apsw.Connection) -> Indexable:
+    """Of what an index is, and how far. Raises apsw.Error, ValueError where that does not stand in it."""
+    rows: list[Row] = index.execute("SELECT uid, upto FROM indexed").fetchall()
+    ((name, upto),) = rows
+    return Indexable(str(name), int(upto))
+
+
+def _refuse_outdated(db: apsw.Connection, name: str) -> None:
+    if name != read_indexable(db).name:
+        raise Outdated(
+            f"{index_path(db.filename)}: the search index is from before something was forgotten or restored; "
+            "it is made again by the next start, or in a moment if greenroom runs"
+        )
 
 
 def _read_found(db: apsw.Connection, number: int) -> list[Found]:
@@ -201,7 +249,7 @@ class Indexer:
         with contextlib.ExitStack() as stack:
             db = open_reader(self._path)
             stack.callback(db.close, force=True)
-            index = open_index(self._path, _read_uid(db))
+            index = open_index(self._path, read_indexable(db))
             stack.callback(index.close, force=True)
             while not self._stopping.is_set():
                 if self._renewals:
@@ -221,31 +269,35 @@ class Indexer:
         return not self._stopping.wait(SETTLE_S)
 
 
-def open_index(path: str, uid: str) -> apsw.Connection:
-    """Open the index of this very store; one that is damaged, of another store or of another form is made anew."""
+def open_index(path: str, store: Indexable) -> apsw.Connection:
+    """Open the index of this very store; one that is damaged, of another store or of another form is made anew.
+
+    So is one from before something was forgotten, and one that knows messages that are not there yet.
+    """
     for _ in range(2):
         try:
             index = open_writer(index_path(path), synchronous="NORMAL", wal_autocheckpoint_pages=1_000)
         except (CannotOpen, apsw.Error):
             throw_away(path)
             continue
-        if _is_index_of(index, uid):
+        if _is_index_of(index, store):
             return index
         index.close(force=True)
         throw_away(path)
     index = open_writer(index_path(path), synchronous="NORMAL", wal_autocheckpoint_pages=1_000)
-    _is_index_of(index, uid)
+    _is_index_of(index, store)
     return index
 
 
-def _is_index_of(index: apsw.Connection, uid: str) -> bool:
+def _is_index_of(index: apsw.Connection, store: Indexable) -> bool:
     try:
         with index:
             index.execute(_SCHEMA)
-            index.execute("INSERT INTO indexed SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM indexed)", (uid,))
+            index.execute("INSERT INTO indexed SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM indexed)", (store.name,))
             index.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 0)")
-        return bool(index.execute("SELECT uid FROM indexed").get == uid)
-    except apsw.Error:
+        found = read_indexed(index)
+        return found.name == store.name and found.newest <= store.newest
+    except (apsw.Error, ValueError):
         return False
 
 
@@ -260,10 +312,6 @@ def index_batch(db: apsw.Connection, index: apsw.Connection) -> int:
         index.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", rows)
         index.execute("UPDATE indexed SET upto = ?", (rows[-1][0],))
     return int(rows[-1][0])
-
-
-def _read_uid(db: apsw.Connection) -> str:
-    return str(db.execute("SELECT value FROM meta WHERE key = 'uid'").get)
 
 
 def throw_away(path: str) -> None:

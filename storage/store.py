@@ -23,6 +23,7 @@ from greenroom.actors.runtime import MailboxFull, Runtime
 from greenroom.actors.store import Committed, GroupCommitted, OwnerNow, Query, ReadAnswer, ReadFailed, Refused
 from greenroom.storage.boots import Boot, BootEnding, Ownership, read_boots, take_ownership
 from greenroom.storage.checkpointer import Checkpointer
+from greenroom.storage.erasing import is_scrub_owed
 from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.lock import WriterLock
 from greenroom.storage.migrate import migrate
@@ -135,6 +136,7 @@ class Past:
 
     boots: tuple[Boot, ...]
     pairings: tuple[Pairing, ...]
+    scrub_owed: bool  # what was forgotten before may still be in the files
 
 
 class SqliteStore:
@@ -198,6 +200,8 @@ class SqliteStore:
             committed = None if hooks.committed is None else listeners.committed
             callbacks = Callbacks(listeners.trouble, listeners.fenced, wake, committed)
             actor = runtime.start(StorageActor, writer, callbacks, Forgetting(retention))
+            if past.scrub_owed:
+                actor.tell(Scrub(_hear_scrubbed))
         except BaseException:  # Invariant: what could not be opened is not held.
             aides.stop()
             if lock is not None:
@@ -339,13 +343,19 @@ def _own(place: Place, runtime: Runtime, version: str, fell: Epoch | None) -> tu
         uid = runtime.random.randbytes(UID_BYTES).hex()
         now, pid = runtime.clock.now(), os.getpid()
         owned = take_ownership(db, uid_if_new=uid, at=now, pid=pid, version=version, fell=fell)
-        return owned, db, Past(read_boots(db), read_pairings(db))
+        return owned, db, Past(read_boots(db), read_pairings(db), is_scrub_owed(db))
     except apsw.Error as error:
         let_go(db)
         raise CannotOpen(classify_error(error, path=place.path).refusal) from error
     except BaseException:  # Invariant: what could not be opened is not held.
         let_go(db)
         raise
+
+
+def _hear_scrubbed(scrubbed: Scrubbed) -> None:
+    """The process that forgot something was killed before it had scrubbed the files; the index knows it by itself."""
+    if scrubbed.file and scrubbed.journal:
+        logger.info("what was forgotten before this start is gone from the files too")
 
 
 def _nobody() -> None:

@@ -20,7 +20,7 @@ from greenroom.actors.model import (
     Tail,
 )
 from greenroom.actors.pool import PoolRuntime
-from greenroom.storage.search import Indexer, index_path, open_index, read_mentions, search, write_query
+from greenroom.storage.search import Indexable, Indexer, index_path, open_index, read_mentions, search, write_query
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
 
@@ -121,7 +121,7 @@ def test_indexing_goes_on_where_it_stopped_and_indexes_nothing_twice(indexed: st
     assert found(indexed, "weather") == sorted(TEXTS[:2])
 
 
-@pytest.mark.parametrize("damage", ["garbage", "half", "other store", "other form"])
+@pytest.mark.parametrize("damage", ["garbage", "half", "other store", "other form", "too far"])
 def test_a_damaged_or_foreign_index_is_made_again(indexed: str, damage: str) -> None:
     index = Path(index_path(indexed))
     match damage:
@@ -132,6 +132,10 @@ def test_a_damaged_or_foreign_index_is_made_again(indexed: str, damage: str) -> 
         case "other store":
             db = apsw.Connection(str(index))
             db.execute("UPDATE indexed SET uid = 'ffffffff'")
+            db.close()
+        case "too far":
+            db = apsw.Connection(str(index))
+            db.execute("UPDATE indexed SET upto = 99")
             db.close()
         case _:
             db = apsw.Connection(str(index))
@@ -168,7 +172,7 @@ def test_nothing_that_a_person_types_is_a_syntax_error(text: str) -> None:
 
 def test_the_index_has_the_mode_of_the_database(indexed: str) -> None:
     assert Path(index_path(indexed)).stat().st_mode & 0o777 == 0o600
-    open_index(indexed, "other").close()
+    open_index(indexed, Indexable("other", 0)).close()
     assert Path(index_path(indexed)).stat().st_mode & 0o777 == 0o600
 
 
