@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -116,13 +117,14 @@ class _Aides:
     simulated: Writer | None = None  # Its actor may vanish without a word, as real ones do not.
 
     def stop(self) -> None:
-        """Stop them; idempotent."""
-        if self.indexer is not None:
-            self.indexer.stop(timeout_s=STOP_S)
-        if self.reader is not None:
-            self.reader.stop(timeout=STOP_S)
-        if self.checkpointer is not None:
-            self.checkpointer.stop(timeout_s=STOP_S)
+        """Stop them; idempotent. What interrupts the wait for one keeps none of the others from being told."""
+        with ExitStack() as ends:  # From below.
+            if self.checkpointer is not None:
+                ends.callback(self.checkpointer.stop, timeout_s=STOP_S)
+            if self.reader is not None:
+                ends.callback(self.reader.stop, timeout=STOP_S)
+            if self.indexer is not None:
+                ends.callback(self.indexer.stop, timeout_s=STOP_S)
 
     def let_go(self) -> None:
         """Close what nobody else will. Raises PowerCut where that is what killed the process."""
@@ -298,8 +300,8 @@ class SqliteStore:
 
         Offers that come later, or that the disk would not take in `timeout_s`, are refused as CLOSED.
         """
-        self._aides.stop()  # The writer is the last to close, so that it is SQLite's turn to tidy the WAL away.
         try:
+            self._aides.stop()  # The writer is the last to close, so that it is SQLite's turn to tidy the WAL away.
             clean: bool = self._actor.ask(Finish(reason, ending), timeout=timeout_s)
             self._actor.stop(timeout=timeout_s)
         except Exception:  # Invariant: whatever the actor dies of, the store is let go, and the boot is not clean.
@@ -318,11 +320,12 @@ class SqliteStore:
         """
         self._listeners.deaf = True
         ending = self._actor.kill()
-        self._aides.stop()
-        if self._lock is not None:
-            self._await(ending)
-            self._lock.release()
-        self._aides.let_go()
+        with ExitStack() as ends:  # From below. What interrupts one of these (Ctrl-C) keeps the lock no longer.
+            ends.callback(self._aides.let_go)
+            if self._lock is not None:
+                ends.callback(self._lock.release)
+                ends.callback(self._await, ending)
+            ends.callback(self._aides.stop)
 
     def _await(self, ending: Answer[None]) -> None:
         try:

@@ -144,6 +144,13 @@ class Core:
     def start(self) -> None:
         """Open the store and decide what is open. Raises what opening the store raises."""
         store = self._open_store(self._fallen)
+        try:
+            self._build_on(store)
+        except BaseException:  # Invariant: a store that nothing stands on (Ctrl-C in this moment) is not held.
+            store.abandon()
+            raise
+
+    def _build_on(self, store: OwnedStore) -> None:
         self.access.take_up(store.pairings)
         now = self._runtime.clock.now()
         unclean = count_unclean_boots(store.former_boots, now=now, window_s=self._policy.unclean_window_s)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
 from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.model import Attachment, Change, Inbound, Receipt, SessionKey
 from greenroom.actors.pool import PoolRuntime
-from greenroom.actors.runtime import Loop
 from greenroom.actors.session_actor import AGENTS_LOOP
 from greenroom.platforms.agents.function import as_agent, closing_of
 from greenroom.platforms.processes.local import LocalSpawner
@@ -24,6 +24,7 @@ from greenroom.storage.store import SqliteStore, StoreHooks
 from greenroom.storage.writer import Place
 from greenroom.supervisor.answers import NoAnswer, SupervisorFailedError, Waiter, text_of
 from greenroom.supervisor.aside import aside
+from greenroom.supervisor.closing import end_agent, end_threads, reason_of_end
 from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.doorkeeping import AsyncDoorkeeping, BlockingDoorkeeping, Doorkeeping
 from greenroom.supervisor.drain import Intent
@@ -46,12 +47,6 @@ if TYPE_CHECKING:
     from greenroom.supervisor.recovery import Decided
 
 logger = logging.getLogger("greenroom.supervisor")
-
-CLOSE_S = 10.0
-"""How long the threads of a closing supervisor may take to end."""
-
-AGENT_CLOSE_S = 10.0
-"""How long an agent may take to end what it keeps open."""
 
 PULSE = SessionKey("greenroom", "pulse", "pulse")
 """A conversation that nobody has: reading about it costs next to nothing."""
@@ -282,7 +277,7 @@ class Supervisor:
             core.start()
         except BaseException:  # Invariant: what could not be opened leaves no thread behind.
             self._core = None
-            self._end_threads(runtime)
+            end_threads(runtime)
             raise
         return core
 
@@ -322,33 +317,30 @@ class Supervisor:
         core, runtime = self._core, self._runtime
         if core is None or runtime is None:
             return
-        try:
+        with ExitStack() as ends:  # From below. What interrupts one of these keeps none of the others from being done.
+            ends.callback(end_threads, runtime)
+            if self._close_agent is not None:
+                ends.callback(end_agent, runtime.loop(AGENTS_LOOP), self._close_agent)
+            ends.callback(self._forget_core)
+            ends.push(partial(self._let_go, core))
             if not self._failed.done():
                 core.drain(self.intent)
                 self._wait_for_drain()
-            core.close(self._reason(), clean=self._drained.done() and self._drained.result().clean)
-        finally:
-            self._core = None
-            if self._close_agent is not None:
-                _end_agent(runtime.loop(AGENTS_LOOP), self._close_agent)
-            self._end_threads(runtime)
+            clean = self._drained.done() and self._drained.result().clean
+            core.close(reason_of_end(self.intent, self._failed, self._drained), clean=clean)
 
-    def _end_threads(self, runtime: PoolRuntime) -> None:
-        """Foreign code cannot be made to end. It is left behind on its daemon thread, and its run goes on next time."""
+    def _forget_core(self) -> None:
+        self._core = None
+
+    def _let_go(self, core: Core, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Where something came between (a second Ctrl-C): as a killed process does, so that another may begin."""
+        if error is None:
+            return
         try:
-            runtime.close(CLOSE_S)
-        except TimeoutError as error:
-            logger.warning("an agent or a platform does not return, and is left behind: %s", error)
-
-    def _reason(self) -> str:
-        if self._failed.done():
-            return self._failed.result()
-        if not self._drained.done():
-            return f"{self.intent.value}: the drain did not end in time"
-        drained = self._drained.result()
-        if drained.hurried:
-            return f"{self.intent.value}, told again to end at once"
-        return self.intent.value if drained.clean else f"{self.intent.value}: not every session had let go in time"
+            core.abandon()
+        finally:
+            if self.store is not None:  # It may have been taken from the core, and not been closed yet.
+                self.store.abandon()
 
     def _wait_for_drain(self) -> None:
         """Wait, but not for ever: what runs on regardless is marked; the boot is closed and the next one decides."""
@@ -376,21 +368,6 @@ def _change(
     key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
     change = Change.DELETE if text is None else Change.EDIT
     return Inbound(key, update_id, text or "", reply_to=of, attachments=tuple(attachments), change=change)
-
-
-def _end_agent(loop: Loop, close: Callable[[], Awaitable[None]]) -> None:
-    """Let the agent end what it keeps open, on the loop where it ran; it is waited for, but not for ever."""
-
-    async def end() -> None:
-        await close()
-
-    ended: Future[BaseException | None] = Future()
-    loop.spawn(end(), name="the agent's end", done=lambda error, _: ended.set_result(error))
-    try:
-        if (error := ended.result(AGENT_CLOSE_S)) is not None:
-            logger.warning("the agent did not end in order: %r", error)
-    except TimeoutError:
-        logger.warning("the agent did not end within %g s, and is left behind", AGENT_CLOSE_S)
 
 
 def _settle(future: Future[Any], result: object) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
+from operator import attrgetter
 from pathlib import Path
 
 import apsw
@@ -14,6 +15,7 @@ import pytest
 from greenroom import Message, Policy, Supervisor, Turn
 from greenroom.platforms.fakes.platform import Fault
 from greenroom.storage.lock import read_holder
+from greenroom.supervisor.core import Core
 from greenroom.supervisor.drain import FLUSH_S, INTERRUPT_S
 from greenroom.supervisor.sandbox.scenario import Accident, Scenario
 
@@ -81,7 +83,7 @@ def test_a_session_that_is_left_before_it_let_go_is_the_reason_of_an_unclean_end
 def test_a_plain_agent_that_never_returns_is_left_behind_with_a_warning_and_masks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: KeyError | None
 ) -> None:
-    monkeypatch.setattr("greenroom.supervisor.supervisor.CLOSE_S", 0.2)
+    monkeypatch.setattr("greenroom.supervisor.closing.CLOSE_S", 0.2)
     begun, gate = threading.Event(), threading.Event()
 
     def hung(_messages: Sequence[Message]) -> str:
@@ -102,6 +104,60 @@ def test_a_plain_agent_that_never_returns_is_left_behind_with_a_warning_and_mask
     assert "does not return, and is left behind" in caplog.text
     assert "greenroom-worker" in caplog.text
     assert boots(tmp_path / "bot.db") == [("clean", "shutdown")]
+
+
+@pytest.mark.parametrize("step", ["_core.drain", "_wait_for_drain", "_core.close", "store.close", "store._aides.stop"])
+def test_what_interrupts_an_end_is_the_hosts_and_leaves_nothing_that_keeps_it_from_beginning_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    supervisor = Supervisor(tmp_path / "bot.db", agent=agent)
+    holder, _, name = step.rpartition(".")
+
+    def interrupted(*_: object, **__: object) -> None:
+        monkeypatch.undo()  # Once, as a person does who presses Ctrl-C again.
+        raise KeyboardInterrupt
+
+    def live() -> None:
+        with supervisor as room:
+            room.answer(room.accept(chat="a:b:c", id="1", text="hi", timeout_s=WAIT_S), timeout_s=WAIT_S)
+            owner = attrgetter(holder)(supervisor) if holder else supervisor
+            monkeypatch.setattr(type(owner), name, interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        live()
+    assert [thread.name for thread in threading.enumerate() if "greenroom" in thread.name] == []
+    with supervisor as room:
+        room.answer(room.accept(chat="a:b:c", id="2", text="hi", timeout_s=WAIT_S), timeout_s=WAIT_S)
+    assert boots(tmp_path / "bot.db")[0][0] != "clean"
+    assert boots(tmp_path / "bot.db")[1:] == [("clean", "shutdown")]
+
+
+async def test_an_error_while_an_async_host_leaves_lets_go_of_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def live() -> None:
+        async with Supervisor(tmp_path / "bot.db", agent=agent):
+            monkeypatch.setattr(Core, "close", fall)
+
+    with pytest.raises(RuntimeError, match="the tree dies"):
+        await live()
+    assert [thread.name for thread in threading.enumerate() if "greenroom" in thread.name] == []
+    monkeypatch.undo()
+    async with Supervisor(tmp_path / "bot.db", agent=agent):
+        pass
+
+
+def test_an_opening_that_is_interrupted_holds_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Core, "_make_keeper", interrupted)
+    with pytest.raises(KeyboardInterrupt), Supervisor(tmp_path / "bot.db", agent=agent):
+        pass
+    assert [thread.name for thread in threading.enumerate() if "greenroom" in thread.name] == []
+    with Supervisor(tmp_path / "bot.db", agent=agent):
+        pass
 
 
 def test_a_house_that_falls_is_built_anew_beside_the_timers_and_its_boot_is_called_fallen(
@@ -140,7 +196,7 @@ def test_a_house_that_falls_is_built_anew_beside_the_timers_and_its_boot_is_call
     assert threads[1].startswith("greenroom-RebuildActor")
 
 
-def fall(_message: object) -> None:
+def fall(*_: object, **__: object) -> None:
     raise RuntimeError("the tree dies")
 
 
