@@ -50,6 +50,7 @@ def telegram(body: bytes) -> None:
     telegram_codec.moved(update)
     told = telegram_codec.read_update(update, telegram_codec.Me(1, "my_bot"), telegram_codec.Rules("me"), str)
     fits(None if told is None else told.inbound)
+    fits(None if told is None else told.anew)
 
 
 SLACK_ME = slack_codec.Me("UBOT", "BBOT", "bot")

@@ -1,18 +1,16 @@
 """Telegram as a platform, against the fake Bot API: what is acknowledged when, and what becomes of each refusal."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from tests.platforms.stage import WAIT_S, Stage, running
+from tests.platforms.stage import Stage, running
+from tests.platforms.telegram_stage import TOKEN, Picky, make, pending, until
 
-from greenroom.actors.model import Inbound, Receipt, SessionKey
+from greenroom.actors.model import SessionKey
 from greenroom.actors.ports import (
-    BusyError,
     Choices,
     MisconfiguredError,
     NotSentError,
@@ -23,31 +21,14 @@ from greenroom.actors.ports import (
     SendRefusedError,
     TargetGoneError,
 )
-from greenroom.platforms.chats.telegram import TelegramChat, TelegramSettings
 from greenroom.platforms.chats.telegram.troubles import TelegramTroubleError
 from greenroom.platforms.chats.web.server import listen
 from greenroom.platforms.fakes.platform import Fault
 from greenroom.platforms.fakes.telegram import FakeTelegram, fake_telegram
 from greenroom.platforms.fakes.telegram_world import Account, File
 
-TOKEN = "1:very-secret"
 ANN = SessionKey("telegram", "me", "7")
 GROUP = SessionKey("telegram", "me", "-5")
-
-
-class Picky(Stage):
-    """A door that is busy for some chats."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.busy: set[str] = set()
-        self.offered = asyncio.Event()
-
-    async def accept(self, inbound: Inbound) -> Receipt:
-        if inbound.key.chat in self.busy:
-            self.offered.set()
-            raise BusyError("too many at once")
-        return await super().accept(inbound)
 
 
 @pytest.fixture
@@ -59,21 +40,6 @@ def stage() -> Picky:
 async def telegram() -> AsyncIterator[FakeTelegram]:
     async with fake_telegram(Account(token=TOKEN, id=1, username="my_bot")) as telegram:
         yield telegram
-
-
-def make(telegram: FakeTelegram, folder: Path, settled_s: float = 60.0, **more: Any) -> TelegramChat:
-    given = {"token": TOKEN, "api_url": telegram.url, **more}
-    return TelegramChat(TelegramSettings.model_validate(given), folder, poll_s=1, settled_s=settled_s)
-
-
-def pending(telegram: FakeTelegram) -> list[int]:
-    return [update["message"]["message_id"] for update in telegram.account().updates.values()]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110 - the server rings no bell for what it is told
-            await asyncio.sleep(0.01)
 
 
 async def until_confirmed(telegram: FakeTelegram) -> None:

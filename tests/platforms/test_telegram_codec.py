@@ -56,10 +56,10 @@ def entity(kind: str, text: str, part: str, **more: Any) -> dict[str, Any]:
     return {"type": kind, "offset": utf16_units(before), "length": utf16_units(part), **more}
 
 
-def test_a_message_is_an_inbound_with_its_update_as_id_and_its_number_as_anchor() -> None:
+def test_a_message_is_an_inbound_with_its_chat_and_number_as_id_and_its_number_as_anchor() -> None:
     told = heard(text="hello")
     inbound = told.inbound
-    assert (str(inbound.key), inbound.update_id, inbound.text) == ("telegram:me:7", "9", "hello")
+    assert (str(inbound.key), inbound.update_id, inbound.text) == ("telegram:me:7", "7/5", "hello")
     assert (inbound.author, inbound.reply_to, inbound.sent_at) == ("Ann Lee", "5", 1_700_000_000.0)
     assert (inbound.change, told.files, told.press) == (None, (), None)
 
@@ -68,6 +68,15 @@ def test_an_edit_changes_the_message_of_its_number() -> None:
     told = read(edited_message=message(text="hello!", edit_date=1_700_000_001))
     assert told is not None
     assert (told.inbound.change, told.inbound.reply_to, told.inbound.text) == (Change.EDIT, "5", "hello!")
+
+
+def test_an_edit_long_after_its_message_makes_no_message_anew() -> None:
+    soon, late = (read(edited_message=message(text="x", edit_date=1_700_000_000 + s)) for s in (86_400, 86_401))
+    assert soon is not None
+    assert soon.anew is not None
+    assert (soon.anew.update_id, soon.anew.change, soon.inbound.update_id) == ("7/5", None, "9")
+    assert late is not None
+    assert late.anew is None
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from greenroom.platforms.chats.telegram.library import Line, open_line
 from greenroom.platforms.chats.telegram.moved import Moved
 from greenroom.platforms.chats.telegram.polling import POLL_S, SETTLED_S, Polling
 from greenroom.platforms.chats.telegram.settings import TelegramSettings
+from greenroom.platforms.chats.telegram.taken import Taken
 from greenroom.platforms.chats.telegram.troubles import WRONG_TOKEN, blames_marks, is_not_modified, of_call, of_start
 from greenroom.platforms.chats.web.server import ListeningPort
 
@@ -81,6 +82,7 @@ class TelegramChat:
         self._port = ListeningPort(settings.host, settings.port)
         self._bot: Bot | None = None
         self._groups = Moved(folder, settings.account)
+        self._taken = Taken()
 
     async def run(self, door: Door) -> None:
         """Receive until cancelled. Raises MisconfiguredError for a token that is wrong, or polled by somebody else."""
@@ -105,7 +107,7 @@ class TelegramChat:
         user = await line.bot.get_me()
         me = Me(user.id, user.username or "")
         files = Files(line, account=self.account, folder=self._folder)
-        intake = Intake(door, line, self._rules, me, files, self._groups)
+        intake = Intake(door, line, self._rules, me, files, self._groups, self._taken)
         if self._settings.webhook_url is None:
             await Polling(line.bot, intake, poll_s=self._poll_s, settled_s=self._settled_s).run(door)
             return

@@ -39,6 +39,9 @@ DATA_MAX_BYTES = 64
 GROUPS_BEGIN = "-"
 """How the ids of chats with several persons begin: they are below zero."""
 
+ANEW_WITHIN_S = 86_400.0
+"""An edit that comes later never makes a message of what was none for us."""
+
 WANTED = ("message", "edited_message", "callback_query")
 """Kinds of updates that are asked for."""
 
@@ -70,11 +73,16 @@ class File(Struct, frozen=True):
 
 
 class Told(Struct, frozen=True):
-    """What an update tells. `press` is the id of a button's press, which waits to be answered."""
+    """What an update tells. `press` is the id of a button's press, which waits to be answered.
+
+    A message is known by its chat and number, and so is the message that an edit makes of it if it was none for us
+    before; an edit by its update.
+    """
 
     inbound: Inbound
     files: tuple[File, ...] = ()
     press: str | None = None
+    anew: Inbound | None = None  # of an edit that is not much later than its message: as if it was written so at first
 
 
 class UnreadableError(ValueError):
@@ -123,14 +131,20 @@ def read_update(update: Update, me: Me, rules: Rules, named: Callable[[int], str
         return None  # A sticker, a service message: there is nothing to read in it.
     inbound = Inbound(
         _key(message, message.from_user, rules, named),
-        str(update.update_id),
+        f"{message.chat.id}/{message.message_id}",
         text,
         _author(message),
         message.date.timestamp(),
         reply_to=str(message.message_id),
-        change=Change.EDIT if update.message is None else None,
     )
-    return Told(inbound, files)
+    if update.message is not None:
+        return Told(inbound, files)
+    edit = replace(inbound, update_id=str(update.update_id), change=Change.EDIT)
+    return Told(edit, files, anew=inbound if _is_soon(message) else None)
+
+
+def _is_soon(edited: Message) -> bool:
+    return edited.edit_date is not None and (edited.edit_date - edited.date).total_seconds() <= ANEW_WITHIN_S
 
 
 def _read_press(update_id: int, press: CallbackQuery, rules: Rules, named: Callable[[int], str]) -> Told | None:
@@ -217,6 +231,12 @@ def _files(message: Message) -> tuple[File, ...]:
     usual = "audio/ogg" if message.voice else "video/mp4" if message.video_note else "application/octet-stream"
     media_type = getattr(each, "mime_type", None) or usual
     return (File(each.file_id, each.file_unique_id, media_type, getattr(each, "file_name", None), each.file_size),)
+
+
+def says_same(one: Told, other: Told) -> bool:
+    """Say whether two have the same words and files. The id by which a file is fetched may change."""
+    mine, theirs = ([file.unique_id for file in each.files] for each in (one, other))
+    return one.inbound.text == other.inbound.text and mine == theirs
 
 
 def with_files(inbound: Inbound, attachments: Sequence[Attachment], remarks: Sequence[str]) -> Inbound:
