@@ -78,14 +78,27 @@ class Person:
         while room is not None and (await self.names(room))[self.user] != name:  # noqa: ASYNC110 - the server rings no bell
             await asyncio.sleep(LOOK_S)
 
-    async def room(self, *guests: "Person", encrypted: bool = False) -> str:
+    async def room(self, *guests: "Person", encrypted: bool = False, public: bool = False) -> str:
         """Open a room, and invite."""
         state: list[Any] = []
+        if public:
+            state = [{"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "public"}}]
         if encrypted:
             content = {"algorithm": "m.megolm.v1.aes-sha2"}
             state = [{"type": "m.room.encryption", "state_key": "", "content": content}]
         users = [UserID(guest.user) for guest in guests]
         return str(await self._client.create_room(invitees=users, initial_state=state))
+
+    async def upgrades(self, room: str) -> str:
+        """End a room; the one as which it goes on."""
+        path = ApiPath.v3.rooms[room].upgrade
+        answer = await self._client.api.request(Method.POST, path, {"new_version": "10"})
+        return str(answer["replacement_room"])
+
+    async def ends(self, room: str, replacement: str) -> None:
+        """Say, by hand, that a room goes on as another."""
+        content = {"body": "This room has been replaced", "replacement_room": replacement}
+        await self._client.send_state_event(RoomID(room), EventType.find("m.room.tombstone"), content)  # type: ignore[arg-type]
 
     async def invites(self, room: str, guest: "Person") -> None:
         await self._client.invite_user(RoomID(room), UserID(guest.user))

@@ -58,9 +58,9 @@ class Bot:
             while words not in log.text:  # noqa: ASYNC110 - it rings no bell
                 await asyncio.sleep(0.02)
 
-    async def in_room(self, person: Person, *others: Person, encrypted: bool = False) -> str:
+    async def in_room(self, person: Person, *others: Person, encrypted: bool = False, public: bool = False) -> str:
         """Be invited into a new room, and accept. The platform runs."""
-        room = await person.room(self.account, *others, encrypted=encrypted)
+        room = await person.room(self.account, *others, encrypted=encrypted, public=public)
         self.rooms.append(room)
         for other in others:
             await other.joins(room)

@@ -122,6 +122,36 @@ async def test_only_invitations_of_those_who_may_are_accepted(here: Scene) -> No
         assert await here.ann.members(room) == {here.ann.user, here.bot.user}
 
 
+async def test_it_follows_a_room_that_goes_on_as_another(here: Scene) -> None:
+    async with here.bot.up():
+        room = await here.bot.in_room(here.ann, public=True)
+        replacement = await here.ann.upgrades(room)
+        await here.bot.comes(replacement, here.ann)
+        await here.ann.says(replacement, "still there?")
+        (inbound,) = await here.bot.heard(1)
+        assert (inbound.key.chat, inbound.text) == (replacement, "still there?")
+
+
+async def test_into_a_closed_room_it_comes_when_it_is_invited(here: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    async with here.bot.up():
+        room = await here.bot.in_room(here.ann)
+        replacement = await here.ann.upgrades(room)
+        await here.bot.until_logged(caplog, "invite me")
+        await here.ann.invites(replacement, here.bot.account)
+        await here.bot.comes(replacement, here.ann)
+
+
+async def test_it_does_not_stay_where_no_room_goes_on(here: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    async with here.bot.up():
+        room = await here.bot.in_room(here.ann, public=True)
+        other = await here.ben.room(public=True)
+        await here.ann.ends(room, other)
+        await here.bot.until_logged(caplog, "it is not followed")
+        async with asyncio.timeout(20):
+            while await here.ben.members(other) != {here.ben.user}:  # noqa: ASYNC110 - the server rings no bell
+                await asyncio.sleep(0.02)
+
+
 async def test_its_own_messages_are_not_heard_whoever_wrote_them(here: Scene) -> None:
     async with here.bot.up() as chat:
         room = await here.bot.in_room(here.ann)

@@ -29,9 +29,11 @@ from greenroom.platforms.chats.matrix.events import (
     Edited,
     File,
     Member,
+    Moved,
     Removed,
     Said,
     Sealed,
+    predecessor_of,
     read_event,
     without_quote,
 )
@@ -136,6 +138,12 @@ CASES = {
         event({"membership": "join"}, "m.room.member", state_key=ME, unsigned={"prev_content": {"membership": "invite"}}),
         Member(ME, arrives=False),
     ),
+    "the end of a room": (
+        event({"replacement_room": "!new:x", "body": "x"}, "m.room.tombstone", state_key=""), Moved(ANN, "!new:x")
+    ),
+    "the end of a room without another": (event({"body": "x"}, "m.room.tombstone", state_key=""), None),
+    "the end of a room that goes on nowhere": (event({"replacement_room": "new"}, "m.room.tombstone", state_key=""), None),
+    "an end that is no state": (event({"replacement_room": "!new:x"}, "m.room.tombstone"), None),
     "a state of the room that looks like a message": (event(words("hi"), state_key=""), None),
     "something without a sender": ({"event_id": "$1", "type": "m.room.message"}, None),
 }  # fmt: skip
@@ -256,6 +264,16 @@ def test_an_answer_of_sync_is_read() -> None:
     assert Invited().by(ME) == ""
     assert read_batch({"next_batch": "s3"}).rooms.join == {}
     assert msgspec.json.decode(FILTER)["room"]["timeline"]["types"] == list(TYPES)
+
+
+def test_a_room_says_which_one_went_before_it() -> None:
+    told: list[object] = [
+        {"predecessor": {"room_id": "!old:x", "event_id": "$1"}},
+        {"creator": ANN},
+        {"predecessor": 3},
+        None,
+    ]
+    assert [predecessor_of(each) for each in told] == ["!old:x", None, None, None]
 
 
 def test_nobody_is_welcome_unless_it_is_written() -> None:

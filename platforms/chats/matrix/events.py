@@ -13,13 +13,14 @@ from msgspec import Meta, Struct, field
 
 T = TypeVar("T")
 
+RoomId = Annotated[str, Meta(pattern=r"^!\S{1,254}$")]
 MediaType = Annotated[str, Meta(pattern=r"^[\w.+-]{1,100}/[\w.+-]{1,100}$")]
 
 KEY_FIELD = "io.greenroom.key"
 """The field of our own messages that holds the delivery's key: by it we know them when no server does any more."""
 
 MESSAGE = "m.room.message"
-TYPES = (MESSAGE, "m.room.encrypted", "m.room.redaction", "m.room.member")
+TYPES = (MESSAGE, "m.room.encrypted", "m.room.redaction", "m.room.member", "m.room.tombstone")
 """The kinds of events that are asked for."""
 
 
@@ -84,7 +85,14 @@ class Member(Struct, frozen=True):
     arrives: bool
 
 
-Heard = Said | Edited | Removed | Sealed | Echo | Member
+class Moved(Struct, frozen=True):
+    """The room is over, and goes on as another."""
+
+    sender: str
+    to: str
+
+
+Heard = Said | Edited | Removed | Sealed | Echo | Member | Moved
 
 
 class _Reply(Struct):
@@ -105,6 +113,18 @@ class _Mentions(Struct):
 class _About(Struct):
     mimetype: MediaType = "application/octet-stream"
     size: int | None = None
+
+
+class _Grave(Struct):
+    replacement_room: RoomId
+
+
+class _Before(Struct):
+    room_id: str
+
+
+class _Birth(Struct):
+    predecessor: _Before | None = None
 
 
 class _Event(Struct):
@@ -135,6 +155,9 @@ def read_event(raw: Mapping[str, Any], me: str) -> Heard | None:
             return Removed(event.event_id, event.sender, target) if target else None
         case "m.room.encrypted":
             return Sealed(event.event_id) if event.sender != me else None
+        case "m.room.tombstone" if event.state_key == "" and event.sender != me:
+            grave = _part(event.content, _Grave, None)
+            return None if grave is None else Moved(event.sender, grave.replacement_room)
         case _ if event.state_key is not None:
             return None  # A state of the room, whatever its type says: it is no message, and edits none.
         case _ if event.type == MESSAGE and event.sender == me:
@@ -148,6 +171,12 @@ def read_event(raw: Mapping[str, Any], me: str) -> Heard | None:
 def is_removed(raw: Mapping[str, Any]) -> bool:
     """Whether an event, as its server has it now, was redacted."""
     return "redacted_because" in _part(raw.get("unsigned"), dict[str, Any], {})
+
+
+def predecessor_of(created: object) -> str | None:
+    """Read from the content of `m.room.create` which room goes on as this one."""
+    before = (_part(created, _Birth, None) or _Birth()).predecessor
+    return None if before is None else before.room_id
 
 
 def sender_of(raw: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ from greenroom.platforms.chats.matrix.events import (
     Edited,
     File,
     Member,
+    Moved,
     Removed,
     Said,
     Sealed,
@@ -43,6 +44,7 @@ from greenroom.platforms.chats.matrix.events import (
     read_event,
     sender_of,
 )
+from greenroom.platforms.chats.matrix.following import follow
 from greenroom.platforms.chats.matrix.homeserver import Homeserver
 from greenroom.platforms.chats.matrix.own import OwnMessages, Recent
 from greenroom.platforms.chats.matrix.receiving import Item
@@ -97,7 +99,7 @@ class Hearing:
             except SIGNED_OUT:  # Who receives hears of it as well, ends this, and comes again with it.
                 pass
             except (MatrixError, OSError) as error:
-                if not is_passing(error) or (isinstance(item, Invited) and tries >= INVITED_TRIES):
+                if not is_passing(error) or (isinstance(item, Invited | Moved) and tries >= INVITED_TRIES):
                     logger.warning("an event of %s is left out: %s", room, describe(error))
                     return None
             await asyncio.sleep(max(asked_s, backoff.next_s()))
@@ -115,6 +117,8 @@ class Hearing:
                 await self._tell_sealed(room)
             case Member():
                 self._rooms.put(room, None)
+            case Moved():
+                await follow(self._server, room, item, self._settings.invites)
             case Invited():
                 await self._answer_invitation(room, item)
             case Echo():

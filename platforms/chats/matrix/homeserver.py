@@ -105,8 +105,16 @@ class Homeserver:
         """Accept an invitation."""
         await self._client.join_room_by_id(RoomID(room))
 
+    async def follow(self, room: str, server: str) -> None:
+        """Come into a room uninvited; `server` is one that knows it."""
+        await self._client.join_room(RoomID(room), [server], max_retries=0)
+
+    async def created(self, room: str) -> Any:
+        """Read how a room began."""
+        return await self._api.request(Method.GET, Path.v3.rooms[room].state["m.room.create"])
+
     async def leave(self, room: str) -> None:
-        """Decline an invitation."""
+        """Decline an invitation, or go."""
         await self._client.leave_room(RoomID(room))
 
     async def typing(self, room: str) -> None:
