@@ -1,33 +1,32 @@
 """Markdown, as agents write it, made what Telegram shows: a plain text and marks on parts of it. Pure and total.
 
-Only what is certain becomes a mark: an asterisk that closes nothing stays an asterisk. Lengths are counted as Telegram
-counts them, in UTF-16 code units.
+Lengths are counted as Telegram counts them, in UTF-16 code units.
 """
 
 from __future__ import annotations
 
-import re
+from typing import assert_never
 
 from msgspec import Struct
 
 from greenroom.actors.splitting import utf16_units
+from greenroom.platforms.chats.markdown import (
+    Code,
+    Fence,
+    Heading,
+    Link,
+    Plain,
+    Prose,
+    Style,
+    Styled,
+    read_blocks,
+    read_inline,
+)
 
 MARKS_MAX = 100
 """Telegram ignores more marks in one message."""
 
-_FENCE = re.compile(
-    r"^ {0,3}```[ \t]*(?P<language>[\w+#.-]*)[^\n`]*\n(?P<code>.*?)(?:\n {0,3}```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
-)
-_HEADING = re.compile(r"^#{1,6} +(?P<words>[^\n]+?)(?: +#+)? *$", re.MULTILINE)
-_INLINE = re.compile(
-    r"(?P<tick>`+)(?!`)(?P<code>[^\n]+?)(?<!`)(?P=tick)(?!`)"
-    r"|\*\*(?P<bold>\S(?:[^\n]*?\S)?)\*\*(?!\*)"
-    r"|~~(?P<strike>\S(?:[^\n]*?\S)?)~~"
-    r"|(?<![\w*])\*(?P<star>[^\s*](?:[^*\n]*?[^\s*])?)\*(?![\w*])"
-    r"|(?<!\w)_(?P<under>[^\s_](?:[^_\n]*?[^\s_])?)_(?!\w)"
-    r"|\[(?P<words>[^\]\[\n]+)\]\((?P<link>https?://[^\s()]+(?:\([^\s()]*\)[^\s()]*)*)\)"
-)
-_KINDS = {"bold": "bold", "strike": "strikethrough", "star": "italic", "under": "italic"}
+_KINDS = {Style.BOLD: "bold", Style.ITALIC: "italic", Style.STRIKE: "strikethrough"}
 
 
 class Mark(Struct, frozen=True):
@@ -55,13 +54,9 @@ def read_markdown(written: str) -> Marked:
 Mark(kind='text_link', offset=9, length=1, url='https://example.org', language=None)))
     """
     page = _Page()
-    end = 0
     written = written.strip()
-    for fence in _FENCE.finditer(written):
-        page.lines(written[end : fence.start()])
-        page.marked("pre", fence["code"], language=fence["language"] or None)
-        end = fence.end()
-    page.lines(written[end:])
+    for block in read_blocks(written):
+        page.add(block)
     text = "".join(page.written)
     if not text.strip():
         return Marked(written)
@@ -85,28 +80,32 @@ class _Page:
             self.marks.append(Mark(kind, self.at, utf16_units(text), url, language))
         self.plain(text)
 
-    def lines(self, text: str) -> None:
-        end = 0
-        for heading in _HEADING.finditer(text):
-            self.inline(text[end : heading.start()])
-            began = self.at
-            self.inline(heading["words"])
-            self.marks.append(Mark("bold", began, self.at - began))
-            end = heading.end()
-        self.inline(text[end:])
+    def add(self, block: Fence | Heading | Prose) -> None:
+        match block:
+            case Fence(code, language):
+                self.marked("pre", code, language=language)
+            case Heading(words):
+                self.styled("bold", words)
+            case Prose(text):
+                self.inline(text)
+            case _:
+                assert_never(block)
+
+    def styled(self, kind: str, words: str) -> None:
+        began = self.at
+        self.inline(words)
+        self.marks.append(Mark(kind, began, self.at - began))
 
     def inline(self, text: str) -> None:
-        end = 0
-        for found in _INLINE.finditer(text):
-            self.plain(text[end : found.start()])
-            end = found.end()
-            if found["code"] is not None:
-                self.marked("code", found["code"])
-            elif found["link"] is not None:
-                self.marked("text_link", found["words"], url=found["link"])
-            else:
-                (name,) = [name for name in _KINDS if found[name] is not None]
-                began = self.at
-                self.inline(found[name])
-                self.marks.append(Mark(_KINDS[name], began, self.at - began))
-        self.plain(text[end:])
+        for span in read_inline(text):
+            match span:
+                case Plain(words):
+                    self.plain(words)
+                case Code(code):
+                    self.marked("code", code)
+                case Link(words, url):
+                    self.marked("text_link", words, url=url)
+                case Styled(style, words):
+                    self.styled(_KINDS[style], words)
+                case _:
+                    assert_never(span)
