@@ -311,6 +311,8 @@ async def test_text_means_in_slack_what_it_says_here(
         await chat.edit(HOME, ts, "<@UANN> & <!channel>")
         (line,) = slack.visible(DM)
         assert line.text == "&lt;@UANN&gt; &amp; &lt;!channel&gt;"
+        await chat.edit(HOME, ts, "# A **plan**\n[see](https://example.org) *this*")
+        assert line.text == "*A plan*\n<https://example.org|see> _this_"
         await chat.edit(HOME, ts, "<" * 4_000)
         assert sum(block["text"]["text"].count("&lt;") for block in line.blocks) == 4_000
 

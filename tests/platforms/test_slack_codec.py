@@ -26,11 +26,13 @@ from greenroom.platforms.chats.slack.codec import (
     UnreadableError,
     for_us,
     hangs_on_thread,
+    look,
     read_event,
     read_press,
     to_inbound,
 )
 from greenroom.platforms.chats.slack.markup import escape, readable, unescape
+from greenroom.platforms.chats.slack.mrkdwn import as_mrkdwn
 from greenroom.platforms.chats.slack.troubles import RETRY_AFTER_S, SlackTroubleError, of_call, of_start
 
 ME = Me("UBOT", "BBOT", "greenroom")
@@ -228,13 +230,26 @@ def test_what_we_write_is_read_as_it_was_written(text: str) -> None:
     assert readable(escape(text), {}, me="UBOT") == text
 
 
-@given(st.text(alphabet="<&ab. \n", min_size=1, max_size=3 * TEXT_MAX).map(lambda text: text[:TEXT_MAX]))
+@given(st.text(alphabet="<&ab. \n*_~`#|-", min_size=1, max_size=3 * TEXT_MAX).map(lambda text: text[:TEXT_MAX]))
 def test_whatever_is_said_slack_takes_it(text: str) -> None:
     said = layout(text, None)
     assert len(said["text"]) <= TEXT_MAX
     sections = [block["text"]["text"] for block in said.get("blocks", ())]
     assert all(0 < len(section) <= SECTION_MAX for section in sections)
-    assert "blocks" in said or said["text"] == escape(text)
+    assert "blocks" in said or said["text"] == as_mrkdwn(text)
+
+
+def test_a_limit_counts_what_is_sent_and_each_part_has_whole_marks() -> None:
+    text = "".join(f"**{number} & more**\n" for number in range(250))
+    assert len(text) < TEXT_MAX < len(as_mrkdwn(text))
+    sections = [block["text"]["text"] for block in layout(text, None)["blocks"]]
+    assert "".join(sections) == as_mrkdwn(text)
+    assert all(section.count("*") % 2 == 0 for section in sections)
+
+
+def test_what_is_plain_is_only_escaped() -> None:
+    assert look("**a** < *b*", None, Rules("me", markdown=False)) == {"text": "**a** &lt; *b*"}
+    assert look("**a** < *b*", None, Rules("me")) == {"text": "*a* &lt; _b_"}
 
 
 def test_many_choices_stand_in_several_rows_that_all_answer_one_question() -> None:

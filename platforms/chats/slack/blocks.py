@@ -1,13 +1,14 @@
-"""How a message of ours looks: a plain text, or blocks where it has buttons or is too long once escaped. Pure."""
+"""How a message of ours looks: a text, or blocks where it has buttons or is too long as Slack writes it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from greenroom.actors.ports import Choices
 from greenroom.actors.splitting import split
 from greenroom.platforms.chats.slack.markup import escape
+from greenroom.platforms.chats.slack.mrkdwn import as_mrkdwn
 
 TEXT_MAX = 4_000
 """Longest text of a message: `chat.update` refuses more (`msg_too_long`), whatever `chat.postMessage` may take."""
@@ -24,15 +25,19 @@ FALLBACK_MAX = TEXT_MAX // len("&amp;")
 _ROW = "#"
 
 
-def layout(text: str, choices: Choices | None) -> dict[str, Any]:
+Write = Callable[[str], str]
+"""Writes an agent's words for Slack: `as_mrkdwn`, or `escape` where they stay as they are. Lengths count after it."""
+
+
+def layout(text: str, choices: Choices | None, write: Write = as_mrkdwn) -> dict[str, Any]:
     """Write a text, with buttons for its choices, as `chat.postMessage` and `chat.update` take it."""
-    escaped = escape(text)
-    if choices is None and len(escaped) <= TEXT_MAX:
-        return {"text": escaped}
-    blocks = [_section(part) for part in _parts(text)]
+    written = write(text)
+    if choices is None and len(written) <= TEXT_MAX:
+        return {"text": written}
+    blocks = [_section(part) for part in _parts(text, write)]
     if choices is not None:
         blocks += _rows(choices)
-    fallback = escaped if len(escaped) <= TEXT_MAX else escape(text[:FALLBACK_MAX])
+    fallback = written if len(written) <= TEXT_MAX else escape(text[:FALLBACK_MAX])
     return {"text": fallback, "blocks": blocks}
 
 
@@ -42,17 +47,17 @@ def asked_in(block_id: str) -> str | None:
     return question if row else None
 
 
-def _parts(text: str, limit: int = SECTION_MAX) -> Iterator[str]:
+def _parts(text: str, write: Write, limit: int = SECTION_MAX) -> Iterator[str]:
     for part in split(text, limit):
-        escaped = escape(part)
-        if len(escaped) <= SECTION_MAX:
-            yield escaped
+        written = write(part)
+        if len(written) <= SECTION_MAX:
+            yield written
         else:
-            yield from _parts(part, max(1, len(part) // 2))
+            yield from _parts(part, write, max(1, len(part) // 2))
 
 
-def _section(escaped: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": escaped}}
+def _section(written: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": written}}
 
 
 def _rows(choices: Choices) -> list[dict[str, Any]]:

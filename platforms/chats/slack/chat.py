@@ -14,8 +14,8 @@ from greenroom.actors.ports import Choices, Door, NotSentError, Outgoing, Traits
 from greenroom.platforms.chats.addressing import where
 from greenroom.platforms.chats.slack.attending import listening
 from greenroom.platforms.chats.slack.backfill import Backfill
-from greenroom.platforms.chats.slack.blocks import TEXT_MAX, layout
-from greenroom.platforms.chats.slack.codec import NAME, Me, Rules, has_key, post_body
+from greenroom.platforms.chats.slack.blocks import TEXT_MAX
+from greenroom.platforms.chats.slack.codec import NAME, Me, Rules, has_key, look, post_body
 from greenroom.platforms.chats.slack.files import Files
 from greenroom.platforms.chats.slack.heard import Heard
 from greenroom.platforms.chats.slack.hook import PATH, Hook, serve
@@ -56,6 +56,7 @@ class SlackChat:
             settings.open_threads,
             settings.bots,
             delivery,
+            markdown=settings.formatting == "markdown",
         )
         self._port = ListeningPort(settings.host, settings.port)
         self._web: AsyncWebClient | None = None
@@ -103,7 +104,7 @@ class SlackChat:
         return str(answer["ts"])
 
     async def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
-        what = layout(text, choices)
+        what = look(text, choices, self._rules)
         await _called(self._client().chat_update(channel=where(session).chat, ts=message_id, **what))
 
     async def find(self, message: Outgoing) -> str | None:

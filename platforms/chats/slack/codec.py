@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from greenroom.actors.commands import Words, read_text
 from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, SessionKey
-from greenroom.actors.ports import Outgoing
+from greenroom.actors.ports import Choices, Outgoing
 from greenroom.actors.session_key import InvalidKeyError
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, Spoken, is_addressed, place, where
 from greenroom.platforms.chats.slack.blocks import asked_in, layout
 from greenroom.platforms.chats.slack.markup import escape, readable, users_in
+from greenroom.platforms.chats.slack.mrkdwn import as_mrkdwn
 from greenroom.platforms.chats.slack.shares import File, Forward, files_of, is_forward, quote
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class Rules(Struct, frozen=True):
     open_threads: bool = False  # what is said in a channel, and not in a thread, is answered in one of its own
     bots: bool = False  # other bots are heard like persons
     delivery: DeliveryClass = DeliveryClass.EDIT_ANCHOR
+    markdown: bool = True  # what an agent writes is Markdown; else it is only escaped
 
 
 class _Message(Struct, frozen=True):
@@ -366,10 +368,15 @@ def read_time(ts: str) -> float | None:
     return at if isfinite(at) else None
 
 
+def look(text: str, choices: Choices | None, rules: Rules) -> dict[str, Any]:
+    """What a message is to show, as it is posted and as it is changed."""
+    return layout(text, choices, as_mrkdwn if rules.markdown else escape)
+
+
 def post_body(message: Outgoing, rules: Rules) -> dict[str, Any]:
     """What `chat.postMessage` is told. Under RECONCILE the message carries its key, where history shows it."""
     at = where(message.session)
-    body: dict[str, Any] = {"channel": at.chat, **layout(message.text, message.choices)}
+    body: dict[str, Any] = {"channel": at.chat, **look(message.text, message.choices, rules)}
     body |= {"thread_ts": at.thread} if at.thread is not None else {}
     if rules.delivery is DeliveryClass.RECONCILE:
         body["metadata"] = {"event_type": METADATA_TYPE, "event_payload": {"key": message.key}}

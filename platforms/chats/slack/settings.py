@@ -23,6 +23,7 @@ class SlackSettings(GroupSettings):
     open_threads: bool = False  # answer in a thread under what is said in a channel; each is a conversation
     bots: bool = False  # hear other bots, too
     backfill_h: float = Field(default=24.0, ge=0)  # so far back is read what was said while nothing listened; 0: never
+    formatting: Literal["markdown", "plain"] = "markdown"  # how an agent's words are read; plain: only escaped
     delivery: Literal["edit_anchor", "reconcile"] = "edit_anchor"
     api_url: str = API_URL
 
