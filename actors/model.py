@@ -79,6 +79,7 @@ class ToolCall(Struct, frozen=True):
     name: str  # of the tool
     args: str  # canonical JSON object
     policy: ToolPolicy  # what may happen to it after a crash
+    beside: str = ""  # what its model is to be given back with it, as the agent wrote it; no chat is shown it
 
 
 class Message(Struct, frozen=True):

@@ -334,17 +334,13 @@ class Turn(Protocol):
         """
 
     async def tool(
-        self,
-        name: str,
-        args: dict[str, Any],
-        *,
-        policy: ToolPolicy | str,
-        fn: Callable[..., Any],
+        self, name: str, args: dict[str, Any], *, policy: ToolPolicy | str, fn: Callable[..., Any], beside: str = ""
     ) -> Any:
         """Call a tool exactly as its policy allows; the result is durable before it is returned.
 
         `fn` is called with the arguments as keywords, and with `idempotency_key` if it takes one; under `keyed` it
-        must. Raises what the tool raised, ToolInDoubtError, or BudgetExceededError.
+        must. `beside` is kept with the call, for the agent's model. Raises what the tool raised, ToolInDoubtError, or
+        BudgetExceededError.
         """
 
     async def ask_user(self, prompt: str, choices: Sequence[str] = (), timeout_s: float | None = None) -> str:

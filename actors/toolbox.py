@@ -27,6 +27,9 @@ from greenroom.actors.tools import (
     takes_key,
 )
 
+BESIDE_MAX = 64_000
+"""Characters that a call may have beside it."""
+
 RESULT_SHOWN_MAX = 2_000
 """Characters kept of a result that is no JSON."""
 
@@ -42,13 +45,15 @@ class Toolbox:
         self._inquiry = inquiry
         self._calls: Counter[tuple[str, str]] = Counter()
 
-    async def call(self, name: str, args: dict[str, Any], policy: ToolPolicy | str, fn: Callable[..., Any]) -> Any:
+    async def call(
+        self, name: str, args: dict[str, Any], policy: ToolPolicy | str, fn: Callable[..., Any], beside: str = ""
+    ) -> Any:
         """See `ports.Turn.tool`."""
         name, args_json = mend(name, "turn.tool: the name"), mend(canonical_args(args), "turn.tool")
         nth = self._calls[name, args_json]
         self._calls[name, args_json] += 1
         key = tool_key(self._link.place.session_id, self._link.work, name, args_json, nth)
-        call = ToolCall(key, name, args_json, ToolPolicy(policy))
+        call = ToolCall(key, name, args_json, ToolPolicy(policy), _read_beside(beside))
         if call.policy is ToolPolicy.KEYED and not takes_key(fn, by_any_name=True):
             msg = f"tool {name}: policy keyed needs a function that takes idempotency_key; or choose once or pure"
             raise TypeError(msg)
@@ -138,3 +143,11 @@ def _repr(result: object) -> str:
         return repr(result)[:RESULT_SHOWN_MAX]
     except Exception:  # Invariant: what a tool returns breaks nothing but its own call.
         return f"a {type(result).__name__}"
+
+
+def _read_beside(given: str) -> str:
+    beside = mend(given, "turn.tool: beside")
+    if len(beside) > BESIDE_MAX:
+        msg = f"turn.tool: beside: it has {len(beside):,} characters, the limit is {BESIDE_MAX:,}"
+        raise ValueError(msg)
+    return beside

@@ -187,7 +187,9 @@ class LiveTurn:
         """Report what was spent since the last report. Raises BudgetExceededError, and what `read_spent` raises."""
         await self._link.report_spending(read_spent(calls, tokens, cost))
 
-    async def tool(self, name: str, args: dict[str, Any], *, policy: ToolPolicy | str, fn: Callable[..., Any]) -> Any:
+    async def tool(
+        self, name: str, args: dict[str, Any], *, policy: ToolPolicy | str, fn: Callable[..., Any], beside: str = ""
+    ) -> Any:
         """Call a tool as its policy allows.
 
         Raises what the tool raised; ToolFailedError for a failure that an earlier attempt stored; ToolInDoubtError;
@@ -196,7 +198,7 @@ class LiveTurn:
         """
         if self._tools is None:
             self._tools = Toolbox(self._link, self._inquiry)
-        return await self._tools.call(name, args, policy, fn)
+        return await self._tools.call(name, args, policy, fn, beside)
 
     async def ask_user(self, prompt: str, choices: Sequence[str] = (), timeout_s: float | None = None) -> str:
         """Ask, and wait for the user's next message. After a restart the stored answer is returned at once.

@@ -14,7 +14,7 @@ CHARS_A_TOKEN = 4
 
 def estimate_tokens(message: Message) -> int:
     """Estimate what a row costs: a token for every four characters, at least one."""
-    length = len(message.text) + sum(len(call.name) + len(call.args) for call in message.tool_calls)
+    length = len(message.text) + sum(len(call.name) + len(call.args) + len(call.beside) for call in message.tool_calls)
     return max(1, length // CHARS_A_TOKEN)
 
 

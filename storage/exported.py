@@ -45,6 +45,7 @@ class _Call(Struct):
     name: str
     policy: ToolPolicy
     args: Any = None
+    beside: str = ""
 
 
 class _Message(Struct):
@@ -153,10 +154,14 @@ def _message(row: _Message) -> Message:
         row.finish,
         None if row.answers_upto is None else Seq(min(row.answers_upto, row.seq)),
         row.author,
-        tuple(ToolCall(call.key, call.name, _write_args(call.args), call.policy) for call in row.tool_calls),
+        tuple(map(_read_call, row.tool_calls)),
         row.tool_key,
         row.attachments,
     )
+
+
+def _read_call(call: _Call) -> ToolCall:
+    return ToolCall(call.key, call.name, _write_args(call.args), call.policy, call.beside)
 
 
 def _write_args(args: Any) -> str:

@@ -108,6 +108,7 @@ PARTS = (
 def _calls(text: str) -> list[Line]:
     return [
         {"key": call.key, "name": call.name, "args": _parsed(call.args), "policy": call.policy.value}
+        | ({"beside": call.beside} if call.beside else {})
         for call in read_calls(text)
     ]
 

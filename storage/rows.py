@@ -152,14 +152,20 @@ def write_calls(calls: tuple[ToolCall, ...]) -> str | None:
     """A message's tool calls as JSON; None for none."""
     if not calls:
         return None
-    return json.dumps([[call.key, call.name, call.args, call.policy] for call in calls], ensure_ascii=False)
+    return json.dumps([_write_call(call) for call in calls], ensure_ascii=False)
 
 
 def read_calls(text: str | None) -> tuple[ToolCall, ...]:
     """What `write_calls` wrote."""
     if text is None:
         return ()
-    return tuple(ToolCall(key, name, args, ToolPolicy(policy)) for key, name, args, policy in json.loads(text))
+    return tuple(
+        ToolCall(key, name, args, ToolPolicy(policy), *beside) for key, name, args, policy, *beside in json.loads(text)
+    )
+
+
+def _write_call(call: ToolCall) -> list[str]:
+    return [call.key, call.name, call.args, call.policy, *([call.beside] if call.beside else ())]
 
 
 _attachments = msgspec.json.Decoder(tuple[Attachment, ...])

@@ -85,7 +85,7 @@ def _called(batch: Sequence[Message], results: Mapping[str, deque[Message]]) -> 
     outcomes: list[Item] = []
     for row in batch:
         for n, call in enumerate(row.tool_calls):
-            made = Call(f"call_{row.seq}_{n}", call.name, call.args)
+            made = Call(f"call_{row.seq}_{n}", call.name, call.args, call.beside)
             waiting = results.get(call.key)
             calls.append(made)
             outcomes.append(Result(made.id, read_result(waiting.popleft().text) if waiting else NO_RESULT))

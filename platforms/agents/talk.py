@@ -40,24 +40,31 @@ class Words(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """A call as the model wrote it: `args` may be no JSON. `id` joins it to its result."""
+    """A call as the model wrote it: `args` may be no JSON. `id` joins it to its result.
+
+    `beside` is what the transcript keeps with it for a model; `more`, the fields that a chat server gave it besides.
+    """
 
     id: str
     name: str
     args: str
+    beside: str = ""
+    more: Mapping[str, Any] = {}
 
 
 class Calls(Struct, frozen=True):
     """What the model called at once, after some words or none.
 
-    `reasoning` is the field by which a chat server names its thoughts, and they; `kept` are the items of the responses
-    API as they came. Both are wanted back while the calls are worked on.
+    `reasoning` is the field by which a chat server names its thoughts, and they; `details` are `reasoning_details`, the
+    parts in which OpenRouter gives them; `kept` are the items of the responses API as they came. All are wanted back
+    while the calls are worked on, and some in every later request.
     """
 
     calls: tuple[Call, ...]
     text: str = ""
     reasoning: tuple[str, str] | None = None
     kept: tuple[Mapping[str, Any], ...] = ()
+    details: tuple[Mapping[str, Any], ...] = ()
 
 
 class Result(Struct, frozen=True):
@@ -75,10 +82,10 @@ def tokens_of(item: Item) -> int:
     match item:
         case Words(_, text, images):
             return ITEM_TOKENS + len(text) // CHARS_A_TOKEN + IMAGE_TOKENS * len(images)
-        case Calls(calls, text, reasoning):
-            thoughts = len(reasoning[1]) if reasoning is not None else 0
-            length = len(text) + thoughts + sum(len(call.name) + len(call.args) for call in calls)
-            return ITEM_TOKENS + length // CHARS_A_TOKEN
+        case Calls(calls, text, reasoning, _, details):
+            thoughts = (len(reasoning[1]) if reasoning is not None else 0) + (len(str(details)) if details else 0)
+            written = sum(len(call.name) + len(call.args) + (len(str(call.more)) if call.more else 0) for call in calls)
+            return ITEM_TOKENS + (len(text) + thoughts + written) // CHARS_A_TOKEN
         case Result(_, text):
             return ITEM_TOKENS + len(text) // CHARS_A_TOKEN
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from greenroom.actors.ports import Conclusion, ToolFailedError, ToolInDoubtError, Turn
+from greenroom.actors.toolbox import BESIDE_MAX
 from greenroom.supervisor.sandbox.scenario import NeverRestsError, Policy, Scenario
 
 Agent = Callable[[Turn], Awaitable[str | Conclusion | None]]
@@ -277,6 +278,20 @@ def test_a_tool_that_fails_raises_and_its_failure_is_what_a_later_attempt_meets(
         assert all(words in str(each) or len(str(each)) == 50 for each in raised)
         assert room.of_session("tool_calls")[0].attempts == 1
         assert room.visible() == ["told"]
+
+
+def test_what_is_beside_a_call_is_kept_with_it_and_shown_to_nobody() -> None:
+    async def agent(turn: Turn) -> str:
+        with pytest.raises(ValueError, match=f"the limit is {BESIDE_MAX:,}"):
+            await turn.tool("t", {}, policy="pure", fn=dict, beside="x" * (BESIDE_MAX + 1))
+        await turn.tool("t", {}, policy="pure", fn=dict, beside="thoughts \ud83d")
+        assert [call.beside for row in await turn.messages() for call in row.tool_calls] == ["thoughts \ufffd"]
+        return "kept"
+
+    with Scenario(agent) as room:
+        room.says("go")
+        room.rest()
+        assert room.visible() == ["kept"]
 
 
 def test_a_keyed_tool_is_given_its_key_or_is_not_called() -> None:

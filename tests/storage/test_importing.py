@@ -262,7 +262,7 @@ def ours(tmp_path: Path) -> Path:
     house = House(tmp_path / "there" / "bot.db")
     epoch = house.store.epoch
     house.write(inbound(1), opened(epoch))
-    call = ToolCall("c", "t", '{"a":[1]}', ToolPolicy.PURE)
+    call = ToolCall("c", "t", '{"a":[1]}', ToolPolicy.PURE, "beside it")
     rows = (
         Message(Seq(2), Generation(1), "k2", Role.ASSISTANT, "", 3.0, tool_calls=(call,), attachments=(SEEN,)),
         Message(Seq(3), Generation(1), "k3", Role.ASSISTANT, "hello ☂", 3.0, finish="stop", answers_upto=Seq(1)),

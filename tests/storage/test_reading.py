@@ -277,9 +277,13 @@ def transcript(kinds: list[str], lag: int) -> list[Message]:
     return rows
 
 
-@given(st.lists(st.builds(ToolCall, st.text(), st.text(), st.text(), st.sampled_from(ToolPolicy))))
+@given(st.lists(st.builds(ToolCall, st.text(), st.text(), st.text(), st.sampled_from(ToolPolicy), st.text())))
 def test_tool_calls_are_read_as_they_were_written(calls: list[ToolCall]) -> None:
     assert read_calls(write_calls(tuple(calls))) == tuple(calls)
+
+
+def test_tool_calls_of_an_older_greenroom_are_read() -> None:
+    assert read_calls('[["k", "look", "{}", "pure"]]') == (ToolCall("k", "look", "{}", ToolPolicy.PURE),)
 
 
 @pytest.mark.parametrize("key", [KEY, replace(KEY, thread="7"), SessionKey("matrix", "bot", "!a:b.org", "50%")])

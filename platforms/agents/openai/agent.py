@@ -8,6 +8,7 @@ from pathlib import Path
 from greenroom.actors.model import Message
 from greenroom.actors.ports import Conclusion, Turn
 from greenroom.actors.window import CHARS_A_TOKEN
+from greenroom.platforms.agents.openai.beside import restore
 from greenroom.platforms.agents.openai.calls import ASK, name_tools
 from greenroom.platforms.agents.openai.pictures import addresses_of
 from greenroom.platforms.agents.openai.provider import Provider
@@ -50,7 +51,7 @@ class OpenAIAgent:
         """Make a conversation of rows that come after others."""
         settings = self._settings
         found = await addresses_of(turn, rows, self._folder, settings.image_bytes_max) if settings.images else {}
-        return read_rows(rows, found, before=before)
+        return restore(read_rows(rows, found, before=before), self._provider.server)
 
     def _window(self) -> int | None:
         """Tokens that the rows of a transcript may have. None: as many rows as the host's window."""

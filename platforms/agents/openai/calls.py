@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.model import ToolPolicy
 from greenroom.actors.ports import QuestionTimedOutError, QuestionUndeliveredError, Turn
+from greenroom.platforms.agents.openai.beside import write_beside
 from greenroom.platforms.agents.openai.reply import Reply
 from greenroom.platforms.agents.talk import Call, Calls, Result
 from greenroom.platforms.agents.tools.calling import use
@@ -97,12 +98,16 @@ def calls_of(reply: Reply) -> Calls:
     calls = tuple(call if _is_object(call) else replace(call, args="{}") for call in reply.calls)
     broken = {call.id for call in reply.calls if not _is_object(call)}
     kept = tuple({**item, "arguments": "{}"} if item.get("call_id") in broken else item for item in reply.kept)
-    return Calls(calls, reply.text, reply.reasoning, kept)
+    return Calls(calls, reply.text, reply.reasoning, kept, reply.details)
 
 
-async def make_calls(turn: Turn, calls: Sequence[Call], tools: Mapping[str, Tool]) -> tuple[Result, ...]:
+async def make_calls(turn: Turn, reply: Reply, tools: Mapping[str, Tool], server: str) -> tuple[Result, ...]:
     """Make all calls beside each other; their results have the same order. Raises BudgetExceededError."""
-    tasks = [asyncio.ensure_future(_make(turn, call, tools)) for call in calls]
+    besides = write_beside(reply, server, lambda call: is_sound(call, tools) and tools[call.name] is not ASK)
+    tasks = [
+        asyncio.ensure_future(_make(turn, call, tools, beside))
+        for call, beside in zip(reply.calls, besides, strict=True)
+    ]
     try:
         return tuple(await asyncio.gather(*tasks))
     finally:
@@ -110,7 +115,7 @@ async def make_calls(turn: Turn, calls: Sequence[Call], tools: Mapping[str, Tool
             task.cancel()
 
 
-async def _make(turn: Turn, call: Call, tools: Mapping[str, Tool]) -> Result:
+async def _make(turn: Turn, call: Call, tools: Mapping[str, Tool], beside: str) -> Result:
     tool = tools.get(call.name)
     if tool is None:
         return Result(call.id, f"There is no tool {call.name[:NAME_MAX]!r}. There are: {', '.join(tools) or 'none'}.")
@@ -121,7 +126,7 @@ async def _make(turn: Turn, call: Call, tools: Mapping[str, Tool]) -> Result:
     if tool is ASK:
         asked = {name: value for name, value in args.items() if name in ("question", "choices")}
         return Result(call.id, await ask_user(turn, **asked))
-    return Result(call.id, (await use(turn, tool, args)).text)
+    return Result(call.id, (await use(turn, tool, args, beside)).text)
 
 
 def _is_object(call: Call) -> bool:

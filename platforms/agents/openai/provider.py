@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -19,6 +20,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import BaseModel
 
 from greenroom.platforms.agents.openai import chat, responses
+from greenroom.platforms.agents.openai.dialect import Dialect, hear, learn
 from greenroom.platforms.agents.openai.failures import WHY_MAX, UnreachableError, classify_error, classify_status
 from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reader, fields_in, text_in
 from greenroom.platforms.agents.openai.settings import OpenAISettings
@@ -29,6 +31,9 @@ logger = logging.getLogger("greenroom.openai")
 
 BREATH_S = 5.0
 """Longest that a server may have us wait before the same request is tried again in the same run."""
+
+OPENAI = "https://api.openai.com/v1"
+"""Where OpenAI's own servers are."""
 
 CONNECT_S = 10.0
 """How long a connection may take to be made."""
@@ -48,7 +53,13 @@ class Provider:
         self._http = http
         import_module(RESOURCES[settings.api])  # Now: it takes the library a second, which no loop has.
         self._client: AsyncOpenAI | None = self._make_client()
+        self._dialect = Dialect()
         self._loop: asyncio.AbstractEventLoop | None = None  # that of the client, once it was used
+
+    @property
+    def server(self) -> str:
+        """Whose words they are: what one server gives for itself no other is given back."""
+        return urlsplit(self._settings.base_url or OPENAI).netloc.rpartition("@")[2]  # no password
 
     def reader(self) -> Reader:
         """Make what reads one stream."""
@@ -78,6 +89,7 @@ class Provider:
                     fields = piece.model_dump(warnings=False)
                     if failure := responses.error_in(fields):
                         raise self._judge_in_stream(failure)
+                    self._dialect = hear(self._dialect, fields)
                     yield fields
         except openai.APIError as error:
             raise self._judge_in_stream({"message": f"{error!r}", **fields_in(error.body)}) from None
@@ -91,11 +103,23 @@ class Provider:
             await client.close()
 
     async def _open(self, model: str, items: Sequence[Item], tools: Mapping[str, Tool]) -> Any:
+        """Ask; and once more, if the server says what it wants to be asked otherwise."""
+        while True:
+            try:
+                return await self._request(model, items, tools)
+            except openai.APIStatusError as error:
+                learned = learn(self._dialect, error.status_code, error.message)
+                if learned == self._dialect:
+                    raise
+                logger.info("the model's provider wants it otherwise: %s", self._clean(error.message)[:WHY_MAX])
+                self._dialect = learned
+
+    async def _request(self, model: str, items: Sequence[Item], tools: Mapping[str, Tool]) -> Any:
         settings, client = self._settings, self._connected()
         more: dict[str, Any] = {"temperature": settings.temperature, "extra_body": settings.extra or None}
         if settings.api == "chat":
             more |= {
-                "messages": chat.write_messages(items, settings.system),
+                "messages": chat.write_messages(items, settings.system, self._dialect.thoughts),
                 "tools": chat.write_tools(tools),
                 "max_completion_tokens" if settings.base_url is None else "max_tokens": settings.answer_tokens,
                 "reasoning_effort": settings.effort,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from greenroom.actors.mending import mend
 from greenroom.actors.window import CHARS_A_TOKEN
 from greenroom.platforms.agents.talk import Call
 
@@ -32,6 +34,7 @@ class Reply(Struct, frozen=True):
     usage: Usage | None = None
     reasoning: tuple[str, str] | None = None
     kept: tuple[Mapping[str, Any], ...] = ()
+    details: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def wants_calls(self) -> bool:
@@ -60,6 +63,15 @@ class Reader(Protocol):
 
     def reply(self) -> Reply:
         """Give what there is so far."""
+
+
+def bounded(value: Any, most: int) -> Any:
+    """Make a value fit for disk and wire, if it has no more characters as JSON; else None."""
+    try:
+        text = mend(json.dumps(value, ensure_ascii=False, allow_nan=False), "a field")
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return json.loads(text) if len(text) <= most else None
 
 
 def text_in(value: object) -> str:

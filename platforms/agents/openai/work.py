@@ -85,7 +85,7 @@ class Work:
                 return Conclusion("", LOST)
             self._spoke = (self._spoke or self._said > 0) and not self._asks_user(reply)
             self._said = 0
-            results = await make_calls(self._turn, reply.calls, self._tools)
+            results = await make_calls(self._turn, reply, self._tools, self._provider.server)
             items = (*items, calls_of(reply), *results, *await self._take_steering())
 
     async def _recall(self, window: int | None) -> tuple[Item, ...]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import DecodeError, Meta, Raw, Struct
 from msgspec.json import Decoder, Encoder
 
-from greenroom.actors.model import Attachment, Message, MessageKind, Role, ToolCall, ToolPolicy
+from greenroom.actors.model import Attachment, Message, MessageKind, Role, ToolPolicy
 
 LINE_MAX = 1024 * 1024
 """Bytes of one line that a program says."""
@@ -35,6 +35,15 @@ class GarbageError(ValueError):
 # -- what greenroom says -----------------------------------------------------------------------------------------------
 
 
+class Called(Struct, frozen=True):
+    """A call of the transcript: what another agent's model is to be given back with it is nothing to a program."""
+
+    key: str
+    name: str
+    args: str
+    policy: ToolPolicy
+
+
 class Row(Struct, frozen=True, omit_defaults=True):
     """One row of the transcript, as a program is given it."""
 
@@ -44,7 +53,7 @@ class Row(Struct, frozen=True, omit_defaults=True):
     kind: MessageKind = MessageKind.TEXT
     author: str | None = None
     attachments: tuple[Attachment, ...] = ()
-    tool_calls: tuple[ToolCall, ...] = ()
+    tool_calls: tuple[Called, ...] = ()
     tool_key: str | None = None  # the call that this is the result of
 
 
@@ -235,4 +244,8 @@ def write_json(value: Any) -> Raw:
 
 def rows(messages: Iterable[Message]) -> list[Row]:
     """Give a program of the transcript what is of use to it."""
-    return [Row(m.role, m.text, m.at, m.kind, m.author, m.attachments, m.tool_calls, m.tool_key) for m in messages]
+    return [Row(m.role, m.text, m.at, m.kind, m.author, m.attachments, _calls(m), m.tool_key) for m in messages]
+
+
+def _calls(message: Message) -> tuple[Called, ...]:
+    return tuple(Called(call.key, call.name, call.args, call.policy) for call in message.tool_calls)

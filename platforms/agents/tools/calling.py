@@ -35,15 +35,16 @@ class Used(Struct, frozen=True):
     failed: bool = False
 
 
-async def use(turn: Turn, tool: Tool, args: Mapping[str, Any]) -> Used:
+async def use(turn: Turn, tool: Tool, args: Mapping[str, Any], beside: str = "") -> Used:
     """Call a tool for a model, under the tool's policy. Raises BudgetExceededError.
 
-    A refusal, a failure, a doubt and a time-out are told to the model, which decides what to make of them.
+    A refusal, a failure, a doubt and a time-out are told to the model, which decides what to make of them. `beside`:
+    what is kept with the call in the transcript.
     """
     try:
         if tool.approve and not await _is_allowed(turn, tool, args):
             return Used("The user did not allow this call. It was not made.", failed=True)
-        result = await turn.tool(tool.name, dict(args), policy=tool.policy, fn=_bind(turn, tool))
+        result = await turn.tool(tool.name, dict(args), policy=tool.policy, fn=_bind(turn, tool), beside=beside)
     except BudgetExceededError:
         raise
     except ToolInDoubtError as doubt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from greenroom.platforms.agents.tools.tool import Tool, Tools
 from greenroom.platforms.chats.hosted import HostedChat
 from greenroom.platforms.chats.web.server import listen, serving
 from greenroom.storage.sqlite import open_reader
+
+_numbers = count(1)  # of what is said, in all houses
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -88,7 +91,6 @@ class House:
         given = {"model": "m1", "base_url": base_url, "ask_user": False} | settings
         context = {"folder": folder}
         self.agent = make(OpenAISettings.model_validate(given, context=context), folder, Tools(Offered(*tools)))
-        self._said = 0
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Chat]:
@@ -104,8 +106,7 @@ class House:
 
     async def asks(self, chat: Chat, text: str, *attachments: Attachment) -> str:
         """Say one thing, and wait for what is answered."""
-        self._said += 1
-        return await chat.answer(await chat.says(text, f"{self._said}", attachments))
+        return await chat.answer(await chat.says(text, f"{next(_numbers)}", attachments))
 
     def rows(self, sql: str) -> list[Any]:
         """Read the store."""

@@ -5,11 +5,12 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
-from greenroom.actors.model import ToolPolicy
+from greenroom.actors.model import Generation, Message, Role, Seq, ToolCall, ToolPolicy
 from greenroom.actors.ports import Conclusion, Turn
-from greenroom.platforms.agents.program.codec import GarbageError, ToProgram, read_line, write_line
+from greenroom.platforms.agents.program.codec import GarbageError, ToProgram, read_line, rows, write_line
 from greenroom.platforms.agents.program.conversation import OPEN_MAX, Conversation
 from greenroom.platforms.agents.tools.tool import Tool
 from greenroom.supervisor.sandbox.scenario import Scenario
@@ -305,3 +306,11 @@ def test_what_is_no_line_of_the_protocol_ends_the_run_and_keeps_what_was_said(li
 
     assert "So far." in "".join(seen := told_of(program))
     assert f"(The agent failed: {GarbageError.__name__}." in seen[-1]
+
+
+def test_a_program_is_not_told_what_is_kept_for_the_model_of_another_agent() -> None:
+    call = ToolCall("k", "look", "{}", ToolPolicy.PURE, "thoughts")
+    (row,) = rows([Message(Seq(1), Generation(1), "r", Role.ASSISTANT, "", 0.0, tool_calls=(call,))])
+    assert json.loads(msgspec.json.encode(row.tool_calls)) == [
+        {"key": "k", "name": "look", "args": "{}", "policy": "pure"}
+    ]
