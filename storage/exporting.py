@@ -114,10 +114,14 @@ def _calls(text: str) -> list[Line]:
 
 
 def _parsed(text: str) -> Any:
-    """What is JSON inside the store is JSON in a line; what was meant to be, and is not, stays text."""
+    """What is JSON inside the store is JSON in a line; what was meant to be, and is not, stays text.
+
+    So does what a line cannot hold as it is: half a character, a number that is none or too large, too deep a nesting.
+    """
     try:
-        return json.loads(text)
-    except ValueError:
+        found = json.loads(text)
+        return found if msgspec.json.decode(msgspec.json.encode(found)) == found else text
+    except (ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
         return text
 
 

@@ -57,6 +57,25 @@ def test_what_is_json_inside_the_store_is_json_in_a_line(full: House) -> None:
     assert (by_type["delivery"]["message_ids"], by_type["run"]["open"]) == (["m1"], True)
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        '{"text": "cut \\ud83d"}',
+        '{"n": NaN}',
+        '{"n": [1, -Infinity]}',
+        '{"n": 1e999}',
+        "[" * 100_000,
+    ],
+)
+def test_what_no_line_can_hold_as_json_stays_the_text_that_it_is(full: House, args: str) -> None:
+    db = apsw.Connection(str(full.path))
+    db.execute("UPDATE tool_calls SET args = ?", (args,))
+    db.close()
+    by_type = {line["type"]: line for line in lines(full, S)}
+    assert by_type["tool_call"]["args"] == args
+    assert by_type["end"]["lines"] == len(lines(full, S))
+
+
 def test_words_come_through_whole(full: House) -> None:
     (first, _) = [line for line in lines(full, S) if line["type"] == "message"]
     assert first["text"] == "wie geht's? ☂\nline two"
