@@ -134,7 +134,10 @@ def _read_rows(lines: _Lines, number: int | None, left: Left) -> Iterator[Messag
             seq += 1
             if row.seq != seq:
                 raise lines.wrong(f"message {seq} of session {number} is missing")
-            yield _message(row)
+            try:
+                yield _message(row)
+            except RecursionError as error:
+                raise lines.wrong(str(error)) from error
         else:
             left[f"lines of type {lines.at.type}: only transcripts are taken"] += 1
         lines.move()

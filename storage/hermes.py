@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 
 from greenroom.actors.keys import canonical_args
+from greenroom.actors.mending import mend
 from greenroom.actors.model import Attachment, Generation, Message, Role, Seq, SessionKey, ToolCall, ToolPolicy
 from greenroom.actors.session_key import InvalidKeyError
 from greenroom.storage.importing import CannotImport, Left, Past, Told
@@ -153,15 +154,15 @@ def _read_content(text: str, left: Left) -> tuple[str, tuple[Attachment, ...]]:
         return text, ()
     try:
         parts = json.loads(text[len(_PARTS_FOLLOW[0]) :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return text[1:], ()
     words, attachments = [], []
     for part in parts if isinstance(parts, list) else [parts]:
         match part:
             case {"type": "image_url", "image_url": {"url": str(url)} | str(url)} if url.startswith("http"):
-                attachments.append(Attachment(url))
+                attachments.append(Attachment(mend(url, PLATFORM)))
             case {"text": str(said)} | str(said):
-                words.append(said)
+                words.append(mend(said, PLATFORM))
             case _:
                 left["parts of messages that are no text, such as pictures"] += 1
     return "\n".join(words), tuple(attachments)
@@ -173,21 +174,26 @@ def _read_calls(text: Any, number: Any) -> Iterator[ToolCall]:
         return
     try:
         calls = json.loads(_text(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     for position, call in enumerate(calls if isinstance(calls, list) else []):
         match call:
             case {"function": {"name": str(name), **rest}} | {"name": str(name), **rest}:
-                key = call.get("id") or call.get("call_id") or f"{number}.{position}"
-                yield ToolCall(str(key), name, _read_args(rest.get("arguments")), ToolPolicy.ONCE)
+                key = call.get("id") or call.get("call_id")
+                key = mend(key, PLATFORM) if isinstance(key, str) and key else f"{number}.{position}"
+                yield ToolCall(key, mend(name, PLATFORM), _read_args(rest.get("arguments")), ToolPolicy.ONCE)
 
 
 def _read_args(args: Any) -> str:
+    """Write arguments as we do. What JSON escapes may be half a character, which nothing can store."""
     try:
         found = json.loads(args) if isinstance(args, str) else args
-        return canonical_args(found if isinstance(found, dict) else {"arguments": args})
+        return mend(canonical_args(found if isinstance(found, dict) else {"arguments": args}), PLATFORM)
+    except RecursionError:
+        words = args if isinstance(args, str) else "nested too deeply"
     except (ValueError, TypeError):
-        return canonical_args({"arguments": str(args)})
+        words = str(args)
+    return mend(canonical_args({"arguments": words}), PLATFORM)
 
 
 def _text(value: Any) -> str:

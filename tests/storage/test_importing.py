@@ -205,41 +205,6 @@ def test_an_old_release_of_hermes_is_read_as_well(path: Path, tmp_path: Path) ->
     assert told(path) == [("user", "hi"), ("assistant", "hello"), ("system", CLOSING)]
 
 
-STRANGE: dict[str, Any] = {
-    "no calls": {"role": "assistant", "content": "x", "tool_calls": "not json"},
-    "calls of a strange form": {
-        "role": "assistant",
-        "content": "x",
-        "tool_calls": '[1, {"a": 2}, {"function": {}}, null]',
-    },
-    "arguments that are none": {
-        "role": "assistant",
-        "content": "x",
-        "tool_calls": '[{"name": "t", "arguments": "{oops"}]',
-    },
-    "a time that is none": {"role": "user", "content": "x", "at": "yesterday"},
-    "a time beyond all times": {"role": "user", "content": "x", "at": 5e246},
-    "bytes that are no text": {"role": "user", "content": b"x\xff\xfe"},
-    "parts that are none": {"role": "user", "content": "\x01json:{broken"},
-    "parts that are a number": {"role": "user", "content": "\x01json:3"},
-    "nothing": {"role": "user", "content": None},
-    "zero bytes": {"role": "user", "content": "a\x00b"},
-}
-
-
-@pytest.mark.parametrize("name", STRANGE)
-def test_a_strange_row_costs_no_other_row(path: Path, hermes: Hermes, name: str) -> None:
-    hermes.session("a")
-    hermes.say("a", "user", "before")
-    hermes.say("a", **STRANGE[name])
-    hermes.say("a", "assistant", "after", 1e9, finish_reason="stop")
-    take(path, hermes.path)
-    rows = transcript(path)
-    assert len(rows) == 3
-    assert (rows[0].text, rows[2].text) == ("before", "after")
-    assert all(0 < row.at < 1e11 for row in rows)
-
-
 def test_names_that_hold_anything_become_keys_or_are_left(path: Path, hermes: Hermes) -> None:
     for number, name in enumerate(["a:b%c", "ü", "", "x" * 300, "line\nbreak"]):
         hermes.session(name, 100.0 + number)
