@@ -4,6 +4,9 @@ A message that waits is changed, or withdrawn, as if it had been written so. It 
 own, unhandled, until the run begins that is given both: so that no crash forgets one of them. What a run was given
 already stays as it was; the agent reads of the change in the transcript, if the host wants that. A change never begins
 a run, and answers nothing; where no actor lives to hear of it, it waits on disk for the session to be read again.
+
+Whether somebody may change what was said is for the platform to see to, which knows who he is: here an author is but a
+name. A change reaches what was said in its own session, and nothing else.
 """
 
 from __future__ import annotations
