@@ -92,7 +92,7 @@ def _forget(path: Path, holder: Holder | None, kin: Kin, name: str, *, whole_cha
     from greenroom.storage.erasing import erase_unserved  # noqa: PLC0415 - only this command needs them
     from greenroom.storage.requests import Scrubbed  # noqa: PLC0415
     from greenroom.storage.rows import Contradiction  # noqa: PLC0415
-    from greenroom.supervisor.cli.ordering import TakesNoOrdersError, give_order  # noqa: PLC0415
+    from greenroom.supervisor.cli.ordering import TakesNoOrdersError, UnansweredError, give_order  # noqa: PLC0415
     from greenroom.supervisor.cli.outcome import CommandFailed  # noqa: PLC0415
 
     try:
@@ -106,6 +106,8 @@ def _forget(path: Path, holder: Holder | None, kin: Kin, name: str, *, whole_cha
     except TakesNoOrdersError as error:
         msg = f"{error}; it is {holder}: stop it and `greenroom forget {name}`, or let it call `room.forget`"
         raise CommandFailed(msg) from error
+    except UnansweredError as error:
+        raise CommandFailed(f"{error}: look with `greenroom show {name}`") from error
 
 
 def _read_remains(path: Path, kin: Kin) -> list[int]:

@@ -126,7 +126,7 @@ def retry(
         confirm("\n".join(dict.fromkeys(doubtful)), yes=yes)
     done = []
     for each in found:
-        _do(path, holder, DeliveryRevived(each, time.time()), each.key, order="resend")
+        _do(path, holder, DeliveryRevived(each, time.time()), each, order="resend")
         words, once = promises[each.key]
         done.append(Resent(each.key, str(each.session), each.state, once))
         if not json:
@@ -163,7 +163,7 @@ def purge(
     elif all_ and found:
         confirm(f"This forgets {count(len(found), 'dead letter')}; none of them can be listed any more", yes=yes)
     for each in found:
-        _do(path, holder, DeliveryDropped(each, time.time()), each.key, order="drop")
+        _do(path, holder, DeliveryDropped(each, time.time()), each, order="drop")
         if not json:
             what = "its letter is forgotten" if each.state is DeliveryState.DEAD else "given up, it will not be sent"
             print(clean(f"{each.key} to {each.session}: {what}"))
@@ -227,9 +227,8 @@ def _promise(delivery: Delivery, rule: DeliveryClass | None) -> tuple[str, bool]
             ), False
 
 
-def _do(path: Path, holder: Holder | None, fact: Fact, name: str, *, order: str) -> dict[str, Any]:
+def _do(path: Path, holder: Holder | None, fact: Fact, delivery: Delivery, *, order: str) -> dict[str, Any]:
     from greenroom.supervisor.cli.operating import do  # noqa: PLC0415 - only what changes something needs it
 
-    return do(
-        path, holder, fact, f"dead {'retry' if order == 'resend' else 'purge'} {name}", order=order, delivery=name
-    )
+    typed = f"dead {'retry' if order == 'resend' else 'purge'} {delivery.key}"
+    return do(path, holder, fact, typed, look=f"show {delivery.session}", order=order, delivery=delivery.key)

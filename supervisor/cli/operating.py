@@ -57,7 +57,8 @@ def release(
     row, holder = _find(path, session)
     aside = row.state in {SessionState.QUARANTINED, SessionState.SUSPENDED}
     if aside:
-        do(path, holder, SessionReleased(row.id, time.time()), f"release {session}", order="release", session=row.id)
+        fact, show = SessionReleased(row.id, time.time()), f"show {row.id}"
+        do(path, holder, fact, f"release {session}", look=show, order="release", session=row.id)
     then = "the next start decides about it" if holder is None else "its work is decided now"
     if json:
         from greenroom.supervisor.cli.printed import Released  # noqa: PLC0415
@@ -143,7 +144,8 @@ def _order(path: Path, name: str, word: str, *, as_json: bool, text: str = "", o
     row, holder = _find(path, name, ordered=word)
     given = order_id or uuid4().hex
     stored = InboundStored(order_inbound(SessionKey.parse(row.key), Command(word), text, given), time.time())
-    answer = do(path, holder, stored, f"{word} {name}", order=word, chat=row.key, id=given, text=text)
+    typed, show = f"{_typed(word)} {name}", f"show {row.id}"
+    answer = do(path, holder, stored, typed, look=show, order=word, chat=row.key, id=given, text=text)
     said = answer.get("said")
     if as_json:
         from greenroom.supervisor.cli.printed import Ordered  # noqa: PLC0415
@@ -183,20 +185,24 @@ def _find(path: Path, name: str, *, ordered: str | None = None) -> tuple[Session
             raise CommandFailed(f"session {name!r} was just removed")
         current = read_current(views.db, row.id)
     if ordered is not None and current != row.id:
-        typed = "cancel" if ordered == "stop" else ordered
-        now = "no chat leads to it any more" if current is None else f"write: greenroom {typed} {current}"
+        now = "no chat leads to it any more" if current is None else f"write: greenroom {_typed(ordered)} {current}"
         raise CommandFailed(f"session {row.id} is over, {row.key} has begun a new conversation; {now}")
     return row, holder
 
 
-def do(path: Path, holder: Holder | None, fact: Fact, command: str, **order: Any) -> dict[str, Any]:
+def _typed(order: str) -> str:
+    """The word of the command that gives an order: `greenroom stop` ends the whole service."""
+    return "cancel" if order == "stop" else order
+
+
+def do(path: Path, holder: Holder | None, fact: Fact, command: str, *, look: str, **order: Any) -> dict[str, Any]:
     """Let the process that serves the database do it; where none does, write it down. Raises CommandFailed.
 
-    `command` is what was typed after `greenroom`.
+    `command` is what was typed after `greenroom`, `look` what to type there to see what became of it.
     """
     from greenroom.storage.offline import write_offline  # noqa: PLC0415
     from greenroom.storage.rows import Contradiction  # noqa: PLC0415
-    from greenroom.supervisor.cli.ordering import TakesNoOrdersError, give_order  # noqa: PLC0415
+    from greenroom.supervisor.cli.ordering import TakesNoOrdersError, UnansweredError, give_order  # noqa: PLC0415
     from greenroom.supervisor.cli.outcome import CommandFailed  # noqa: PLC0415
 
     try:
@@ -208,4 +214,6 @@ def do(path: Path, holder: Holder | None, fact: Fact, command: str, **order: Any
     except TakesNoOrdersError as error:
         msg = f"{error}; it is {holder}: stop it and `greenroom {command}`, or let it call `room.{order['order']}`"
         raise CommandFailed(msg) from error
+    except UnansweredError as error:
+        raise CommandFailed(f"{error}: look with `greenroom {look}`") from error
     return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import stat
+import threading
 from pathlib import Path
 
 import apsw
@@ -25,9 +26,11 @@ from greenroom.actors.facts import (
 from greenroom.actors.model import FreshCause, Generation, Question, SessionId
 from greenroom.actors.process import SHELL, Leader, Order, ProcessEnding, ProcessId, ProcessState
 from greenroom.actors.process_facts import ProcessBegan, ProcessEnded, ProcessPlanned
+from greenroom.supervisor.cli import ordering
 from greenroom.supervisor.cli.main import app
 from greenroom.supervisor.cli.ordering import give_order
 from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.daemon.control import control_path
 
 S = SessionId(1)
 
@@ -172,6 +175,56 @@ def test_where_who_serves_the_database_takes_no_orders_it_says_what_to_do(tmp_pa
     refused = failure("retry", "1", "--db", str(path))
     house.close()
     assert "stop it and `greenroom retry 1`, or let it call `room.retry`" in str(refused)
+
+
+@pytest.mark.parametrize(
+    "command, look",
+    [("release 1", "show 1"), ("cancel web:bot", "show 1"), ("forget web:bot:1 --yes", "show web:bot:1")],
+)
+@pytest.mark.parametrize("answer, how", [(None, "within 0.05 s"), (b"", "and did not answer;"), (b"?\n", "Expecting")])
+def test_an_order_that_was_taken_and_not_answered_may_still_be_carried_out_and_it_says_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, look: str, answer: bytes | None, how: str
+) -> None:
+    path = tmp_path / "bot.db"
+    make(path, SessionQuarantined(S, "loops", 1.0))
+    house = House(path)
+    monkeypatch.setattr(ordering, "ANSWER_S", 0.05 if answer is None else 20.0)
+    with Mumbling(control_path(path), answer):
+        refused = failure(*command.split(), "--db", str(path))
+    house.close()
+    assert "took the order and did not answer" in str(refused)
+    assert how in str(refused)
+    assert str(refused).endswith(f"it may still be carried out: look with `greenroom {look}`")
+    assert refused.code == 1
+    assert "stop it" not in str(refused)
+
+
+class Mumbling:
+    """Takes one order, and gives this for an answer: with None, nothing, for as long as it lasts."""
+
+    def __init__(self, path: Path, answer: bytes | None) -> None:
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self._answer, self._over = answer, threading.Event()
+        self._thread = threading.Thread(target=self._take)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._listening.close()
+
+    def _take(self) -> None:
+        wire, _ = self._listening.accept()
+        with wire, wire.makefile("rb") as heard:
+            heard.readline()
+            if self._answer is None:
+                self._over.wait()
+            else:
+                wire.sendall(self._answer)
 
 
 def test_a_running_greenroom_carries_out_orders_at_once_and_says_what_its_chat_was_told(shell: Shell) -> None:
