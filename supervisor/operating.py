@@ -47,6 +47,10 @@ class AsyncOperating(AsyncLettering):
         """
         return forgot(await called_back(partial(self._core.erasing.forget, session_id, whole_chat=whole_chat)))
 
+    async def cancel(self, *, chat: str | SessionKey, id: str | None = None) -> str:
+        """End what runs in a chat's session, here and in the background; nothing resumes it. What waits comes next."""
+        return await self.order(Command.STOP, chat=chat, id=id)
+
     async def suspend(self, *, chat: str | SessionKey, id: str | None = None) -> str:
         """Interrupt a chat's session, and begin nothing until it is resumed. `id` names the order: once is once."""
         return await self.order(Command.SUSPEND, chat=chat, id=id)
@@ -97,6 +101,10 @@ class BlockingOperating(BlockingLettering):
         future: Future[Forgot | Exception] = Future()
         self._core.erasing.forget(session_id, future.set_result, whole_chat=whole_chat)
         return forgot(future.result(timeout_s))
+
+    def cancel(self, *, chat: str | SessionKey, id: str | None = None, timeout_s: float | None = None) -> str:
+        """See `AsyncOperating.cancel`."""
+        return self.order(Command.STOP, chat=chat, id=id, timeout_s=timeout_s)
 
     def suspend(self, *, chat: str | SessionKey, id: str | None = None, timeout_s: float | None = None) -> str:
         """See `AsyncOperating.suspend`."""

@@ -1,4 +1,4 @@
-"""What an operator does to one session: `release`, `suspend`, `resume`, `retry`, `send`.
+"""What an operator does to one session: `release`, `cancel`, `suspend`, `resume`, `retry`, `send`.
 
 Whoever serves the database is asked to do it, at once. Where nobody does, it is written down, and the next start
 finds it.
@@ -191,7 +191,7 @@ def _find(path: Path, name: str, *, ordered: str | None = None) -> tuple[Session
 
 
 def _typed(order: str) -> str:
-    """The word of the command that gives an order: `greenroom stop` ends the whole service."""
+    """The word that gives an order, as a command and as a method of a room: `greenroom stop` ends the whole service."""
     return "cancel" if order == "stop" else order
 
 
@@ -212,7 +212,8 @@ def do(path: Path, holder: Holder | None, fact: Fact, command: str, *, look: str
     except Contradiction as error:
         raise CommandFailed(str(error)) from error
     except TakesNoOrdersError as error:
-        msg = f"{error}; it is {holder}: stop it and `greenroom {command}`, or let it call `room.{order['order']}`"
+        method = f"room.{_typed(order['order'])}"
+        msg = f"{error}; it is {holder}: stop it and `greenroom {command}`, or let it call `{method}`"
         raise CommandFailed(msg) from error
     except UnansweredError as error:
         raise CommandFailed(f"{error}: look with `greenroom {look}`") from error

@@ -96,9 +96,27 @@ async def test_an_async_host_orders_what_a_person_could_and_sends_what_it_wants_
             await room.send(chat=CHAT, text=" ")
 
 
+async def test_a_host_cancels_what_runs_in_a_chat(tmp_path: Path) -> None:
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    async def agent(turn: Turn) -> str:
+        loop.call_soon_threadsafe(begun.set)
+        await asyncio.Event().wait()
+        return turn.text
+
+    async with Supervisor(tmp_path / "bot.db", agent=agent) as room:
+        await room.accept(chat=CHAT, id="1", text="hold on")
+        await asyncio.wait_for(begun.wait(), WAIT_S)
+        assert await room.cancel(chat=CHAT, id="c1") == "Stopped."
+        with pytest.raises(RefusedError, match=r"Nothing is running\."):
+            await room.cancel(chat=CHAT)
+
+
 def test_a_blocking_host_orders_the_same(tmp_path: Path) -> None:
     with Supervisor(tmp_path / "bot.db", agent=rows, policy=Policy(allow=("web:me:1",))) as room:
         room.answer(room.accept(chat=CHAT, id="1", text="hello"), timeout_s=WAIT_S)
+        with pytest.raises(RefusedError, match=r"Nothing is running\."):
+            room.cancel(chat=CHAT, timeout_s=WAIT_S)
         assert room.send(chat=CHAT, text="back at 5", timeout_s=WAIT_S) == "back at 5"
         assert room.suspend(chat=CHAT, timeout_s=WAIT_S).startswith("Suspended.")
         assert room.resume(chat=CHAT, timeout_s=WAIT_S).startswith("Not suspended any more")
