@@ -20,7 +20,7 @@ LOOK_AGAIN_S = 1.0
 
 ASIDE = (
     "the conversation {key} is set aside (quarantined) after too many attempts that got nowhere; nothing of it is "
-    "lost: stop greenroom, find out why, and write: greenroom release {key}"
+    "lost: find out why, then: greenroom release {key}"
 )
 """Told to those who wait for an answer that nobody works on any more."""
 
