@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, assert_never
 
 from greenroom.actors.model import OpenRun
+from greenroom.actors.why import ADVICE
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.resume import LIMITS, TABLE, Decision, Quarantine, Resume, ResumeInputs, Skip, Wait, Why
 
@@ -13,27 +14,6 @@ ROW_NUMBERS = {row.rule: row.number for row in TABLE}
 
 RESTARTS_EXHAUSTED = "RESTARTS_EXHAUSTED"
 """The one rule beside the table: a session whose actor crashes on is set aside, whatever it was doing."""
-
-ADVICE = {
-    "QUARANTINED": "it stays aside, and its messages wait, until `greenroom release`",
-    "SUSPENDED": "it rests until `greenroom resume`, or `/resume` in its chat",
-    "NOTHING_OPEN": "nothing is to be done",
-    "ANSWERED": "nothing is to be done; an answer that is still owed is delivered",
-    "AWAITING_USER": "the question stays open until the user answers",
-    "STOPPED_BY_USER": "nothing is to be done; the user's next message starts afresh",
-    "FAILED": "nothing is to be done; the user's next message starts afresh",
-    "ALREADY_TRIED": "the user was told in one line, and can send the request again",
-    "NO_ROUTE": "nothing is to be done unless the chat should lead here again",
-    "REASON_NOT_ALLOWED": "the run stays open and goes on with the user's next message; see policy.auto_resume",
-    "STALE": "the user was told in one line, and can send the request again; see policy.fresh_s",
-    "ATTEMPTS_EXHAUSTED": "find out why it never gets anywhere, then `greenroom release`; its user was told",
-    RESTARTS_EXHAUSTED: "find out what crashes it (the log has it), then `greenroom release`; its user was told",
-    "SAFE_MODE": "find out why the process dies; messages are served, and the next orderly boot decides again",
-    "NOT_ALLOWED": "add the chat to the policy's allow list if it should go on",
-    "NOT_CONNECTED": "it is decided again when the platform connects",
-    "RESUME": "nothing is left for you to do",
-}
-"""What an operator can do about each rule."""
 
 
 def rule_of(decision: Decision) -> str:

@@ -5,6 +5,7 @@ from dataclasses import fields
 
 from greenroom.actors.model import Seq
 from greenroom.actors.process import show_command
+from greenroom.actors.why import ADVICE
 from greenroom.storage.session_view import (
     DecisionRow,
     DeliveryRow,
@@ -31,7 +32,7 @@ from greenroom.supervisor.cli.session_words import (
     say_rule,
     say_speaker,
 )
-from greenroom.supervisor.decisions import ADVICE, ROW_NUMBERS
+from greenroom.supervisor.decisions import ROW_NUMBERS
 
 CELL_MAX = 60
 

@@ -4,32 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from greenroom.actors.why import REPORTED
 from greenroom.storage.boots import Boot, BootEnding
 from greenroom.supervisor.connections import Connection, describe_connection
 
 NAMED_MAX = 3
 """Sessions named for each outcome; the rest is counted."""
-
-WORDS = {
-    "RESUME": "resumed",
-    "ANSWERED": "already answered",
-    "AWAITING_USER": "waiting for the user",
-    "STOPPED_BY_USER": "stopped by the user",
-    "FAILED": "failed before, and said so",
-    "ALREADY_TRIED": "tried again before, without result",
-    "STALE": "stale, left alone",
-    "ATTEMPTS_EXHAUSTED": "quarantined after too many attempts",
-    "RESTARTS_EXHAUSTED": "quarantined after too many crashes of its actor",
-    "SAFE_MODE": "left alone in safe mode",
-    "NOT_CONNECTED": "waiting for the platform",
-    "REASON_NOT_ALLOWED": "left alone by policy.auto_resume",
-    "NO_ROUTE": "without a chat that leads to them",
-    "NOT_ALLOWED": "of chats that may not write",
-    "QUARANTINED": "in quarantine",
-    "SUSPENDED": "suspended",
-    "NOTHING_OPEN": "with nothing open",
-}
-"""Each rule of the decision table, as it follows a number of sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +87,16 @@ def _name_sessions(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _group(outcomes: Sequence[Outcome]) -> dict[tuple[str, str | None], list[Outcome]]:
-    """By rule, and for those resumed by the reason too; in the order of WORDS."""
+    """By rule, and for those resumed by the reason too; in the order of REPORTED."""
     groups: dict[tuple[str, str | None], list[Outcome]] = defaultdict(list)
     for each in outcomes:
         groups[each.rule, each.reason if each.rule == "RESUME" else None].append(each)
-    order = list(WORDS)
+    order = list(REPORTED)
     return {kind: groups[kind] for kind in sorted(groups, key=lambda kind: (order.index(kind[0]), kind[1] or ""))}
 
 
 def _say_rule(rule: str, reason: str | None) -> str:
-    return f"{WORDS[rule]} ({reason})" if reason else WORDS[rule]
+    return f"{REPORTED[rule]} ({reason})" if reason else REPORTED[rule]
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from greenroom.actors.model import TailKind
 from greenroom.actors.process import show_command
 from greenroom.actors.session_key import InvalidKeyError, SessionKey
+from greenroom.actors.why import ADVICE, RULES
 from greenroom.storage.views import SessionState
 from greenroom.supervisor.cli.paper import say_bytes, say_duration, say_time
 from greenroom.supervisor.cli.session_words import (
@@ -22,8 +23,6 @@ from greenroom.supervisor.cli.session_words import (
     say_rule,
     say_speaker,
 )
-from greenroom.supervisor.decisions import ADVICE
-from greenroom.supervisor.resume import Why
 
 STATES: Mapping[SessionState, str] = {
     SessionState.QUARANTINED: "set aside after attempts that got nowhere",
@@ -80,8 +79,7 @@ def say_plain(text: str) -> str:
 
 def say_decided(rule: str) -> str:
     """What a rule of the resume table says, and what an operator can do about it."""
-    why = Why[rule].value if rule in Why.__members__ else OTHER_RULES.get(rule, rule)
-    advice = ADVICE.get(rule)
+    why, advice = RULES.get(rule, rule), ADVICE.get(rule)
     return why if advice is None else f"{why}; {advice}"
 
 
@@ -116,14 +114,6 @@ TIMERS: Mapping[str, str] = {
     "idle": "its actor is put to rest, if nothing is to be done",
 }
 """The timers of a session, in words."""
-
-OTHER_RULES: Mapping[str, str] = {
-    "RESTARTS_EXHAUSTED": "its actor crashed more often than the policy allows",
-    "ATTEMPTS_EXHAUSTED": "it was tried as often as the policy allows, and got nowhere",
-    "NOT_CONNECTED": "its platform is not connected",
-    "RESUME": "its run was interrupted, and goes on",
-}
-"""Rules that are no reasons to leave a session alone, in words."""
 
 INPUTS: Mapping[str, str] = {
     "now": "decided at",

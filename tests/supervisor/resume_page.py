@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from greenroom.supervisor.decisions import ADVICE, RESTARTS_EXHAUSTED
+from greenroom.actors.why import ADVICE
+from greenroom.supervisor.decisions import RESTARTS_EXHAUSTED
 from greenroom.supervisor.resume import TABLE
 from greenroom.supervisor.view.saying import say_decided
 

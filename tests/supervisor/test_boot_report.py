@@ -3,24 +3,23 @@
 import pytest
 
 from greenroom.actors.model import Epoch
+from greenroom.actors.why import ADVICE, REPORTED, RULES
 from greenroom.storage.boots import Boot, BootEnding
 from greenroom.supervisor.connections import Connection
 from greenroom.supervisor.daemon.boot_report import (
-    WORDS,
     Found,
     Outcome,
     describe_connections,
     describe_recovery,
     is_settled,
 )
-from greenroom.supervisor.decisions import ADVICE
 
 KILLED = Boot(Epoch(3), 0.0, None, BootEnding.UNCLEAN, None, 42, "1")
 STOPPED = Boot(Epoch(3), 0.0, 9.0, BootEnding.CLEAN, "shutdown", 42, "1")
 
 
 def test_every_rule_of_the_table_has_its_words() -> None:
-    assert set(WORDS) == set(ADVICE)
+    assert set(REPORTED) == set(ADVICE) == set(RULES)
 
 
 REPORTS = {

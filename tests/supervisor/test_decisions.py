@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from tests.supervisor.resume_page import page
 
 from greenroom.actors.model import Epoch, Generation, InterruptReason, OpenRun, RunCause, Seq, Tail, TailKind
+from greenroom.actors.why import ADVICE
 from greenroom.supervisor.decisions import (
-    ADVICE,
     RESTARTS_EXHAUSTED,
     ROW_NUMBERS,
     describe,

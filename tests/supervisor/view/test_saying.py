@@ -1,5 +1,6 @@
 from greenroom.actors.events import Alarm
 from greenroom.actors.session_actor import IDLE, RETRY
+from greenroom.actors.why import ADVICE, RULES
 from greenroom.storage.views import SessionState
 from greenroom.supervisor.resume import TABLE
 from greenroom.supervisor.view.saying import STATES, TIMERS, say_chat, say_decided, say_given, say_iso, say_plain
@@ -7,10 +8,9 @@ from greenroom.supervisor.view.saying import STATES, TIMERS, say_chat, say_decid
 
 def test_every_state_and_every_rule_of_the_resume_table_has_words() -> None:
     assert set(STATES) == set(SessionState)
-    for row in TABLE:
-        told = say_decided(row.rule)
-        assert row.rule not in told
-        assert "; " in told, "what an operator can do about it"
+    assert {row.rule for row in TABLE} < set(RULES) == set(ADVICE)
+    for rule, found in RULES.items():
+        assert say_decided(rule) == f"{found}; {ADVICE[rule]}"
 
 
 def test_every_timer_of_a_session_has_words() -> None:
