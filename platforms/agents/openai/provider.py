@@ -20,7 +20,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import BaseModel
 
 from greenroom.platforms.agents.openai import chat, responses
-from greenroom.platforms.agents.openai.dialect import Dialect, hear, learn
+from greenroom.platforms.agents.openai.dialect import LEARNED_MAX, dialect_of, hear, learn
 from greenroom.platforms.agents.openai.failures import WHY_MAX, UnreachableError, classify_error, classify_status
 from greenroom.platforms.agents.openai.reply import BrokenStreamError, Reader, fields_in, text_in
 from greenroom.platforms.agents.openai.settings import OpenAISettings
@@ -53,7 +53,7 @@ class Provider:
         self._http = http
         import_module(RESOURCES[settings.api])  # Now: it takes the library a second, which no loop has.
         self._client: AsyncOpenAI | None = self._make_client()
-        self._dialect = Dialect()
+        self._dialect = dialect_of(self.server)
         self._loop: asyncio.AbstractEventLoop | None = None  # that of the client, once it was used
 
     @property
@@ -103,8 +103,8 @@ class Provider:
             await client.close()
 
     async def _open(self, model: str, items: Sequence[Item], tools: Mapping[str, Tool]) -> Any:
-        """Ask; and once more, if the server says what it wants to be asked otherwise."""
-        while True:
+        """Ask; and once more for each thing of which the server says that it wants it otherwise."""
+        for _ in range(LEARNED_MAX):
             try:
                 return await self._request(model, items, tools)
             except openai.APIStatusError as error:
@@ -113,6 +113,7 @@ class Provider:
                     raise
                 logger.info("the model's provider wants it otherwise: %s", self._clean(error.message)[:WHY_MAX])
                 self._dialect = learned
+        return await self._request(model, items, tools)
 
     async def _request(self, model: str, items: Sequence[Item], tools: Mapping[str, Tool]) -> Any:
         settings, client = self._settings, self._connected()
@@ -121,7 +122,7 @@ class Provider:
             more |= {
                 "messages": chat.write_messages(items, settings.system, self._dialect.thoughts),
                 "tools": chat.write_tools(tools),
-                "max_completion_tokens" if settings.base_url is None else "max_tokens": settings.answer_tokens,
+                self._dialect.limit: settings.answer_tokens,
                 "reasoning_effort": settings.effort,
                 "stream_options": {"include_usage": True},
             }
