@@ -60,6 +60,7 @@ class Said(Struct, kw_only=True):
     keyboard: list[list[dict[str, Any]]] = []
     file: str | None = None
     media_type: str = ""
+    album: str | None = None
     date: int = 0
     deleted: bool = False
     edits: int = 0  # that changed it
@@ -224,7 +225,7 @@ class Account(Struct, kw_only=True):
 
     # The persons' side
 
-    def say(
+    def say(  # noqa: PLR0913 - a message has many sides
         self,
         chat: int,
         text: str,
@@ -234,9 +235,10 @@ class Account(Struct, kw_only=True):
         thread: int | None = None,
         reply_to: int | None = None,
         file: str | None = None,
+        album: str | None = None,
         known_as: str | None = None,
     ) -> int:
-        """A person writes; returns the message's id. `file` is one that was put into `files`.
+        """A person writes; returns the message's id. `file` is one that was put into `files`, `album` its group.
 
         Twice under one name (`known_as`) it is one message, told again: a person whose connection broke tries again.
         """
@@ -253,6 +255,7 @@ class Account(Struct, kw_only=True):
             reply_to=reply_to,
             entities=_spoken(text),
             file=file,
+            album=album,
             date=BEGAN_AT + len(self.messages),
         )
         self.messages.append(said)
@@ -316,6 +319,8 @@ class Account(Struct, kw_only=True):
             shown[words[0]] = said.text
         if said.entities:
             shown[words[1]] = said.entities
+        if said.album is not None:
+            shown["media_group_id"] = said.album
         if said.thread is not None:
             shown |= {"message_thread_id": said.thread, "is_topic_message": True}
         if said.keyboard:

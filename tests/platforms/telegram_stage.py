@@ -32,17 +32,21 @@ class Picky(Stage):
         super().__init__()
         self.busy: set[str] = set()
         self.offered = asyncio.Event()
+        self.refusals = 0
 
     async def accept(self, inbound: Inbound) -> Receipt:
         if inbound.key.chat in self.busy:
             self.offered.set()
+            self.refusals += 1
             raise BusyError("too many at once")
         return await super().accept(inbound)
 
 
-def make(telegram: FakeTelegram, folder: Path, settled_s: float = 60.0, **more: Any) -> TelegramChat:
+def make(
+    telegram: FakeTelegram, folder: Path, settled_s: float = 60.0, *, album_s: float = 0.0, **more: Any
+) -> TelegramChat:
     given = {"token": TOKEN, "api_url": telegram.url, **more}
-    return TelegramChat(TelegramSettings.model_validate(given), folder, poll_s=1, settled_s=settled_s)
+    return TelegramChat(TelegramSettings.model_validate(given), folder, poll_s=1, settled_s=settled_s, album_s=album_s)
 
 
 def pending(telegram: FakeTelegram) -> list[int]:

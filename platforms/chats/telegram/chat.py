@@ -15,6 +15,7 @@ from telegram.error import ChatMigrated, TelegramError
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.ports import Choices, Door, MisconfiguredError, NotSentError, Outgoing, Traits
 from greenroom.platforms.chats.addressing import where
+from greenroom.platforms.chats.telegram.albums import ALBUM_S
 from greenroom.platforms.chats.telegram.codec import (
     GROUPS_BEGIN,
     NAME,
@@ -70,12 +71,18 @@ class TelegramChat:
     traits = TRAITS
 
     def __init__(
-        self, settings: TelegramSettings, folder: Path, *, poll_s: int = POLL_S, settled_s: float = SETTLED_S
+        self,
+        settings: TelegramSettings,
+        folder: Path,
+        *,
+        poll_s: int = POLL_S,
+        settled_s: float = SETTLED_S,
+        album_s: float = ALBUM_S,
     ) -> None:
         """Prepare; nothing is opened before `run`. Files that people send are kept below `folder`."""
         self.account = settings.account
         self._settings, self._folder = settings, folder
-        self._poll_s, self._settled_s = poll_s, settled_s
+        self._poll_s, self._settled_s, self._album_s = poll_s, settled_s, album_s
         self._rules = Rules(
             settings.account, settings.listening, settings.sessions_per, markdown=settings.formatting == "markdown"
         )
@@ -109,7 +116,8 @@ class TelegramChat:
         files = Files(line, account=self.account, folder=self._folder)
         intake = Intake(door, line, self._rules, me, files, self._groups, self._taken)
         if self._settings.webhook_url is None:
-            await Polling(line.bot, intake, poll_s=self._poll_s, settled_s=self._settled_s).run(door)
+            waits = {"settled_s": self._settled_s, "album_s": self._album_s}
+            await Polling(line.bot, intake, poll_s=self._poll_s, **waits).run(door)
             return
         await Hook(line.bot, intake, self._settings.webhook_url).run(self._port.take(), door)
 

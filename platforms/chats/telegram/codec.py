@@ -82,6 +82,7 @@ class Told(Struct, frozen=True):
     inbound: Inbound
     files: tuple[File, ...] = ()
     press: str | None = None
+    album: str | None = None  # it is an item of
     anew: Inbound | None = None  # of an edit that is not much later than its message: as if it was written so at first
 
 
@@ -137,13 +138,16 @@ def read_update(update: Update, me: Me, rules: Rules, named: Callable[[int], str
         message.date.timestamp(),
         reply_to=str(message.message_id),
     )
+    album = None if message.media_group_id is None else str(message.media_group_id)
     if update.message is not None:
-        return Told(inbound, files)
+        return Told(inbound, files, album=album)
     edit = replace(inbound, update_id=str(update.update_id), change=Change.EDIT)
-    return Told(edit, files, anew=inbound if _is_soon(message) else None)
+    return Told(edit, files, album=album, anew=inbound if _makes_anew(message) else None)
 
 
-def _is_soon(edited: Message) -> bool:
+def _makes_anew(edited: Message) -> bool:
+    if edited.media_group_id is not None:  # It may be in a message that is known by another item.
+        return False
     return edited.edit_date is not None and (edited.edit_date - edited.date).total_seconds() <= ANEW_WITHIN_S
 
 
@@ -231,6 +235,26 @@ def _files(message: Message) -> tuple[File, ...]:
     usual = "audio/ogg" if message.voice else "video/mp4" if message.video_note else "application/octet-stream"
     media_type = getattr(each, "mime_type", None) or usual
     return (File(each.file_id, each.file_unique_id, media_type, getattr(each, "file_name", None), each.file_size),)
+
+
+def together(items: Sequence[Told]) -> Told:
+    """Make one of all items of an album: the first one, with the words and files of all."""
+    first = items[0]
+    text = "\n".join(each.inbound.text for each in items if each.inbound.text)
+    files = tuple(file for each in items for file in each.files)
+    return replace(first, inbound=replace(first.inbound, text=text), files=files)
+
+
+def edit_of(items: Sequence[Told], edited: Told) -> Told:
+    """Make of an edited item the edit of its whole album."""
+    whole = together(items)
+    text, reply_to = whole.inbound.text, whole.inbound.reply_to
+    return replace(whole, inbound=replace(edited.inbound, text=text, reply_to=reply_to))
+
+
+def same_message(one: Told, other: Told) -> bool:
+    """Say whether both are of one message."""
+    return (one.inbound.key.chat, one.inbound.reply_to) == (other.inbound.key.chat, other.inbound.reply_to)
 
 
 def says_same(one: Told, other: Told) -> bool:

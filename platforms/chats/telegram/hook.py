@@ -73,7 +73,7 @@ class Hook:
             return PlainTextResponse("no update", 400)
         try:
             async with self._turn:
-                await self._intake.take(update)
+                await self._intake.take((update,))
         except BusyError as busy:
             logger.info("Telegram is asked to come again: %s", busy)
             return PlainTextResponse("come again", 503, headers={"retry-after": "1"})

@@ -6,6 +6,7 @@ Whoever brings an update acknowledges it to Telegram when `take` has returned, a
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -21,9 +22,12 @@ from greenroom.platforms.chats.telegram.codec import (
     Rules,
     Told,
     UnreadableError,
+    edit_of,
     moved,
     read_update,
+    same_message,
     says_same,
+    together,
     with_files,
 )
 from greenroom.platforms.chats.telegram.files import Files
@@ -43,48 +47,56 @@ class Intake:
         self._files, self._groups, self._taken = files, groups, taken
         self._all = replace(rules, listening=Listening.ALL)
 
-    async def take(self, update: Update) -> None:
-        """Return when it needs not come again: it is on disk, refused, or not for us. Raises BusyError."""
+    async def take(self, updates: Sequence[Update]) -> None:
+        """Take one update, or all items of an album, which are one message. Raises BusyError.
+
+        Return when they need not come again: they are on disk, refused, or not for us.
+        """
+        update = updates[0]
         try:
             ids = moved(update)
-            told = self._read(update)
+            items = self._read(updates)
         except UnreadableError as wrong:
             logger.warning("left out what Telegram told, update %s cannot be read: %s", update.update_id, wrong)
             return
         if ids is not None:
             await self._groups.learn(*ids)
-        elif told is not None and told.inbound.change is not None:
-            await self._take_edit(told)
-        elif told is not None:
-            await self._take_message(told)
+        elif items and items[0].inbound.change is not None:
+            await self._take_edit(items[0])
+        elif items:
+            await self._take_message(items)
         elif update.callback_query is not None:
             await self._answer(update.callback_query.id)
 
-    def _read(self, update: Update) -> Told | None:
-        """Read what is for us. What became of a message that was taken is, whatever it says."""
-        told = read_update(update, self._me, self._all, self._groups.named)
-        if told is None or self._taken.find(told) is not None:
-            return told
-        return read_update(update, self._me, self._rules, self._groups.named)
+    def _read(self, updates: Sequence[Update]) -> tuple[Told, ...]:
+        """Read what is for us. What became of a message that was taken is, whatever it says, and so is its album."""
+        read = [read_update(update, self._me, self._all, self._groups.named) for update in updates]
+        items = tuple(told for told in read if told is not None)
+        if any(self._taken.knows(told) for told in items):
+            return items
+        ours = (read_update(update, self._me, self._rules, self._groups.named) for update in updates)
+        return items if any(told is not None for told in ours) else ()
 
-    async def _take_message(self, told: Told) -> None:
+    async def _take_message(self, items: Sequence[Told]) -> None:
+        told = together(items)
         receipt = await self._offer(told)
         if told.press is not None:
             await self._answer(told.press)
         elif receipt is not None:
-            self._taken.add(told)
+            self._taken.add(items)
 
     async def _take_edit(self, told: Told) -> None:
         """Take an edit, or the message that it made. One that changed no words is none: a reaction looks like that."""
         before, receipt = self._taken.find(told), None
-        if before is not None and says_same(before, told):
+        now = tuple(told if same_message(each, told) else each for each in before) or (told,)
+        if before and says_same(together(before), together(now)):
             return
-        if before is None and told.anew is not None:
+        if not before and told.anew is not None:
             receipt = await self._offer(replace(told, inbound=told.anew))
         if receipt is None:  # It was taken before, with other words.
-            receipt = await self._offer(told)
+            receipt = await self._offer(edit_of(now, told))
         if receipt is not None:
-            self._taken.add(told)
+            self._taken.add(now)
 
     async def _offer(self, told: Told) -> Receipt | None:
         inbound = told.inbound

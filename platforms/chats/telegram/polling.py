@@ -10,6 +10,7 @@ from telegram.error import Conflict
 
 from greenroom.actors.ports import BusyError, Door, MisconfiguredError
 from greenroom.platforms.chats.backoff import Backoff
+from greenroom.platforms.chats.telegram.albums import ALBUM_S, bundle, done_upto, may_go_on
 from greenroom.platforms.chats.telegram.codec import WANTED
 from greenroom.platforms.chats.telegram.intake import Intake
 from greenroom.platforms.chats.telegram.troubles import TWO_POLLERS, TooManyError
@@ -34,9 +35,19 @@ class Polling:
     chat whose update must come again holds up its own updates, and no other chat's.
     """
 
-    def __init__(self, bot: Bot, intake: Intake, *, poll_s: int = POLL_S, settled_s: float = SETTLED_S) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        intake: Intake,
+        *,
+        poll_s: int = POLL_S,
+        settled_s: float = SETTLED_S,
+        album_s: float = ALBUM_S,
+    ) -> None:
         self._bot, self._intake = bot, intake
-        self._poll_s, self._settled_s = poll_s, settled_s
+        self._poll_s, self._settled_s, self._album_s = poll_s, settled_s, album_s
+        self._gathering: dict[int, tuple[int, float]] = {}
+        """By the first update of an album that may go on: how many items there are, and since when."""
         self._offset: int | None = None
         self._beyond: set[int] = set()
         """Updates that are on disk, behind one that is not."""
@@ -85,19 +96,33 @@ class Polling:
     async def _take(self, updates: Sequence[Update]) -> bool:
         """Hand over what is new; says whether all of it is on disk."""
         held_up: set[int | None] = set()
-        for update in updates:
-            chat = update.effective_chat.id if update.effective_chat is not None else None
-            if chat in held_up or update.update_id in self._beyond:
+        bundles = bundle(updates)
+        for each in bundles:
+            new = tuple(update for update in each.updates if update.update_id not in self._beyond)
+            if each.chat in held_up or not new:
                 continue
             try:
-                await self._intake.take(update)
+                if may_go_on(bundles, each):
+                    self._wait_for_more(new)
+                await self._intake.take(new)
             except BusyError:
-                held_up.add(chat)
+                held_up.add(each.chat)
                 continue
-            self._beyond.add(update.update_id)
-        for update in updates:
-            if update.update_id not in self._beyond:
-                return False
+            self._gathering.pop(new[0].update_id, None)
+            self._beyond.update(update.update_id for update in new)
+        missing = (place for place, update in enumerate(updates) if update.update_id not in self._beyond)
+        done = done_upto(bundles, next(missing, len(updates)))
+        for update in updates[:done]:
             self._beyond.discard(update.update_id)
             self._offset = update.update_id + 1
-        return True
+        return done == len(updates)
+
+    def _wait_for_more(self, items: Sequence[Update]) -> None:
+        """Raise BusyError while one item more of an album is to be expected."""
+        now = asyncio.get_running_loop().time()
+        count, since = self._gathering.get(items[0].update_id, (0, now))
+        if count != len(items):
+            self._gathering[items[0].update_id] = len(items), now
+            since = now
+        if now - since < self._album_s:
+            raise BusyError("more of this album may come")
