@@ -118,6 +118,23 @@ def test_a_deleted_message_is_never_answered() -> None:
         assert room.broken() == []
 
 
+def test_a_change_that_comes_from_another_chat_reaches_nothing_there() -> None:
+    with Scenario() as room:
+        room.says("m1 nap answer")
+        room.advance(1)
+        update = room.says("m2 answer")
+        room.advance(0.5)
+        elsewhere = room.chat(2)
+        for number, change in enumerate(Change):
+            server = room.world.network_of(elsewhere).server
+            server.change(elsewhere, f"x{number}", update, change, "m3 answer")
+        room.rest()
+        assert [row.text for row in room.transcript() if row.role == "user"] == ["m1 nap answer", "m2 answer"]
+        assert "<m2>" in room.visible()[-1]
+        assert [row.change for row in room.inbox(2)] == [change.value for change in Change]
+        assert room.visible(2) == []
+
+
 def test_an_edit_waits_with_its_message_while_it_is_decided_about_the_session() -> None:
     with Scenario(seed=1) as room:
         stories.is_corrected_while_it_is_given_back(room, 1)
