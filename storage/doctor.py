@@ -16,7 +16,7 @@ import apsw
 from greenroom.storage.invariants import INVARIANTS, Invariant
 from greenroom.storage.migrate import NewerSchema, migrate, read_migrations, read_version
 from greenroom.storage.rows import Row
-from greenroom.storage.search import index_path, read_indexable, read_indexed
+from greenroom.storage.search import count_strays, index_path, read_indexable, read_indexed
 from greenroom.storage.sqlite import FILE_MODE, CannotOpen, Malformed, open_reader
 from greenroom.storage.trouble import classify_error
 
@@ -205,6 +205,8 @@ def _search_lacks(db: apsw.Connection, path: Path) -> Iterator[str]:
             yield "the index is of another store, or from before something was forgotten"
         elif found.newest != store.newest:
             yield f"the index goes to message {found.newest:,}, the newest is {store.newest:,}"
+        elif strays := count_strays(db, reader):
+            yield f"the index does not hold the messages that are there, but {strays:+,}"
     except (apsw.Error, ValueError) as error:
         yield f"the index is damaged: {error}"
     finally:

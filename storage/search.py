@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -90,25 +90,17 @@ def search(path: str, text: str, limit: int) -> tuple[Found, ...]:
     query = write_query(text)
     if not query or not Path(index_path(path)).exists():
         return ()
-    index = open_reader(index_path(path))
-    try:
-        name = read_indexed(index).name
-        ids = [
-            row[0]
-            for row in index.execute(
-                "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?", (query, limit)
-            )
-        ]
-    except (apsw.CorruptError, apsw.SQLError, ValueError) as error:
-        raise CannotOpen(f"{index_path(path)}: the search index is damaged and will be made again ({error})") from error
-    finally:
-        index.close(force=True)
-    db = open_reader(path)
-    try:
-        _refuse_outdated(db, name)
-        return tuple(found for number in ids for found in _read_found(db, number))
-    finally:
-        db.close(force=True)
+    with contextlib.closing(open_reader(index_path(path))) as index, contextlib.closing(open_reader(path)) as db:
+        try:
+            _refuse_outdated(db, read_indexed(index).name)
+            # Not all that it names need be there: the index hears later of what was forgotten by its age.
+            ids = index.execute("SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank", (query,))
+            found = (each for row in ids for each in _read_found(db, row[0]))
+            return tuple(islice(found, max(0, limit)))
+        except (apsw.CorruptError, apsw.SQLError, ValueError) as error:
+            raise CannotOpen(
+                f"{index_path(path)}: the search index is damaged and will be made again ({error})"
+            ) from error
 
 
 def read_mentions(db: apsw.Connection, session: SessionKey, text: str, last: int) -> tuple[Message, ...]:
@@ -186,6 +178,7 @@ class Indexer:
         self._changed = threading.Condition()
         self._upto = 0
         self._renewals: deque[Callable[[], None]] = deque()
+        self._gone: deque[int] = deque()
         self._thread = threading.Thread(target=self._work, name="greenroom-indexer", daemon=True)
 
     def start(self) -> None:
@@ -200,6 +193,11 @@ class Indexer:
     def renew(self, then: Callable[[], None]) -> None:
         """Throw the index away and make it again; `then` is called when the old one is gone, or at the end."""
         self._renewals.append(then)
+        self._woken.set()
+
+    def drop(self, ids: Iterable[int]) -> None:
+        """Take these rows out of the index: they were forgotten by their age."""
+        self._gone.extend(ids)
         self._woken.set()
 
     def wait_for(self, upto: int, *, timeout_s: float) -> bool:
@@ -251,10 +249,13 @@ class Indexer:
             stack.callback(db.close, force=True)
             index = open_index(self._path, read_indexable(db))
             stack.callback(index.close, force=True)
+            if count_strays(db, index):  # Somebody was killed before it had dropped what was forgotten.
+                self._drop_strays(db, index)
             while not self._stopping.is_set():
                 if self._renewals:
                     self._woken.set()
                     return
+                drop_rows(index, [self._gone.popleft() for _ in range(len(self._gone))])
                 upto = index_batch(db, index)
                 with self._changed:
                     done, self._upto = upto == self._upto, upto
@@ -262,6 +263,15 @@ class Indexer:
                 if done and not self._sleep_until_woken():
                     return
                 self._stopping.wait(PAUSE_S)
+
+    def _drop_strays(self, db: apsw.Connection, index: apsw.Connection) -> None:
+        after = 0
+        sql = "SELECT id FROM words_docsize WHERE id > ? ORDER BY id LIMIT ?"
+        while not self._stopping.is_set() and (rows := index.execute(sql, (after, BATCH_ROWS)).fetchall()):
+            indexed = [int(str(row[0])) for row in rows]
+            there = db.execute("SELECT id FROM messages WHERE id BETWEEN ? AND ?", (indexed[0], indexed[-1])).fetchall()
+            drop_rows(index, set(indexed) - {int(str(row[0])) for row in there})
+            after = indexed[-1]
 
     def _sleep_until_woken(self) -> bool:
         self._woken.wait()
@@ -312,6 +322,22 @@ def index_batch(db: apsw.Connection, index: apsw.Connection) -> int:
         index.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", rows)
         index.execute("UPDATE indexed SET upto = ?", (rows[-1][0],))
     return int(rows[-1][0])
+
+
+def drop_rows(index: apsw.Connection, ids: Collection[int]) -> None:
+    """Take rows out of the index; those that are not in it are no matter."""
+    if ids:
+        with index:
+            index.executemany("DELETE FROM words WHERE rowid = ?", [(id_,) for id_ in ids])
+
+
+def count_strays(db: apsw.Connection, index: apsw.Connection) -> int:
+    """How many messages the index holds that are not there any more."""
+    held: list[Row] = index.execute("SELECT upto, (SELECT count(*) FROM words_docsize) FROM indexed").fetchall()
+    ((upto, indexed),) = held
+    later = "SELECT (SELECT count(*) FROM messages) - (SELECT count(*) FROM messages WHERE id > ?)"
+    rows: list[Row] = db.execute(later, (upto,)).fetchall()
+    return int(indexed - rows[0][0])
 
 
 def throw_away(path: str) -> None:

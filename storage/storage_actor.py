@@ -8,10 +8,12 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, assert_never
 
 from pykka import ActorDeadError
 
+from greenroom.actors.facts import RowsForgotten
 from greenroom.actors.pooled import Letter, PooledActor
 from greenroom.actors.store import Committed, GroupCommitted, ReadFailed, RefusalKind, Refused
 from greenroom.storage.boots import BootEnding
@@ -39,6 +41,7 @@ class Callbacks:
     on_fenced: Callable[[], None]
     on_written: Callable[[], None]
     on_committed: Callable[[GroupCommitted], None] | None = None
+    on_forgotten: Callable[[RowsForgotten], None] | None = None  # by their age
 
 
 class StorageActor(PooledActor):
@@ -150,8 +153,12 @@ class StorageActor(PooledActor):
             logger.warning("forgetting put off: %s", error)  # The next commit meets the same disk, and judges it.
             return
         if found is not None:
-            self._waiting.append(Write((found,), _nobody))
+            self._waiting.append(Write((found,), partial(self._tidied, found)))
             self._write_all()
+
+    def _tidied(self, forgotten: RowsForgotten, answer: Committed | Refused) -> None:
+        if type(answer) is Committed and self._callbacks.on_forgotten is not None:
+            self._callbacks.on_forgotten(forgotten)
 
     def _scrub(self) -> Scrubbed:
         try:
@@ -254,7 +261,3 @@ def _call(then: Callable[..., None], *answer: Any) -> None:
         then(*answer)
     except Exception:  # Invariant: one listener's error leaves none of its neighbours without an answer.
         logger.exception("a listener of the store failed")
-
-
-def _nobody(_: object) -> None:
-    """Nobody waits for this."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from pykka import ActorDeadError, Timeout
 
 from greenroom.actors.answer import Answer
-from greenroom.actors.facts import Fact, InboundStored
+from greenroom.actors.facts import Fact, InboundStored, RowsForgotten
 from greenroom.actors.model import Epoch, Inbound
 from greenroom.actors.pairing import Pairing
 from greenroom.actors.ref import Ref
@@ -116,6 +116,11 @@ class _Aides:
     indexer: Indexer | None = None
     simulated: Writer | None = None  # Its actor may vanish without a word, as real ones do not.
 
+    def hear_forgotten(self, forgotten: RowsForgotten) -> None:
+        """Let the search forget them too."""
+        if self.indexer is not None and forgotten.table == "messages":
+            self.indexer.drop(forgotten.ids)
+
     def stop(self) -> None:
         """Stop them; idempotent. What interrupts the wait for one keeps none of the others from being told."""
         with ExitStack() as ends:  # From below.
@@ -200,7 +205,7 @@ class SqliteStore:
             aides.simulated = writer if place.vfs is not None else None
             wake = aides.indexer.wake if aides.indexer is not None else _nobody
             committed = None if hooks.committed is None else listeners.committed
-            callbacks = Callbacks(listeners.trouble, listeners.fenced, wake, committed)
+            callbacks = Callbacks(listeners.trouble, listeners.fenced, wake, committed, aides.hear_forgotten)
             actor = runtime.start(StorageActor, writer, callbacks, Forgetting(retention))
             if past.scrub_owed:
                 actor.tell(Scrub(_hear_scrubbed))

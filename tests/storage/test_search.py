@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import apsw
@@ -6,10 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.actors.facts import InboundStored, MessageAppended, RunOpened
+from greenroom.actors.facts import (
+    InboundStored,
+    InboundTaken,
+    MessageAppended,
+    RunClosed,
+    RunOpened,
+    SessionSucceeded,
+)
 from greenroom.actors.model import (
+    Ending,
+    FreshCause,
     Generation,
     Inbound,
+    InboxId,
     Message,
     OpenRun,
     Role,
@@ -20,6 +31,7 @@ from greenroom.actors.model import (
     Tail,
 )
 from greenroom.actors.pool import PoolRuntime
+from greenroom.actors.retention import Retention
 from greenroom.storage.search import Indexable, Indexer, index_path, open_index, read_mentions, search, write_query
 from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
@@ -57,10 +69,10 @@ def indexed(path: str) -> str:
     return path
 
 
-def index_now(path: str) -> None:
+def index_now(path: str, upto: int = len(TEXTS)) -> None:
     indexer = Indexer(path)
     indexer.start()
-    assert indexer.wait_for(len(TEXTS), timeout_s=WAIT_S)
+    assert indexer.wait_for(upto, timeout_s=WAIT_S)
     assert indexer.stop(timeout_s=WAIT_S)
 
 
@@ -84,6 +96,38 @@ def test_what_is_found_says_where_it_was_said(indexed: str) -> None:
 
 def test_no_more_is_found_than_was_asked_for(indexed: str) -> None:
     assert len(search(indexed, "weather", 1)) == 1
+
+
+def forget_by_age(path: str, *ids: int) -> None:
+    """What retention does, where nobody tells the index of it."""
+    db = apsw.Connection(path)
+    db.executemany("DELETE FROM messages WHERE id = ?", [(id_,) for id_ in ids])
+    db.close()
+
+
+def indexed_rows(path: str) -> list[object]:
+    db = apsw.Connection(index_path(path))
+    rows = [row[0] for row in db.execute("SELECT id FROM words_docsize ORDER BY id")]
+    db.close()
+    return rows
+
+
+def test_what_is_gone_takes_nobodys_place_among_what_is_found(indexed: str) -> None:
+    first = search(indexed, "weather", 1)[0]
+    forget_by_age(indexed, first.seq)
+    assert [each.text for each in search(indexed, "weather", 1)] == [text for text in TEXTS[:2] if text != first.text]
+
+
+def test_what_retention_forgets_leaves_the_index_at_once_or_with_the_next_start(indexed: str) -> None:
+    forget_by_age(indexed, 1)
+    index_now(indexed)  # Nobody had told it.
+    assert indexed_rows(indexed) == [2, 3, 4]
+    indexer = Indexer(indexed)
+    indexer.drop([2, 77])
+    indexer.start()
+    assert indexer.wait_for(len(TEXTS), timeout_s=WAIT_S)
+    assert indexer.stop(timeout_s=WAIT_S)
+    assert indexed_rows(indexed) == [3, 4]
 
 
 def mentioned(path: str, words: str, last: int = 10, key: SessionKey = KEY) -> list[str]:
@@ -190,3 +234,35 @@ def test_an_index_that_can_neither_be_used_nor_thrown_away_is_made_once_it_can(
     in_the_way.rmdir()
     assert indexer.wait_for(4, timeout_s=WAIT_S)
     assert indexer.stop(timeout_s=WAIT_S)
+
+
+def test_the_search_hears_of_what_the_store_forgets_by_its_age(indexed: str) -> None:
+    runtime = PoolRuntime(threads=1)
+    store = SqliteStore.open(Place(indexed), runtime, version="0", retention=Retention(sessions_s=1.0))
+    indexer = store._aides.indexer
+    assert indexer is not None
+    heard, drop = threading.Event(), indexer.drop
+
+    def hear(ids: Iterable[int]) -> None:
+        drop(ids)
+        heard.set()
+
+    indexer.drop = hear  # type: ignore[method-assign]
+    run = OpenRun(Generation(1), store.epoch, Generation(1), RunCause.INBOUND, 1, 1.0, 1.0)
+    newest = Message(Seq(1), Generation(1), "k1", Role.USER, "hello", 1.0)
+    store.write(
+        (
+            InboundTaken(SessionId(1), InboxId(1), Generation(1), Seq(1)),
+            RunClosed(SessionId(1), Generation(1), Ending.ANSWERED, 2.0),
+            InboundStored(Inbound(SessionKey("web", "bot", "2"), "v", "x"), 1.0),
+            RunOpened(SessionId(2), run, Tail()),
+            MessageAppended(SessionId(2), store.epoch, newest),
+            SessionSucceeded(SessionId(1), FreshCause.ASKED, 3.0),
+        ),
+        lambda _answer: None,
+    )
+    assert heard.wait(WAIT_S)
+    store.close("over")
+    runtime.close(WAIT_S)
+    index_now(indexed, len(TEXTS) + 1)
+    assert indexed_rows(indexed) == [5]
