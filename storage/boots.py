@@ -53,8 +53,8 @@ def take_ownership(
     db.execute("BEGIN IMMEDIATE")
     try:
         db.execute("INSERT INTO meta (key, value) VALUES ('uid', ?) ON CONFLICT DO NOTHING", (uid_if_new,))
-        ending = "UPDATE boots SET ending = iif(epoch >= ?, 'fell', 'unclean') WHERE ending IS NULL"
-        db.execute(ending, (fell if fell is not None else _NEVER,))
+        ending = "UPDATE boots SET ending = iif(epoch >= ?, ?, ?) WHERE ending IS NULL"
+        db.execute(ending, (fell if fell is not None else _NEVER, BootEnding.FELL, BootEnding.UNCLEAN))
         db.execute(
             "INSERT INTO ownership (shard, epoch) VALUES (0, 1) ON CONFLICT (shard) DO UPDATE SET epoch = epoch + 1"
         )

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.model import Generation, OpenRun, SessionId, TailKind
 from greenroom.actors.store import Unfinished
+from greenroom.storage.boots import BootEnding
 from greenroom.storage.processes import read_untold
 from greenroom.storage.rows import (
     RUN_COLUMNS,
@@ -186,6 +187,5 @@ def _read_session(db: apsw.Connection, session_id: SessionId) -> Row:
 
 def _fell(db: apsw.Connection, epoch: int) -> bool:
     """Whether all boots from this one on fell, so that their process lives. One that lives itself did not fall."""
-    return bool(
-        db.execute("SELECT count(*) > 1 AND sum(ending <> 'fell') IS 0 FROM boots WHERE epoch >= ?", (epoch,)).get
-    )
+    found = "SELECT count(*) > 1 AND sum(ending <> ?) IS 0 FROM boots WHERE epoch >= ?"
+    return bool(db.execute(found, (BootEnding.FELL, epoch)).get)

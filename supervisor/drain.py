@@ -116,6 +116,6 @@ def reason_of(intent: Intent) -> InterruptReason:
             assert_never(intent)
 
 
-def forced_end_at(drain: Drain, policy: Policy) -> float:
-    """Say when a watchdog ends the process even if nothing above answers any more."""
-    return drain.began_at + policy.drain_s + policy.forced_s
+def forced_end_s(policy: Policy) -> float:
+    """Within how many seconds of its order to end a watchdog ends the process, whatever else answers no more."""
+    return policy.drain_s + policy.forced_s

@@ -39,6 +39,7 @@ from greenroom.supervisor.daemon.shelf import Wanted
 from greenroom.supervisor.daemon.viewing import make_view
 from greenroom.supervisor.daemon.vigil import describe_standing, keep_vigil
 from greenroom.supervisor.daemon.waiting import describe_waiting
+from greenroom.supervisor.drain import forced_end_s
 from greenroom.supervisor.feed import Feed
 from greenroom.supervisor.history import StoreHistory
 from greenroom.supervisor.recovery import Decided
@@ -200,7 +201,7 @@ class _Life:
     @property
     def _end_s(self) -> float:
         """Within how long it ends, whatever is stuck."""
-        return self._config.policy.drain_s + self._config.policy.forced_s
+        return forced_end_s(self._config.policy)
 
     def _stands(self, room: AsyncRoom) -> str:
         return describe_standing(self._doing, room.connections())

@@ -18,14 +18,12 @@ from greenroom.platforms.fakes.platform import Fault as PlatformFault
 from greenroom.supervisor.attachments import Attachments
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox import stories
-from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.swap import Swap
 
 if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.scenario import Scenario
 
-FLAKY = Mix(platform_fault=(0.5,))
 DAY_S = 86_400.0
 
 

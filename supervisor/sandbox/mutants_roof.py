@@ -19,12 +19,9 @@ from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import Reception
 from greenroom.supervisor.recovery import Recovery
 from greenroom.supervisor.sandbox import stories, stories_drain
-from greenroom.supervisor.sandbox.faults import Mix
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
-
-LIVES = Mix(lives_max=12)
 
 
 def _acknowledges_first(real: Callable[..., Any]) -> Any:
