@@ -26,9 +26,6 @@ SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", help="Its num
 ID_MAX = 100
 """Longest name of an order, in characters."""
 
-TEXT_MAX = 100_000
-"""Longest text that is sent, in characters."""
-
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
@@ -126,8 +123,9 @@ def send(
     """
     import sys  # noqa: PLC0415
 
-    said = sys.stdin.read() if text == "-" else text
-    _order(choose_database(config, db), session, "send", text=said.strip("\n"), order_id=id, as_json=json)
+    said, path = sys.stdin.read() if text == "-" else text, choose_database(config, db)
+    _check_length(said.strip("\n"), path, config, db)
+    _order(path, session, "send", text=said.strip("\n"), order_id=id, as_json=json)
 
 
 def _order(path: Path, name: str, word: str, *, as_json: bool, text: str = "", order_id: str = "") -> None:
@@ -164,10 +162,23 @@ def _check(word: str, text: str, order_id: str) -> None:
 
     if word == "send" and not text.strip():
         raise CommandFailed("there is nothing to send; write some text", WRONG_USE)
-    if len(text) > TEXT_MAX:
-        raise CommandFailed(f"the text has {len(text):,} characters, the limit is {TEXT_MAX:,}; send parts", WRONG_USE)
     if len(order_id) > ID_MAX or not order_id.isprintable():
         raise CommandFailed(f"--id must be printable, and no longer than {ID_MAX} characters", WRONG_USE)
+
+
+def _check_length(text: str, path: Path, config: Path | None, db: Path | None) -> None:
+    """Refuse what is too long. Whoever serves the database judges itself; a database alone has the usual limit."""
+    from greenroom.storage.lock import read_holder  # noqa: PLC0415 - only `send` needs them
+    from greenroom.supervisor.cli.outcome import WRONG_USE, CommandFailed  # noqa: PLC0415
+    from greenroom.supervisor.daemon.config import load_config  # noqa: PLC0415
+    from greenroom.supervisor.policy import Policy  # noqa: PLC0415
+
+    if read_holder(path) is not None:
+        return
+    policy = Policy() if db is not None and config is None else load_config(config).policy
+    if len(text) > policy.text_max:
+        why = f"the text has {len(text):,} characters, the limit is {policy.text_max:,} (policy.text_max); send parts"
+        raise CommandFailed(why, WRONG_USE)
 
 
 def _find(path: Path, name: str, *, ordered: str | None = None) -> tuple[SessionRow, Holder | None]:

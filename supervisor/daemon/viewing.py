@@ -123,6 +123,7 @@ class LiveView:
         view, database = self._config.view, self._config.database
         return Desk(
             database=database,
+            text_max=self._config.policy.text_max,
             sign_ins=SignIns(self._token, now=time.monotonic, draw=lambda: secrets.token_urlsafe(32)),
             hosts=AllowedHosts(view.host, view.hosts),
             feed=self._feed,

@@ -35,6 +35,7 @@ class Desk:
     """All of it, given once. `obey` carries out an order as other processes of the same owner give it."""
 
     database: Path
+    text_max: int  # characters of what is sent, as policy.text_max says
     sign_ins: SignIns
     hosts: AllowedHosts
     feed: Feed

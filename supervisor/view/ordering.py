@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from greenroom.supervisor.view.desk import Desk
     from greenroom.supervisor.view.rendering import Pages
 
-TEXT_MAX = 20_000
-ORDER_ID_MAX = 100
-
 logger = logging.getLogger("greenroom.view")
 
 
@@ -70,9 +67,9 @@ class _Orders:
     async def order_session(self, request: Request) -> Response:
         offer, row, _ = await self._find_session(request)
         form = request.state.form
-        text, name = form.get("text", "").strip(), form.get("name", "")[:ORDER_ID_MAX] or self._desk.draw()
-        if offer.worded and not 0 < len(text) <= TEXT_MAX:
-            wrong = f"Write what is to be said: at most {TEXT_MAX} characters."
+        text, name = form.get("text", "").strip(), form.get("name", "") or self._desk.draw()
+        if offer.worded and not 0 < len(text) <= self._desk.text_max:
+            wrong = f"Write what is to be said: at most {self._desk.text_max:,} characters, not {len(text):,}."
             return self._ask(request, Form(offer, row, None, name, text, wrong))
         if offer.word == "release":
             order: dict[str, Any] = {"order": "release", "session": int(row.id)}

@@ -158,6 +158,16 @@ def test_what_cannot_be_meant_is_refused_and_nothing_is_written(
     assert inboxed(path) == []
 
 
+def test_the_longest_text_is_that_of_the_policy(tmp_path: Path) -> None:
+    make(tmp_path / "bot.db")
+    config = tmp_path / "greenroom.toml"
+    config.write_text('[store]\npath = "bot.db"\n[policy]\ntext_max = 5\n')
+    refused = failure("send", "1", "hello!", "--config", str(config))
+    assert refused.code == 2
+    assert "the text has 6 characters, the limit is 5 (policy.text_max)" in str(refused)
+    assert CliRunner().invoke(app, ["send", "1", "hello", "--config", str(config)]).exit_code == 0
+
+
 @pytest.mark.parametrize("typed", ["release 1", "cancel 1", "suspend 1", "resume 1", "retry 1", "send 1 hello"])
 def test_where_who_serves_the_database_takes_no_orders_it_says_what_to_do(tmp_path: Path, typed: str) -> None:
     path = tmp_path / "bot.db"

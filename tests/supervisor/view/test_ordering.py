@@ -88,12 +88,23 @@ async def test_what_comes_to_nothing_is_told_with_the_reason(stage: Stage) -> No
     assert told(page)[0].startswith("Stop: ")
 
 
-async def test_a_message_without_words_is_not_sent(stage: Stage) -> None:
+@pytest.mark.parametrize("text", ["   ", "x" * 100_001])
+async def test_a_message_without_words_or_longer_than_the_policy_allows_is_not_sent(stage: Stage, text: str) -> None:
     await stage.say("web:me:1", "hello")
-    form = {"proof": stage.visitor.proof, "name": "n", "text": "   "}
+    form = {"proof": stage.visitor.proof, "name": "n", "text": text}
     answer = await stage.visitor.browser.post("/sessions/1/order/send", data=form)
     assert answer.status_code == 400
-    assert "Write what is to be said" in answer.text
+    assert f"Write what is to be said: at most 100,000 characters, not {len(text.strip()):,}." in answer.text
+
+
+async def test_a_name_that_is_too_long_is_refused_and_not_cut_to_the_name_of_another_order(stage: Stage) -> None:
+    await stage.say("web:me:1", "hello")
+    for name in ("n" * 100, "n" * 300):
+        form = {"proof": stage.visitor.proof, "name": name, "text": "x" * 50_000}
+        assert (await stage.visitor.browser.post("/sessions/1/order/send", data=form)).status_code == 303
+    first, second = told(await stage.see("/sessions/1"))
+    assert first == f"Send: {'x' * 50_000}"
+    assert "nothing was done: the order&#39;s id must be printable" in second
 
 
 @pytest.mark.parametrize("path", ["/sessions/1/order/stop", "/sessions/1/order/send", "/letters/order/drop", "/drain"])

@@ -25,6 +25,7 @@ from greenroom.supervisor.daemon.obeying import obey
 from greenroom.supervisor.daemon.orders import Orders
 from greenroom.supervisor.feed import Feed
 from greenroom.supervisor.metrics import CONTENT_TYPE, Metrics
+from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.view.app import make_app
 from greenroom.supervisor.view.desk import Desk, Viewed
 from greenroom.supervisor.view.gate import COOKIE
@@ -107,6 +108,7 @@ async def at_the_door(
 
         desk = Desk(
             database=path,
+            text_max=Policy().text_max,
             sign_ins=SignIns(SecretStr(TOKEN), now=lambda: clock[0], draw=lambda: f"drawn-{next(counted)}"),
             hosts=AllowedHosts("127.0.0.1", ()),
             feed=heard,
