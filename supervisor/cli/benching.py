@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from greenroom.supervisor.cli.options import JsonOption
-from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.cli.outcome import WRONG_USE, CommandFailed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,6 +33,8 @@ def bench(
         raise CommandFailed(
             "the benchmarks are in a clone of greenroom, and this one was installed: run bin/bench there"
         )
+    if only is not None and only not in (names := sorted(_names(file))):
+        raise CommandFailed(f"no benchmark is called {only!r}; there are {', '.join(names)}", WRONG_USE)
     options = [
         *(["--quick"] if quick else []),
         *([] if only is None else ["--only", only]),
@@ -40,6 +42,10 @@ def bench(
     ]
     command = [sys.executable, str(file), *options]
     raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - our own file, and checked options
+
+
+def _names(file: Path) -> list[str]:
+    return [each.stem.removeprefix("bench_") for each in file.parent.glob("bench_*.py")]
 
 
 def find_benchmarks(inside: Path) -> Path | None:

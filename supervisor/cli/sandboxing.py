@@ -8,7 +8,7 @@ import typer
 
 from greenroom.supervisor.cli.exhausting import exhaust
 from greenroom.supervisor.cli.options import JsonOption
-from greenroom.supervisor.cli.outcome import CommandFailed
+from greenroom.supervisor.cli.outcome import WRONG_USE, CommandFailed
 from greenroom.supervisor.cli.replaying import replay
 from greenroom.supervisor.cli.storming import storm
 
@@ -101,11 +101,12 @@ def mutants(
 ) -> None:
     """Plant every known bug of the field, one at a time, and find it; exit code 1 if one survives."""
     from greenroom.supervisor.cli.paper import print_json, print_table  # noqa: PLC0415
-    from greenroom.supervisor.sandbox.mutants import hunt_all, named  # noqa: PLC0415 - only needed here
+    from greenroom.supervisor.sandbox.mutants import MUTANTS, hunt_all, named  # noqa: PLC0415 - only needed here
 
     wanted = named(only)
     if not wanted:
-        raise CommandFailed(f"no mutant is called {only!r}; without --only all are hunted, and named")
+        names = ", ".join(mutant.name for mutant in MUTANTS)
+        raise CommandFailed(f"no mutant has a name with {only!r} in it; there are {names}", WRONG_USE)
     hunted, seconds = [], []
     began = time.process_time()
     for each in hunt_all(wanted, seeds_max=seeds):

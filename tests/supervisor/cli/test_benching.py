@@ -12,10 +12,22 @@ from greenroom.supervisor.cli.main import app
 from greenroom.supervisor.cli.outcome import CommandFailed
 
 
-def test_it_runs_the_benchmarks_of_the_clone(capfd: pytest.CaptureFixture[str]) -> None:
-    result = CliRunner().invoke(app, ["bench", "--quick", "--only", "none of them", "--json"])
-    assert result.exit_code == 2
-    assert "none of them" in capfd.readouterr().err
+def test_it_runs_the_benchmarks_of_the_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "benchmarks" / "run.py"
+    file.parent.mkdir()
+    file.write_text("import pathlib, sys\npathlib.Path(__file__ + '.told').write_text(' '.join(sys.argv[1:]))\n")
+    (file.parent / "bench_storage.py").touch()
+    monkeypatch.setattr(benching, "find_benchmarks", lambda _inside: file)
+    result = CliRunner().invoke(app, ["bench", "--quick", "--only", "storage", "--json"])
+    assert result.exit_code == 0
+    assert Path(f"{file}.told").read_text() == "--quick --only storage --json"
+
+
+def test_a_benchmark_that_there_is_not_is_refused_with_those_there_are() -> None:
+    result = CliRunner().invoke(app, ["bench", "--only", "none of them"])
+    assert isinstance(result.exception, CommandFailed)
+    assert result.exception.code == 2
+    assert "no benchmark is called 'none of them'; there are actors, sessions, storage, turns" in str(result.exception)
 
 
 def test_an_installed_greenroom_has_none_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

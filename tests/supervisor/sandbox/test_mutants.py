@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from greenroom.actors import toolbox
 from greenroom.actors.tools import decide_tool
 from greenroom.supervisor.cli.main import app
+from greenroom.supervisor.cli.outcome import CommandFailed
 from greenroom.supervisor.sandbox import mutants
 from greenroom.supervisor.sandbox.invariants import Violation
 from greenroom.supervisor.sandbox.mutant import Mutant, hunt
@@ -69,6 +70,9 @@ def test_a_survivor_is_a_failure_of_the_command(monkeypatch: pytest.MonkeyPatch)
     assert "SURVIVED" in done.stdout
 
 
-def test_a_name_that_no_bug_has_is_refused() -> None:
+def test_a_name_that_no_bug_has_is_refused_with_the_names_there_are() -> None:
     done = CliRunner().invoke(app, ["sandbox", "mutants", "--only", "no such bug"])
-    assert done.exit_code == 1
+    assert isinstance(done.exception, CommandFailed)
+    assert done.exception.code == 2
+    assert "no mutant has a name with 'no such bug' in it; there are " in str(done.exception)
+    assert all(mutant.name in str(done.exception) for mutant in mutants.MUTANTS)
