@@ -18,8 +18,11 @@ AllowRule = Callable[[SessionKey], bool]
 ANY_SIGN = frozenset({"fresh_s"})
 """Times that may be 0 or less: that switches their gate off."""
 
-LARGEST = 1e12
-"""No knob means more than this; it also keeps NaN and infinity out."""
+LARGEST = 1e9
+"""No time, day or rate is more: every wait of every platform takes so many seconds (31 years), and two such in sum."""
+
+COUNT_LARGEST = 10**15
+"""No count is more: SQLite and floats hold it exactly."""
 
 ABOVE_ZERO = frozenset(
     {"chat_rate_per_s", "rate_per_s", "forced_s", "pairing_s", "restarts_window_s", "unclean_window_s"}
@@ -152,10 +155,16 @@ def _check_number(name: str, value: Any, default: object) -> None:
         least = 0 if name in MAY_BE_NONE else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise _refusal(name, f"must be a whole number of at least {least}", value, default)
+        if value > COUNT_LARGEST:
+            raise _refusal(name, f"must be a whole number of at most {COUNT_LARGEST:,}", value, default)
         return
-    unit = "a number of seconds" if name.endswith("_s") and not name.endswith("_per_s") else "a number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
+    timed = name.endswith("_s") and not name.endswith("_per_s")
+    unit = "a number of seconds" if timed else "a number"
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN alone
         raise _refusal(name, f"must be {unit}", value, default)
+    if not -LARGEST <= value <= LARGEST:
+        most = f"{LARGEST:,.0f} (31 years)" if timed else f"{LARGEST:,.0f}"
+        raise _refusal(name, f"must be {unit}, at most {most}", value, default)
     if name in ABOVE_ZERO and value <= 0:
         raise _refusal(name, f"must be {unit} above 0", value, default)
     if value < 0 and name not in ANY_SIGN:

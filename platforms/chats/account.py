@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from greenroom.actors.session_key import KEY_PART_MAX
 from greenroom.platforms.chats.addressing import Listening, SessionsPer
 
+BACKFILL_H_MAX = 87_600.0
+"""No platform is asked for what was said more than ten years ago; a moment that far back has a date."""
+
 
 class AccountSettings(BaseModel):
     """One account of one platform: the table `[platforms.NAME]`, or one of several, `[platforms.NAME.ACCOUNT]`.

@@ -173,6 +173,12 @@ MISTAKES = {
     "[platforms.settings]\ntoken = 'a'\nspeed = 3": [
         "greenroom.toml:1: platforms.settings: cannot be made: TypeError: made a Pigeons, which is no platform"
     ],
+    "[platforms.discord]\ntoken = 'a'\nbackfill_h = 1e9": [
+        (
+            "greenroom.toml:3: platforms.discord.backfill_h: must be 87600.0 or less, got 1000000000.0; "
+            "remove it to use the default 24.0"
+        )
+    ],
     "[platforms.nameless]": [
         (
             "greenroom.toml:1: platforms.nameless: its make() must name its settings, a kind of AccountSettings, "

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from greenroom import Supervisor
 from greenroom.actors.model import InterruptReason, SessionKey
 from greenroom.actors.rules import Reset, Rules
-from greenroom.supervisor.policy import ABOVE_ZERO, ANY_SIGN, HOURS, MAY_BE_NONE, InvalidPolicyError, Policy
+from greenroom.supervisor.policy import (
+    ABOVE_ZERO,
+    ANY_SIGN,
+    COUNT_LARGEST,
+    HOURS,
+    LARGEST,
+    MAY_BE_NONE,
+    InvalidPolicyError,
+    Policy,
+)
+from greenroom.supervisor.supervisor import DRAIN_MARGIN_S
+
+WAIT_S = 20
 
 CHAT = SessionKey("telegram", "me", "42")
 TOPIC = SessionKey("telegram", "me", "42", "7")
@@ -46,10 +61,35 @@ def test_a_wrong_type_is_told_with_what_to_write() -> None:
 @pytest.mark.parametrize("knob", NUMBERS, ids=lambda knob: knob.name)
 @pytest.mark.parametrize("value", ["5", None, True, float("nan"), float("inf"), [], 10**400, object()])
 def test_what_is_no_number_is_refused_by_name(knob: Any, value: object) -> None:
-    if isinstance(knob.default, int) and value == 10**400:
-        return  # A count without bounds means: no limit.
     with pytest.raises(InvalidPolicyError, match=rf"^policy\.{knob.name}: must be .*; remove it to use the default "):
         make(**{knob.name: value})
+
+
+@pytest.mark.parametrize("knob", [knob for knob in NUMBERS if isinstance(knob.default, float)], ids=lambda it: it.name)
+def test_every_wait_takes_the_largest_of_each_time(knob: Any) -> None:
+    assert 2 * LARGEST + DRAIN_MARGIN_S < 2**31, "also where seconds are counted in 32 bits"
+    assert 2 * LARGEST + DRAIN_MARGIN_S < threading.TIMEOUT_MAX
+    others = {"restart_backoff_max_s": LARGEST} if knob.name == "restart_backoff_s" else {}
+    assert getattr(make(**{knob.name: LARGEST}, **others), knob.name) == LARGEST
+    with pytest.raises(InvalidPolicyError, match=r"at most 1,000,000,000"):
+        make(**{knob.name: LARGEST * 1.01}, **others)
+
+
+def test_a_time_that_no_wait_takes_is_told_with_the_largest() -> None:
+    with pytest.raises(InvalidPolicyError) as refused:
+        make(drain_s=1e10)
+    assert str(refused.value) == (
+        "policy.drain_s: must be a number of seconds, at most 1,000,000,000 (31 years), got 10000000000.0; "
+        "remove it to use the default 30"
+    )
+
+
+def test_the_largest_counts_reach_the_disk(tmp_path: Path) -> None:
+    counts = [k.name for k in NUMBERS if isinstance(k.default, int) and not isinstance(k.default, bool)]
+    largest = make(**{name: COUNT_LARGEST for name in counts if name not in HOURS})
+    with Supervisor(tmp_path / "bot.db", agent=lambda _: "fine", policy=largest) as room:
+        receipt = room.accept(chat="telegram:me:42", id="1", text="hi", timeout_s=WAIT_S)
+        assert room.answer(receipt, timeout_s=WAIT_S) == "fine"
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=lambda knob: knob.name)

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from greenroom.platforms.chats.account import GroupSettings
+from greenroom.platforms.chats.account import BACKFILL_H_MAX, GroupSettings
 from greenroom.platforms.chats.secret import Secret
 
 API_URL = "https://slack.com/api/"
@@ -22,8 +22,9 @@ class SlackSettings(GroupSettings):
     port: int = Field(default=3000, ge=0, le=65535)
     open_threads: bool = False  # answer in a thread under what is said in a channel; each is a conversation
     bots: bool = False  # hear other bots, too
-    backfill_h: float = Field(default=24.0, ge=0)  # so far back is read what was said while nothing listened; 0: never
     formatting: Literal["markdown", "plain"] = "markdown"  # how an agent's words are read; plain: only escaped
+    # So far back is read what was said while nothing listened; 0: never.
+    backfill_h: float = Field(default=24.0, ge=0, le=BACKFILL_H_MAX)
     delivery: Literal["edit_anchor", "reconcile"] = "edit_anchor"
     api_url: str = API_URL
 
