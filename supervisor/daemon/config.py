@@ -39,6 +39,9 @@ from greenroom.supervisor.policy import InvalidPolicyError, Policy, Strangers
 DEFAULT = "default"
 """Where a value comes from that nobody set."""
 
+DATABASE_OPTION = "--db"
+"""Where the database comes from that the command line named."""
+
 LOCAL_CHATS = ("terminal:*", "web:*")
 """Who may write when nothing says otherwise: whoever sits at this machine."""
 
@@ -121,7 +124,7 @@ def load_config(named: Path | None = None, *, database: Path | None = None) -> C
     tables, lines = _read_file(file)
     given = [*_split_tables(tables, file, lines), *_read_environment()]
     if database is not None:
-        given.append(Given("store", "path", str(database), Spot("--db", "store.path"), strict=False))
+        given.append(Given("store", "path", str(database), Spot(DATABASE_OPTION, "store.path"), strict=False))
     problems = [problem for each in given if (problem := judge_value(each)) is not None]
     if problems:
         raise ConfigError(problems)

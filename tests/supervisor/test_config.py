@@ -11,6 +11,7 @@ from greenroom.supervisor.daemon.config import LOCAL_CHATS, Config, load_config
 from greenroom.supervisor.daemon.config_judge import is_local
 from greenroom.supervisor.daemon.config_problems import ConfigError
 from greenroom.supervisor.daemon.reloading import Reloader, describe_changes
+from greenroom.supervisor.daemon.settings import Settings
 from greenroom.supervisor.daemon.toml_lines import read_lines
 from greenroom.supervisor.policy import Policy
 
@@ -290,6 +291,42 @@ def test_a_changed_file_says_what_is_in_force_now_and_what_needs_a_restart(load:
         "log.level: info -> debug (in force now)",
         "web.port: 9000 -> 9001 (needs a restart)",
     ]
+
+
+CHANGES = {
+    "store": ("[store]\npath = 'other.db'\n", "store.path: {home}/data/greenroom/greenroom.db -> {home}/other.db"),
+    "web": ("[web]\nenabled = false\n", "web.enabled: True -> False"),
+    "view": ("[view]\nport = 8222\n", "view.port: 8764 -> 8222"),
+    "agent": ("[agent]\nsummariser = 'a:b'\n", "agent.summariser: None -> a:b"),
+    "policy": ("[policy]\ndrain_s = 5\n", "policy.drain_s: 30.0 -> 5"),
+    "log": ("[log]\nformat = 'json'\n", "log.format: auto -> json"),
+    "platforms": ("[platforms.pigeon]\ntoken = 'sesame'\n", "platforms.pigeon: changed"),
+    "tools": ("[tools.clock]\n", "tools.clock: changed"),
+    "mcp": ("[mcp.files]\ncommand = ['x']\n", "mcp.files: changed"),
+}
+"""Of each section something that was written since the start, and what is said of it."""
+
+
+@pytest.mark.parametrize("section", Settings.model_fields)
+def test_what_changed_in_any_section_is_told_when_the_file_is_read_again(load: Load, home: Path, section: str) -> None:
+    reloader = Reloader(load(""), None)
+    text, told = CHANGES[section]
+    (home / "greenroom.toml").write_text(text)
+    assert reloader.reload(lambda _: None) == [f"{told.format(home=home)} (needs a restart)"]
+
+
+def test_a_secret_that_changed_is_told_by_name_alone(load: Load) -> None:
+    texts = ("", "[view]\ntoken = 'a password that is long'\n", "[view]\ntoken = 'another one, as long'\n")
+    none, one, other = (load(text) for text in texts)
+    for before, after in ((none, one), (one, other), (other, none)):
+        assert list(describe_changes(before, after)) == ["view.token: changed (needs a restart)"]
+
+
+def test_a_database_that_the_command_line_named_stays_when_the_file_names_another(load: Load, home: Path) -> None:
+    load("")
+    reloader = Reloader(load_config(database=home / "mine.db"), None)
+    (home / "greenroom.toml").write_text("[store]\npath = 'other.db'\n")
+    assert reloader.reload(lambda _: None) == ["the configuration was read again: nothing has changed"]
 
 
 def test_a_wrong_file_changes_nothing_when_it_is_read_again(load: Load, home: Path) -> None:
