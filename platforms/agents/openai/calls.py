@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from greenroom.actors.model import ToolPolicy
 from greenroom.actors.ports import QuestionTimedOutError, QuestionUndeliveredError, Turn
 from greenroom.platforms.agents.openai.beside import write_beside
-from greenroom.platforms.agents.openai.reply import Reply
+from greenroom.platforms.agents.openai.reply import Reply, text_in
 from greenroom.platforms.agents.talk import Call, Calls, Result
 from greenroom.platforms.agents.tools.calling import use
 from greenroom.platforms.agents.tools.tool import Tool
@@ -97,7 +97,7 @@ def calls_of(reply: Reply) -> Calls:
     """Keep what was called for the rest of the conversation. Arguments that are no JSON some servers choke on."""
     calls = tuple(call if _is_object(call) else replace(call, args="{}") for call in reply.calls)
     broken = {call.id for call in reply.calls if not _is_object(call)}
-    kept = tuple({**item, "arguments": "{}"} if item.get("call_id") in broken else item for item in reply.kept)
+    kept = tuple({**item, "arguments": "{}"} if text_in(item.get("call_id")) in broken else item for item in reply.kept)
     return Calls(calls, reply.text, reply.reasoning, kept, reply.details)
 
 

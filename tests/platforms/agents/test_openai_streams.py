@@ -84,6 +84,12 @@ def test_arguments_that_are_no_json_do_not_go_back() -> None:
     assert calls.kept == ({"type": "function_call", "call_id": "c1", "arguments": "{}"},)
 
 
+def test_an_id_that_is_no_text_is_none() -> None:
+    item = {"type": "function_call", "call_id": [], "name": "look", "arguments": "{}"}
+    _, reply = read(ResponsesReader(), [{"type": "response.output_item.done", "item": item}])
+    assert calls_of(reply).calls == (Call("call_0", "look", "{}"),)
+
+
 # -- responses -------------------------------------------------------------------------------------------------------
 
 THOUGHT: Piece = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "xyz", "status": None}
