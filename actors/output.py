@@ -22,7 +22,8 @@ class Output:
         self._dropped = 0
 
     def feed(self, text: str) -> None:
-        """Add what came."""
+        """Add what came. Zero bytes are left out: SQLite ends a text at the first one when it cuts it."""
+        text = text.replace("\0", "")
         room = self._head_max - len(self._head)
         self._head += text[:room]
         self._tail += text[room:]

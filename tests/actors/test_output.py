@@ -24,3 +24,10 @@ def test_what_fits_is_kept_as_it_is() -> None:
 
 def test_the_last_of_a_text_is_what_was_asked_for() -> None:
     assert [last_of("abc", count) for count in (None, 0, 2, 9)] == ["abc", "", "bc", "abc"]
+
+
+def test_zero_bytes_are_left_out_and_what_stands_behind_them_is_kept() -> None:
+    output = Output(400)
+    output.feed("BEGIN\0middle\n")
+    output.feed("\0ERROR: build failed\n")
+    assert output.text() == "BEGINmiddle\nERROR: build failed\n"
