@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from greenroom.platforms.chats.web.guard import AllowedHosts
 from greenroom.storage.writer import Place
 from greenroom.supervisor.feed import Feed
+from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.view.app import make_app
 from greenroom.supervisor.view.desk import Desk
 from greenroom.supervisor.view.hour import Hour
@@ -82,8 +83,24 @@ async def _measure(path: Path, count: int, target_ms: float | None) -> list[Figu
         reading = Reading(path, feed, aside, lambda: clock[0])
         sign_ins = SignIns(SecretStr(TOKEN), now=lambda: 0.0, draw=lambda: "drawn")
         hosts = AllowedHosts("127.0.0.1")
+        text_max = Policy().text_max
         desk = Desk(
-            path, sign_ins, hosts, feed, reading, time.time, str, Hour(), Lately(), tuple, none, none, dict, ready, obey
+            path,
+            text_max,
+            sign_ins,
+            hosts,
+            feed,
+            reading,
+            time.time,
+            str,
+            Hour(),
+            Lately(),
+            tuple,
+            none,
+            none,
+            dict,
+            ready,
+            obey,
         )
         wire = httpx.ASGITransport(make_app(desk))
         async with httpx.AsyncClient(transport=wire, base_url="http://127.0.0.1", timeout=60.0) as browser:
