@@ -66,10 +66,10 @@ class Attachment(Struct, frozen=True):
 class ToolPolicy(StrEnum):
     """What may happen to a tool call whose result was not stored (DESIGN section 1, row D)."""
 
-    PURE = "pure"
-    KEYED = "keyed"
-    ONCE = "once"
-    ASK = "ask"
+    PURE = "pure"  # it is simply called again
+    KEYED = "keyed"  # it is called again with the same key
+    ONCE = "once"  # it is never called again; the agent is told that it is in doubt
+    ASK = "ask"  # its person is asked, and says whether it is called again
 
 
 class ToolCall(Struct, frozen=True):

@@ -40,7 +40,7 @@ HOURS_OF_A_DAY = 24
 class PastedSecrets(StrEnum):
     """What becomes of keys and tokens in what people write, where `supervisor/redacting.py` knows their form."""
 
-    KEEP = "keep"
+    KEEP = "keep"  # they are stored as they were written
     REDACT = "redact"  # they are taken out before anything is stored; no agent sees them
 
 
@@ -68,39 +68,41 @@ class Policy(Rules):
     """
 
     auto_resume: frozenset[InterruptReason] = frozenset(InterruptReason)
+    """Why work may have been cut short that goes on by itself; other work waits for its user."""
     attempts_max: int = 3  # attempts without progress, then the session is quarantined
-    unclean_boots_max: int = 3  # so many unclean boots within the window: nothing is resumed in this boot
-    unclean_window_s: float = 300.0
+    unclean_boots_max: int = 3  # so many unclean boots within `unclean_window_s`: nothing is resumed in this boot
+    unclean_window_s: float = 300.0  # how far back unclean boots are counted
     resume_concurrency: int = 8  # sessions that are being resumed at the same time
-    restarts_max: int = 5  # restarts of one actor within the window without progress, then it is given up
-    restarts_window_s: float = 60.0
-    restart_backoff_s: float = 0.2  # before the first restart; doubled for each next one
-    restart_backoff_max_s: float = 30.0
+    restarts_max: int = 5  # restarts of one actor within `restarts_window_s` without progress, then it is given up
+    restarts_window_s: float = 60.0  # how far back an actor's restarts are counted
+    restart_backoff_s: float = 0.2  # wait before an actor's first restart, then doubled, up to `restart_backoff_max_s`
+    restart_backoff_max_s: float = 30.0  # the longest of these waits; the first may be no longer
     drain_s: float = 30.0  # how long running work may take to finish when the process is asked to end
-    forced_s: float = 60.0  # so long after that the daemon ends by force, whatever is stuck
+    forced_s: float = 60.0  # so long after `drain_s` the daemon ends by force, whatever is stuck
     allow: tuple[str, ...] | AllowRule | None = None
-    strangers: Strangers | str = Strangers.IGNORE
+    """Which chats may write: patterns of session keys; `*` stands for anything, and a chat's threads are in it."""
+    strangers: Strangers | str = Strangers.IGNORE  # what becomes of a chat that writes and is not allowed
     pairing_s: float = 3_600.0  # how long a code that a stranger was shown lets it in
     chat_burst: int = 30  # messages one chat may send at once
-    chat_rate_per_s: float = 2.0  # and how fast it may go on
+    chat_rate_per_s: float = 2.0  # messages a second that one chat may go on with after its burst
     burst: int = 10_000  # messages that all chats together may send at once
-    rate_per_s: float = 1_000.0  # and how fast they may go on
+    rate_per_s: float = 1_000.0  # messages a second that all chats together may go on with
     chat_backlog_max: int = 1000  # messages of one chat that wait; more are not acknowledged
     text_max: int = 100_000  # characters of one inbound
-    pasted_secrets: PastedSecrets | str = PastedSecrets.KEEP
-    attachments_max: int = 20  # references that come with one inbound
-    attachment_bytes_max: int = 1_000_000_000  # of one of them, as its platform says; nothing is downloaded here
-    keep_decisions_days: float = 90.0  # 0: for ever, as with the others
-    keep_boots_days: float = 90.0
-    keep_inbox_days: float = 90.0  # so long is an update that comes again known, and shown by chats without a server
-    keep_deliveries_days: float = 90.0
-    keep_questions_days: float = 90.0
-    keep_processes_days: float = 90.0
-    keep_sessions_days: float = (
-        0.0  # with their transcripts, since a new one began: what was said goes only if you say so
-    )
+    pasted_secrets: PastedSecrets | str = PastedSecrets.KEEP  # what becomes of keys and tokens that people write
+    attachments_max: int = 20  # files that come with one inbound
+    attachment_bytes_max: int = 1_000_000_000  # size of one file, as its platform says; nothing is downloaded here
+    keep_decisions_days: float = 90.0  # resume decisions of sessions in which nothing is open; 0: for ever
+    keep_boots_days: float = 90.0  # lives of the process, unless a run of theirs is open; 0: for ever
+    keep_inbox_days: float = 90.0
+    """Handled messages: by them one that comes again is known, and the web chat shows them; 0: for ever."""
+    keep_deliveries_days: float = 90.0  # what was delivered, in sessions in which nothing is open; 0: for ever
+    keep_questions_days: float = 90.0  # questions that are over, in the same sessions; 0: for ever
+    keep_processes_days: float = 90.0  # background processes that are over and have nothing to tell; 0: for ever
+    keep_sessions_days: float = 0.0
+    """Conversations that a new one has followed, with all that was said in them; 0: for ever."""
     session_mailbox_max: int = 10_000  # events that wait for one session's actor
-    sessions_live_max: int = 1_000_000  # session actors in memory at the same time
+    sessions_live_max: int = 1_000_000  # events that wait for the actor of all sessions, or for one platform's outbox
 
     def __post_init__(self) -> None:
         """Refuse what no knob can mean, so that a policy inside the house is valid."""

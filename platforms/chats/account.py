@@ -20,11 +20,12 @@ class AccountSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    account: str = Field(default="me", min_length=1, max_length=KEY_PART_MAX)  # the second part of session keys
+    account: str = Field(default="me", min_length=1, max_length=KEY_PART_MAX)
+    """The account's name, the second part of session keys; where it is one of several, its table is named so."""
 
 
 class GroupSettings(AccountSettings):
     """An account that may be in groups: to what it listens there, and how many conversations they are."""
 
-    listening: Listening = Listening.ADDRESSED
-    sessions_per: SessionsPer = SessionsPer.CHAT
+    listening: Listening = Listening.ADDRESSED  # to what the agent listens in a group
+    sessions_per: SessionsPer = SessionsPer.CHAT  # how a group is divided into conversations; threads are apart

@@ -28,14 +28,14 @@ class Listening(StrEnum):
     """To what an agent listens in a group; where it is alone with a person it always listens."""
 
     ADDRESSED = "addressed"  # a mention, a reply to it, a command
-    ALL = "all"
+    ALL = "all"  # whatever is said
 
 
 class SessionsPer(StrEnum):
     """How a group is divided into conversations. Threads are always apart."""
 
-    CHAT = "chat"
-    USER = "user"
+    CHAT = "chat"  # one for all who are in it
+    USER = "user"  # one for each person
 
 
 class Spoken(Struct, frozen=True, kw_only=True):

@@ -43,16 +43,17 @@ class Section(BaseModel):
 class StoreSection(Section):
     """Where the sessions are kept. A relative path in a file counts from the file's folder."""
 
-    path: Path = Field(default_factory=default_database)
+    path: Path = Field(default_factory=default_database)  # the database; small files are kept beside it
 
 
 class WebSection(Section):
-    """The web chat. Port 0 takes any free one; `hosts` are further names by which browsers may address it."""
+    """The web chat."""
 
-    enabled: bool = True
+    enabled: bool = True  # whether there is a web chat
     host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(default=DEFAULT_PORT, ge=0, le=PORT_MAX)
-    hosts: tuple[str, ...] = ()
+    """Where it listens; at 0.0.0.0 others reach it, and `policy.allow` must say who may write."""
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=PORT_MAX)  # the port of that address; 0: any free one
+    hosts: tuple[str, ...] = ()  # further names by which browsers may address it
 
 
 class ViewSection(Section):
@@ -62,11 +63,13 @@ class ViewSection(Section):
     (systemd), or made and kept in a file beside the database.
     """
 
-    enabled: bool = False
+    enabled: bool = False  # whether there is a live view, with /metrics
     host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(default=DEFAULT_VIEW_PORT, ge=0, le=PORT_MAX)
-    hosts: tuple[str, ...] = ()
+    """Where it listens; before it is reached from elsewhere, put something there that speaks TLS."""
+    port: int = Field(default=DEFAULT_VIEW_PORT, ge=0, le=PORT_MAX)  # the port of that address; 0: any free one
+    hosts: tuple[str, ...] = ()  # further names by which browsers may address it
     token: Annotated[Secret, AfterValidator(refuse_weak)] | None = None
+    """What whoever looks must show, 16 characters or more; else the credential `view-token`, or one that is made."""
 
 
 class AgentSection(BaseModel):
@@ -81,8 +84,10 @@ class AgentSection(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)  # Tables of kinds; each kind judges its own.
 
     kind: str = "demo"
-    target: str | None = Field(default=None, pattern=AGENT_TARGET)
+    """`demo`, `python` (with a `target`), or as a table `[agent.KIND]`; where there is but one, that names it."""
+    target: str | None = Field(default=None, pattern=AGENT_TARGET)  # the agent's function, with kind python
     summariser: str | None = Field(default=None, pattern=AGENT_TARGET)
+    """Another function, `module:function`: what it says of rows stands for them when they leave the agent's window."""
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
@@ -99,8 +104,8 @@ class AgentSection(BaseModel):
 class LogSection(Section):
     """What goes to stderr. `auto` writes for people at a terminal and JSON lines elsewhere."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"  # what is less than this is not written
+    format: Literal["auto", "console", "json"] = "auto"  # for people, or lines of JSON
 
 
 class Settings(BaseSettings):

@@ -28,23 +28,23 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class AcpSettings(AgentSettings):
-    """The table `[agent.acp]`."""
+    """An agent of the Agent Client Protocol, one process for all chats."""
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]  # the program and its arguments; no shell reads it
     cwd: Place | None = None  # where it works; by default an empty folder beside the database
-    env: Mapping[Words, Secret] = Field(
-        default_factory=dict
-    )  # added to the little that it inherits, see `child.INHERITED`
+    env: Mapping[Words, Secret] = Field(default_factory=dict)
+    """Added to PATH, HOME and the like, which is all that it inherits."""
     home: Literal["own"] | Place | None = None  # its HOME: "own", one beside the database; by default greenroom's
     auth_method: str = ""  # the method by which it is asked to sign in, where it needs that
     mode: str = ""  # the session mode that is chosen, where it has several
     auto_approve: bool = False  # what it asks permission for is allowed, and nobody is asked
-    question_timeout_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # None: as the policy says
+    question_timeout_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """How long a permission that it asks for waits for its person; 0: for ever; else as the policy says."""
     start_s: Seconds = 60.0  # how long it may take to start and to say hello
-    session_s: Seconds = 60.0  # to begin a session, or to load one
-    obey_s: Seconds = 5.0  # to end a prompt that was cancelled, while others of its sessions work
-    end_s: Seconds = END_S  # between asking it to end and ending it
-    line_max: Annotated[int, Field(ge=1024)] = LINE_MAX
+    session_s: Seconds = 60.0  # how long it may take to begin a session, or to load one
+    obey_s: Seconds = 5.0  # how long it may take to end a prompt that was cancelled, while others of its sessions work
+    end_s: Seconds = END_S  # time between asking it to end and ending it
+    line_max: Annotated[int, Field(ge=1024)] = LINE_MAX  # bytes of the longest message that it may send
 
     def workplace(self, folder: Path) -> Path:
         """Where it works, given the folder that is this agent's own."""

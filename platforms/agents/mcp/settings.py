@@ -19,19 +19,21 @@ URL = re.compile(r"https?://[^\s/]+.*")
 class McpSettings(ToolSettings):
     """A server: a `command` that is run, or a `url` that is asked. Its tools are named here as it names them."""
 
-    approve: bool | frozenset[str] = False  # type: ignore[assignment]  # of all its tools, or of these
-    command: tuple[str, ...] = ()
-    cwd: Path | None = None
-    env: dict[str, Secret] = Field(default_factory=dict)
-    url: str = ""
-    headers: dict[str, Secret] = Field(default_factory=dict)
+    approve: bool | frozenset[str] = False  # type: ignore[assignment]
+    """Its person is asked before each call: of all its tools, or of these."""
+    command: tuple[str, ...] = ()  # the program and its arguments; no shell reads it
+    cwd: Path | None = None  # where the program works; else greenroom's own working folder
+    env: dict[str, Secret] = Field(default_factory=dict)  # added to PATH, HOME and the like
+    url: str = ""  # where a server is asked by HTTP, instead of a command
+    headers: dict[str, Secret] = Field(default_factory=dict)  # sent with each request
     policies: dict[str, ToolPolicy] = Field(default_factory=dict)
-    hints: bool = True  # where no policy is set, what the server says of its tools is believed
+    """What a crash may repeat of a call, by the server's own names of its tools; else by `hints`."""
+    hints: bool = True  # where `policies` says nothing, what the server says of its tools is believed
     only: frozenset[str] = frozenset()  # which of its tools are offered; none named: all
-    prefix: bool = True  # they are called NAME_TOOL
-    timeout_s: PositiveFloat = 60.0  # of one call
+    prefix: bool = True  # its tools are called NAME_TOOL here, and not just TOOL
+    timeout_s: PositiveFloat = 60.0  # how long one call may take
     start_s: PositiveFloat = 15.0  # how long is waited for a server that starts
-    result_max: PositiveInt = RESULT_MAX  # characters
+    result_max: PositiveInt = RESULT_MAX  # characters of one result; the rest is cut
 
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:

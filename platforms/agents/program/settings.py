@@ -12,9 +12,9 @@ from greenroom.platforms.chats.secret import Secret
 
 
 class ProgramSettings(AgentSettings):
-    """`command` is run once for each turn; no shell reads it."""
+    """A program that speaks lines of JSON: `command` is run once for each turn, and no shell reads it."""
 
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-    cwd: Path | None = None  # greenroom's own working folder
-    env: dict[str, Secret] = Field(default_factory=dict)  # beside PATH, HOME and the like; nothing else of our own
-    transcript: Annotated[int, Field(ge=0)] = 50  # rows of it that the program is given
+    command: Annotated[tuple[str, ...], Field(min_length=1)]  # the program and its arguments
+    cwd: Path | None = None  # where it works; else greenroom's own working folder
+    env: dict[str, Secret] = Field(default_factory=dict)  # added to PATH, HOME and the like
+    transcript: Annotated[int, Field(ge=0)] = 50  # rows of the transcript that the program is given

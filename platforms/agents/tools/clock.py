@@ -24,9 +24,9 @@ def _is_zone(name: str) -> str:
 
 
 class ClockSettings(ToolSettings):
-    """`[tools.clock]`."""
+    """The current date and time: `[tools.clock]`."""
 
-    zone: Annotated[str, AfterValidator(_is_zone)] = "UTC"
+    zone: Annotated[str, AfterValidator(_is_zone)] = "UTC"  # the time zone it tells, such as Europe/Oslo
 
 
 class NoArgs(Args, frozen=True):

@@ -34,13 +34,13 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class FetchSettings(ToolSettings):
-    """`[tools.fetch]`."""
+    """Pages of the web: `[tools.fetch]`."""
 
-    private: bool = False  # addresses of this machine and of its own network, too
-    timeout_s: PositiveFloat = 30.0  # with all redirects
-    bytes_max: PositiveInt = 2_000_000  # of a page; the rest is not read
-    shown_max: PositiveInt = 50_000  # characters that the model is given
-    redirects_max: NonNegativeInt = 5
+    private: bool = False  # addresses of this machine and of its own network may be fetched, too
+    timeout_s: PositiveFloat = 30.0  # how long one page may take, with all redirects
+    bytes_max: PositiveInt = 2_000_000  # the longest page; the rest is not read
+    shown_max: PositiveInt = 50_000  # characters of a page that the model is given
+    redirects_max: NonNegativeInt = 5  # redirects that one look may follow
 
 
 class FetchArgs(Args, frozen=True):

@@ -22,10 +22,10 @@ ENTRIES_MAX = 1_000
 
 
 class FilesSettings(ToolSettings):
-    """`[tools.files]`. Nothing can be written unless `write` is true; `approve` is about writing."""
+    """Files of a folder: `[tools.files]`. Nothing can be written unless `write` is true; `approve` is about writing."""
 
-    root: Path
-    write: bool = False
+    root: Path  # the folder out of which nothing leads; a relative one counts from the database's
+    write: bool = False  # files may be written, too
     read_max: PositiveInt = 100_000  # bytes of one look into a file
     write_max: PositiveInt = 1_000_000  # bytes of a file that is written
 

@@ -18,7 +18,7 @@ SHOWN_MAX = 2_000
 
 
 class MemorySettings(ToolSettings):
-    """`[tools.memory]`."""
+    """A search over all that was ever said in the chat: `[tools.memory]`."""
 
 
 class SearchArgs(Args, frozen=True):

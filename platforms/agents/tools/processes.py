@@ -24,12 +24,12 @@ from greenroom.platforms.processes.child import INHERITED
 
 
 class ProcessesSettings(ToolSettings):
-    """`[tools.processes]`. A person is asked before each start, unless `approve` is false; how many is a policy's."""
+    """Background processes: `[tools.processes]`. How many there may be is said by `policy.processes_max`."""
 
-    root: Path
-    approve: bool = True
+    root: Path  # the folder in which they begin; a relative one counts from the database's
+    approve: bool = True  # its person is asked before each start
     output_max: PositiveInt = 20_000  # characters that are shown of one's output
-    env: dict[str, Secret] = Field(default_factory=dict)
+    env: dict[str, Secret] = Field(default_factory=dict)  # added to PATH, HOME and the locale
 
 
 class StartArgs(Args, frozen=True):

@@ -34,13 +34,13 @@ PREFACE = "exec 2>&1 9>&1"
 
 
 class ShellSettings(ToolSettings):
-    """`[tools.shell]`. A person is asked before each command, unless `approve` is false."""
+    """Commands of a shell: `[tools.shell]`. A person is asked before each command, unless `approve` is false."""
 
-    root: Path
-    approve: bool = True
-    timeout_s: PositiveFloat = 60.0
-    output_max: PositiveInt = 20_000  # characters; of more the beginning and the end are kept
-    env: dict[str, Secret] = Field(default_factory=dict)
+    root: Path  # the folder in which commands begin, and no cage; a relative one counts from the database's
+    approve: bool = True  # its person is asked before each command
+    timeout_s: PositiveFloat = 60.0  # how long one command may take
+    output_max: PositiveInt = 20_000  # characters shown of its output; of more the beginning and the end are kept
+    env: dict[str, Secret] = Field(default_factory=dict)  # added to PATH, HOME and the locale
 
 
 class ShellArgs(Args, frozen=True):

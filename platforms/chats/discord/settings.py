@@ -9,11 +9,10 @@ from greenroom.platforms.chats.secret import Secret
 
 
 class DiscordSettings(GroupSettings):
-    """The table `[platforms.discord]`, or one of several, `[platforms.discord.ACCOUNT]`."""
+    """One bot: the table `[platforms.discord]`, or one of several, `[platforms.discord.ACCOUNT]`."""
 
-    token: Secret
-    bots: bool = False  # whether other bots and webhooks are listened to, too: two that answer each other never stop
-    backfill_h: float = Field(
-        default=24.0, gt=0, le=BACKFILL_H_MAX
-    )  # what was said while nothing listened is read this far back, in hours
+    token: Secret  # the bot's token, from the developer portal
+    bots: bool = False  # other bots and webhooks are heard, too; two that answer each other never stop
+    backfill_h: float = Field(default=24.0, gt=0, le=BACKFILL_H_MAX)
+    """So far back is read what was said while nothing listened."""
     proxy: str | None = None  # an HTTP proxy on the way to Discord

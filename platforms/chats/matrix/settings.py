@@ -28,12 +28,12 @@ Pattern = Annotated[str, _like(r"[@!*]\S*", "@ann:example.org, @*:example.org or
 class MatrixSettings(GroupSettings):
     """One account on one home server; it signs in by `user` and `password`, or by an access `token`."""
 
-    homeserver: Url
-    user: UserId | None = None
-    password: Secret | None = None
-    token: Secret | None = None
+    homeserver: Url  # its address, such as https://matrix.example.org
+    user: UserId | None = None  # who signs in by password, such as @bot:example.org
+    password: Secret | None = None  # its password; then a device of our own is kept beside the database
+    token: Secret | None = None  # an access token, instead of user and password
     invites: tuple[Pattern, ...] = ()  # users and rooms, such as "@*:example.org", whose invitations are accepted
-    edit_every_s: float = Field(default=5.0, gt=0)  # while words stream; servers allow few messages a second
+    edit_every_s: float = Field(default=5.0, gt=0)  # words that stream are shown this far apart: servers allow few
 
     @model_validator(mode="after")
     def _signs_in_one_way(self) -> Self:

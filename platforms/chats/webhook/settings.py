@@ -15,11 +15,11 @@ PORT_MAX = 65535
 class WebhookSettings(AccountSettings):
     """One program that speaks with the agent by HTTP. Without a `callback` it asks for the answers itself."""
 
-    secret: Secret
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(default=8766, ge=0, le=PORT_MAX)
-    callback: HttpUrl | None = None
-    callback_knows_ids: bool = False  # it takes a webhook-id twice without harm
+    secret: Secret  # both sides sign with it: whsec_ and base64, or any text
+    host: str = Field(default="127.0.0.1", min_length=1)  # where programs post to; put TLS before it for others
+    port: int = Field(default=8766, ge=0, le=PORT_MAX)  # the port of that address; 0: any free one
+    callback: HttpUrl | None = None  # where answers are posted to; without it they are asked for
+    callback_knows_ids: bool = False  # the callback takes a webhook-id twice without harm
 
     @model_validator(mode="after")
     def _whose_ids(self) -> Self:

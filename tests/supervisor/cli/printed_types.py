@@ -1,21 +1,18 @@
 """What a program is promised, read from the types themselves: their fields, what each may be, and its sentence."""
 
-import ast
 import inspect
 import json
-import textwrap
-import tokenize
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from tests.supervisor.written_words import words_of
 
 from greenroom.supervisor.cli.paper import as_plain
 from greenroom.supervisor.cli.printed_by import PRINTED_BY
@@ -63,17 +60,7 @@ def _sentences(record: type) -> dict[str, str]:
     for base in reversed(record.__mro__):
         if base is object or not is_record(base) or base.__module__.startswith("msgspec"):
             continue
-        source = textwrap.dedent(inspect.getsource(base))
-        comments = {
-            token.start[0]: token.string.lstrip("# ")
-            for token in tokenize.generate_tokens(StringIO(source).readline)
-            if token.type == tokenize.COMMENT
-        }
-        (tree,) = ast.parse(source).body
-        assert isinstance(tree, ast.ClassDef)
-        for line in tree.body:
-            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.lineno in comments:
-                found[line.target.id] = comments[line.lineno]
+        found |= words_of(base)
     return found
 
 
