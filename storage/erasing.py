@@ -33,7 +33,11 @@ _DELETES = (
     "DELETE FROM sessions WHERE id = ?",
 )
 
-_COUNTS = {table: f"SELECT count(*) FROM {table}{_OF_SESSION}" for table in PARTS}  # noqa: S608 - constants
+_COUNTS = tuple(
+    (table, f"SELECT count(*) FROM {table}{_OF_SESSION}{which}")  # noqa: S608 - constants
+    for table in PARTS
+    for which in _PER_INDEX.get(table, ("",))
+)
 
 # Who is set aside is not worked for, although a run may be open.
 _AT_WORK = """
@@ -129,7 +133,9 @@ class Held:
 
 def read_held(db: apsw.Connection, ids: tuple[SessionId, ...]) -> Held:
     """Count what would be forgotten with these sessions."""
-    rows = {table: sum(int(db.execute(sql, (id_,)).get or 0) for id_ in ids) for table, sql in _COUNTS.items()}
+    rows = dict.fromkeys(PARTS, 0)
+    for table, sql in _COUNTS:
+        rows[table] += sum(int(db.execute(sql, (id_,)).get or 0) for id_ in ids)
     files: dict[str, None] = {}
     for id_ in ids:
         sql = "SELECT attachments FROM messages WHERE session_id = ? AND attachments IS NOT NULL"

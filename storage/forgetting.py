@@ -106,7 +106,10 @@ class Forgetting:
         return monotonic >= self._due_at
 
     def look(self, db: apsw.Connection, *, now: float, monotonic: float) -> RowsForgotten | None:
-        """Find what is to be forgotten next; None: nothing more in this round. Raises apsw.Error."""
+        """Find what is to be forgotten next; None: nothing more in this round. Raises apsw.Error.
+
+        Where no rows are named there was much to pass over: look again.
+        """
         while self._kind < len(_KINDS):
             age_s = self._ages[self._kind]
             found = self._look_at(db, _KINDS[self._kind], now - age_s) if age_s > 0 else None

@@ -12,6 +12,9 @@ from greenroom.storage.rows import Row, one_row
 PARTS = ("decisions", "deliveries", "questions", "processes", "tool_calls", "inbox", "messages", "runs")
 """What belongs to a session, in the order in which it goes; the last rows of each first."""
 
+SEEN_MAX = 500
+"""So many sessions that stay one look passes over; the next one goes on behind them."""
+
 DONE_WITH = (
     "(state = 'delivered' OR state = 'dead'"
     " AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letters.delivery = deliveries.key))"
@@ -23,8 +26,17 @@ _NEXT = (
     " WHERE predecessor > ? ORDER BY predecessor LIMIT 1"
 )
 
+_ORDER = {
+    "questions": "work",
+    "processes": "process",
+    "tool_calls": "work",
+    "messages": "seq",
+    "runs": "generation",
+}
+"""That of an index which begins with the session, where that is not by number: no rows are sorted to find the last."""
+
 _LAST_ROWS = {
-    table: f"SELECT id FROM {table} WHERE session_id = ?{handled} ORDER BY id DESC LIMIT ?"  # noqa: S608 - constants
+    table: f"SELECT id FROM {table} WHERE session_id = ?{handled} ORDER BY {_ORDER.get(table, 'id')} DESC LIMIT ?"  # noqa: S608 - constants
     for table in PARTS
     for handled in [" AND generation IS NOT NULL" if table == "inbox" else ""]  # As its index says.
 }
@@ -49,14 +61,20 @@ class Pruning:
         self._after = 0
 
     def look(self, db: apsw.Connection, before: float, rows_max: int) -> RowsForgotten | None:
-        """Find what goes next of a session that was followed before this time; None: the round is over."""
-        while (row := one_row(db, _NEXT, (self._after,))) is not None:
+        """Find what goes next of a session that was followed before this time; None: the round is over.
+
+        Nothing is named where `SEEN_MAX` sessions were passed over: it goes on behind them.
+        """
+        for _ in range(SEEN_MAX):
+            row = one_row(db, _NEXT, (self._after,))
+            if row is None:
+                self._after = 0
+                return None
             session_id, followed_at = row
             if followed_at < before and _may_go(db, session_id):
                 return _rest_of(db, session_id, rows_max)
             self._after = session_id
-        self._after = 0
-        return None
+        return RowsForgotten("sessions", ())
 
 
 def _may_go(db: apsw.Connection, session_id: SessionId) -> bool:

@@ -152,7 +152,9 @@ class StorageActor(PooledActor):
         except (Troubled, Fenced) as error:
             logger.warning("forgetting put off: %s", error)  # The next commit meets the same disk, and judges it.
             return
-        if found is not None:
+        if found is not None and not found.ids:
+            self._tidy_if_due()
+        elif found is not None:
             self._waiting.append(Write((found,), partial(self._tidied, found)))
             self._write_all()
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
+from tests.storage.store_house import House, inbound
 from tests.storage.test_forgetting import tidy
 from tests.storage.test_statements import LIFE, S, db, live_until
 
-from greenroom.actors.facts import InboundStored, RowsForgotten, SessionSucceeded
+from greenroom.actors.facts import InboundStored, RowsForgotten, SessionsForgotten, SessionSucceeded
 from greenroom.actors.model import FreshCause, Inbound, SessionId, SessionKey
 from greenroom.actors.retention import Retention
 from greenroom.storage import pruning
+from greenroom.storage.erasing import read_held
 from greenroom.storage.forgetting import ROWS_MAX, Forgetting
 from greenroom.storage.statements import write_fact
 
@@ -121,6 +124,48 @@ def test_every_look_goes_by_index(db: apsw.Connection) -> None:
 
     db.exec_trace = explain
     tidy(db, Forgetting(AGED))
+    read_held(db, (S,))
+    write_fact(db, SessionsForgotten(SessionKey("web", "bot", "2"), (SessionId(3),), 1e3))
     db.exec_trace = None
     assert len(plans) > 20
+    assert [plan for plan in plans if "TEMP B-TREE" in plan] == []
     assert [plan for plan in plans if plan.startswith("SCAN") and "CONSTANT ROW" not in plan] == []
+
+
+def test_a_look_passes_over_some_who_stay_and_the_next_one_goes_on_behind_them(db: apsw.Connection) -> None:
+    followed(db)
+    first, last = 1_000, 1_001 + 2 * pruning.SEEN_MAX
+    db.executemany(
+        "INSERT INTO sessions (id, key, created_at, epoch, predecessor) VALUES (?, 'web:bot:9', ?, 1, ?)",
+        [(n, 30.0 if n == last else 1e6, None if n == first else n - 1) for n in range(first, last + 1)],
+    )
+    forgetting = Forgetting(AGED)
+    looks = []
+    while (found := forgetting.look(db, now=1e3, monotonic=0.0)) is not None:
+        write_fact(db, found)
+        looks.append((found.table, found.ids))
+    assert looks.count(("sessions", ())) == 2
+    assert looks[-1] == ("sessions", (last - 1,))
+
+
+def test_a_store_goes_on_looking_behind_those_who_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "SEEN_MAX", 2)
+    path = tmp_path / "bot.db"
+    House(path).close()
+    file = apsw.Connection(str(path))
+    file.executemany(
+        "INSERT INTO sessions (id, key, created_at, epoch, predecessor) VALUES (?, 'web:bot:9', ?, 1, ?)",
+        [(n, 30.0 if n == 9 else 4e9, None if n == 1 else n - 1) for n in range(1, 10)],
+    )
+    file.execute(
+        "INSERT INTO messages (session_id, seq, epoch, generation, key, role, kind, text, at)"
+        " VALUES (1, 1, 1, 0, 'k', 'user', 'text', 'hello', 1.0)"
+    )
+    file.close()
+    house = House(path, retention=AGED)
+    for number in range(20):  # Each lets it look once more, at least.
+        house.write(inbound(number))
+    house.close()
+    file = apsw.Connection(str(path))
+    assert [row[0] for row in file.execute("SELECT id FROM sessions ORDER BY id")] == [1, 2, 3, 4, 5, 6, 7, 9, 10]
+    file.close()
