@@ -73,21 +73,28 @@ FROM sessions WHERE sessions.id = ?
 def read_unfinished(db: apsw.Connection, session_id: SessionId | None) -> tuple[Unfinished, ...]:
     """Sessions with an open run or waiting inbound, the most recently active first; of one session, or of all.
 
-    With one session come those that took over from it: it may have died before it could say so.
+    With one session come those that took over from it, however many: it may have died before it could say so.
     One that cannot be read is left out and logged: it costs no other session its decision.
     """
+    found = _read_found(db, session_id)
+    while session_id is not None:
+        session_id = _successor(db, session_id)
+        if session_id is not None:
+            found += _read_found(db, session_id)
+    return tuple(found)
+
+
+def _read_found(db: apsw.Connection, session_id: SessionId | None) -> list[Unfinished]:
     waiting = _read_waiting(db, session_id)
     found = _with_open_run(db, session_id, waiting)
     for session, waits in waiting.items():
         _read_into(found, session, partial(_without_run, db, session, waits))
     found.sort(key=lambda pair: pair[0], reverse=True)
-    successor = _successor(db, session_id)
-    later = () if successor is None else read_unfinished(db, successor)
-    return (*[unfinished for _, unfinished in found], *later)
+    return [unfinished for _, unfinished in found]
 
 
-def _successor(db: apsw.Connection, session_id: SessionId | None) -> SessionId | None:
-    row = None if session_id is None else one_row(db, "SELECT id FROM sessions WHERE predecessor = ?", (session_id,))
+def _successor(db: apsw.Connection, session_id: SessionId) -> SessionId | None:
+    row = one_row(db, "SELECT id FROM sessions WHERE predecessor = ?", (session_id,))
     return None if row is None else SessionId(row[0])
 
 

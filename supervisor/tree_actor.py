@@ -29,7 +29,6 @@ from greenroom.supervisor.tree_words import (
     DOOM_S,
     DRAIN_LOOK_S,
     OF_ONE_SESSION,
-    READ_AGAIN_S,
     ActorFailed,
     Begin,
     DecisionsWritten,
@@ -111,8 +110,8 @@ class TreeActor(PooledActor):
                 self._take_effect(decided, answer, boot=boot)
             case ActorFailed(failure):
                 self._failed(failure)
-            case RestartDue(session_id, gave_up):
-                self._read_open(session_id, gave_up=gave_up)
+            case RestartDue(session_id, gave_up, tries):
+                self._read_open(session_id, gave_up=gave_up, tries=tries)
             case PlatformConnected(account):
                 self._connect(account)
             case PlatformDisconnected(account):
@@ -201,15 +200,15 @@ class TreeActor(PooledActor):
 
     # -- decisions -------------------------------------------------------------------------------------------------
 
-    def _read_open(self, session_id: SessionId | None, *, gave_up: bool = False) -> None:
+    def _read_open(self, session_id: SessionId | None, *, gave_up: bool = False, tries: int = 0) -> None:
         store = self._house.store
-        store.read(UnfinishedOf(session_id), lambda answer: self.hear(OpenRead(answer, session_id, gave_up)))
+        store.read(UnfinishedOf(session_id), lambda answer: self.hear(OpenRead(answer, session_id, gave_up, tries)))
 
     def _decide(self, read: OpenRead) -> None:
         if not isinstance(read.answer, tuple):
-            logger.warning("what is open could not be read and is asked again: %s", read.answer)
-            again = Begin() if read.of is None else RestartDue(read.of, read.gave_up)
-            self.runtime.timers.arm((self.actor_urn, read.of), READ_AGAIN_S, partial(self.hear, again))
+            after_s, again = read.again()
+            logger.warning("what is open could not be read and is asked again in %.0f s: %s", after_s, read.answer)
+            self.runtime.timers.arm((self.actor_urn, read.of), after_s, partial(self.hear, again))
             return
         found: tuple[Unfinished, ...] = read.answer  # type: ignore[assignment]  # UnfinishedOf answers these
         items = [item for item in found if not self._goes_on(item)]

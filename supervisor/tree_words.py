@@ -28,7 +28,10 @@ DRAIN_LOOK_S = 0.2
 """How often a drain looks what still runs and what is still owed."""
 
 READ_AGAIN_S = 1.0
-"""How long a question waits that the store could not answer. Nothing is decided unread."""
+"""How long a question waits that the store could not answer; doubled for each next time. Nothing is decided unread."""
+
+READ_DOUBLINGS_MAX = 4
+"""So that it is asked every 16 s at last: a disk that is back is to be noticed soon."""
 
 DOOM_S = 5.0
 """How long a closed store may take to be opened again by the roof, which then builds a new tree."""
@@ -85,6 +88,12 @@ class OpenRead(Struct, Solicited, frozen=True):
     answer: ReadAnswer
     of: SessionId | None  # None: of all, at a boot
     gave_up: bool = False  # its restarts are spent
+    tries: int = 0  # so often there was no answer before
+
+    def again(self) -> tuple[float, RestartDue]:
+        """Say in how many seconds it is asked again, and by what."""
+        doublings = min(self.tries, READ_DOUBLINGS_MAX)
+        return READ_AGAIN_S * 2**doublings, RestartDue(self.of, self.gave_up, self.tries + 1)
 
 
 class DecisionsWritten(Struct, Solicited, frozen=True):
@@ -136,10 +145,11 @@ class ActorFailed(Struct, Solicited, frozen=True):
 
 
 class RestartDue(Struct, Solicited, frozen=True):
-    """The back-off of a dead session is over, or its restarts are spent."""
+    """The back-off of a dead session is over, or its restarts are spent; or the store had no answer before."""
 
-    session_id: SessionId
+    session_id: SessionId | None  # None: all of them, at a boot
     gave_up: bool = False
+    tries: int = 0
 
 
 class Doomed(Struct, Solicited, frozen=True):

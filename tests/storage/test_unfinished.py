@@ -224,3 +224,17 @@ def test_an_attempt_that_ended_by_itself_is_kept_with_the_run(db: apsw.Connectio
     assert snapshot is not None
     assert snapshot.run is not None
     assert snapshot.run.ending is Ending.EMPTY
+
+
+def test_a_chat_that_began_anew_thousands_of_times_is_read_from_its_first_session(db: apsw.Connection) -> None:
+    write(db, inbound(1))
+    with db:
+        for _ in range(2_000):
+            db.execute(
+                "INSERT INTO sessions (key, created_at, epoch, predecessor, because)"
+                " SELECT key, created_at, epoch, max(id), 'asked' FROM sessions"
+            )
+        db.execute("UPDATE inbox SET session_id = (SELECT max(id) FROM sessions)")
+    found = read_answer(db, UnfinishedOf(S))
+    assert isinstance(found, tuple)
+    assert [(each.session_id, each.waiting) for each in found if isinstance(each, Unfinished)] == [(2_001, 1)]
