@@ -64,7 +64,7 @@ class Attachment(Struct, frozen=True):
 
 
 class ToolPolicy(StrEnum):
-    """What may happen to a tool call whose result was not stored (DESIGN section 1, row D)."""
+    """What may happen to a tool call whose result was not stored (docs/architecture.md, invariant 7)."""
 
     PURE = "pure"  # it is simply called again
     KEYED = "keyed"  # it is called again with the same key
@@ -230,7 +230,7 @@ NOTHING_SPENT = Spent()
 
 
 class TailKind(StrEnum):
-    """How a transcript ends. Exactly one is true of any transcript (DESIGN section 6)."""
+    """How a transcript ends. Exactly one is true of any transcript (docs/resume.md)."""
 
     EMPTY = "nothing was ever said"
     USER = "the user waits for an answer"
@@ -290,7 +290,7 @@ class DeliveryKind(StrEnum):
 
     ANSWER = "answer"
     QUESTION = "question"
-    LINE = "line"  # one line of our own: expired, quarantined
+    LINE = "line"  # words that belong to no run: expired, set aside, what came of an order, what an operator sends
 
 
 class DeliveryState(StrEnum):
@@ -326,7 +326,7 @@ class Delivery(Struct, frozen=True):
 
 
 class DeliveryClass(StrEnum):
-    """What a platform offers against doubled messages (DESIGN section 7)."""
+    """What a platform offers against doubled messages (docs/platforms.md)."""
 
     NATIVE_KEY = "native_key"
     EDIT_ANCHOR = "edit_anchor"
@@ -380,7 +380,7 @@ class Snapshot(Struct, frozen=True):
     quarantined: bool = False
     told_aside: InboxId | None = None  # of what waits, the message whose writer was told that the session is set aside
     question: Question | None = None  # the open run's work waits for its answer, or would: it may have lapsed
-    segment: int = 0  # questions that the open run's work has asked; names the delivery that comes next
+    segment: int = 0  # parts of the open run's work that are complete: each question ends one; names the next delivery
     anchored: bool = False  # that delivery's row exists already
     calls: tuple[ToolRecord, ...] = ()  # the tool calls of that work, if one of them has no result
     active_at: float | None = None  # the last sign of life of user or agent; never of a boot or of a note of ours

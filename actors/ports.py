@@ -89,7 +89,8 @@ class Door(Protocol):
 class Platform(Protocol):
     """A wire to a chat platform. Asyncio code on a loop of its own; it never sees actors, only its door.
 
-    Any exception but the four above counts as ambiguous: it may have had its effect. The delivery class decides then.
+    Any exception but the first four of `wire_errors.py` counts as ambiguous: it may have had its effect. The delivery
+    class decides then.
     """
 
     @property

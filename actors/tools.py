@@ -1,4 +1,7 @@
-"""What may happen to a tool call, given what an earlier attempt left in the ledger (DESIGN section 1, row D). Pure."""
+"""What may happen to a tool call, given what an earlier attempt left in the ledger. Pure.
+
+Why there is something: its row is on disk before the call (docs/architecture.md, invariant 7).
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ ABOVE_ZERO = frozenset(
 """Numbers by which something is divided or measured: 0 would mean never or always."""
 
 
-MAY_BE_NONE = frozenset({"tool_calls_max", "repeats_max", "model_calls_max"})
+ZERO_IS_NO_LIMIT = frozenset({"tool_calls_max", "repeats_max", "model_calls_max"})
 """Whole numbers of which 0 says that there is no limit."""
 
 HOURS = frozenset({"reset_hour"})
@@ -154,7 +154,7 @@ def _check_number(name: str, value: Any, default: object) -> None:
             return
         if name in HOURS:
             raise _refusal(name, "must be an hour from 0 to 23", value, default)
-        least = 0 if name in MAY_BE_NONE else 1
+        least = 0 if name in ZERO_IS_NO_LIMIT else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise _refusal(name, f"must be a whole number of at least {least}", value, default)
         if value > COUNT_LARGEST:

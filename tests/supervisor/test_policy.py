@@ -18,7 +18,7 @@ from greenroom.supervisor.policy import (
     COUNT_LARGEST,
     HOURS,
     LARGEST,
-    MAY_BE_NONE,
+    ZERO_IS_NO_LIMIT,
     InvalidPolicyError,
     Policy,
 )
@@ -99,7 +99,7 @@ def test_each_number_has_its_lower_end(knob: Any) -> None:
         return
     with pytest.raises(InvalidPolicyError, match=knob.name):
         make(**{knob.name: -1})
-    if knob.name in MAY_BE_NONE:
+    if knob.name in ZERO_IS_NO_LIMIT:
         assert getattr(make(**{knob.name: 0}), knob.name) == 0
     elif knob.name in HOURS:
         assert getattr(make(**{knob.name: 0}), knob.name) == 0
