@@ -22,13 +22,13 @@ from greenroom.actors.facts import (
     SessionSuspended,
     SuspensionLifted,
 )
+from greenroom.actors.interruption import read_reason
 from greenroom.actors.keys import operator_key, reply_key
 from greenroom.actors.lines import STOPPED_LINE
 from greenroom.actors.model import (
     FreshCause,
     InterruptReason,
     MessageKind,
-    OpenRun,
     Question,
     RunCause,
     StoredInbound,
@@ -184,17 +184,12 @@ def _resume(draft: Draft, inbound: StoredInbound, rules: Rules) -> None:
         say(draft, inbound, replies.waits_for_answer(question.prompt))
     elif isinstance(phase, Interrupted):
         _reply(draft, inbound, replies.RESUMED)
-        open_run(draft, RunCause.COMMAND, rules, resumed=Resumed(_reason(draft, phase.run)))
+        reason = read_reason(phase.run, draft.epoch, fell=phase.fell)
+        open_run(draft, RunCause.COMMAND, rules, resumed=Resumed(reason))
     elif draft.waiting:
         _reply(draft, inbound, replies.RESUMED)
     else:
         say(draft, inbound, replies.LIFTED if lifted else replies.NOTHING_TO_RESUME)
-
-
-def _reason(draft: Draft, run: OpenRun) -> InterruptReason | str:
-    if run.interrupted_by is not None:
-        return run.interrupted_by
-    return InterruptReason.RESTART_INTERRUPTED if run.epoch < draft.epoch else InterruptReason.ACTOR_CRASHED
 
 
 def _decide(draft: Draft, inbound: StoredInbound, word: str) -> None:

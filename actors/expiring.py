@@ -9,7 +9,7 @@ from greenroom.actors.keys import conclusion_key
 from greenroom.actors.model import DeliveryKind, Ending, MessageKind, OpenRun, Role, Tail
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import Idle, Interrupted
-from greenroom.actors.times import read_time
+from greenroom.actors.times import read_time, read_zone
 from greenroom.actors.wording import expired_line
 
 
@@ -22,6 +22,12 @@ def age_of_work_s(tail: Tail, run: OpenRun | None, now: float) -> float | None:
     stamps = (tail.at, run.last_progress_at if run is not None else None)
     times = [at for at in (read_time(stamp, now=now) for stamp in stamps) if at is not None]
     return max(0.0, now - max(times)) if times else None
+
+
+def asked_at(tail: Tail, run: OpenRun | None, now: float) -> float | None:
+    """Say when the person asked, as near as it is known: before the run was opened and before anything followed."""
+    stamps = (tail.at, run.opened_at if run is not None else None)
+    return min((at for at in (read_time(stamp, now=now) for stamp in stamps) if at is not None), default=None)
 
 
 def is_stale(tail: Tail, run: OpenRun | None, now: float, fresh_s: float) -> bool:
@@ -40,8 +46,7 @@ def expire_if_stale(draft: Draft, rules: Rules) -> None:
         return
     if not is_stale(draft.tail, old.run, draft.now, rules.fresh_s):
         return
-    asked_at = read_time(min(draft.tail.at, old.run.opened_at), now=draft.now)
-    line = expired_line(asked_at, now=draft.now)
+    line = expired_line(asked_at(draft.tail, old.run, draft.now), now=draft.now, zone=read_zone(rules.zone))
     draft.close_calls(old.run.generation)
     upto = draft.tail.user_seq
     draft.append(conclusion_key(old.run.work), Role.SYSTEM, line, kind=MessageKind.FAILED, answers_upto=upto)

@@ -200,7 +200,7 @@ class DeliveryFilled(Struct, frozen=True):
     key: str
     text: str
     at: float
-    kind: DeliveryKind = DeliveryKind.ANSWER
+    kind: DeliveryKind
 
 
 class DeliveryMoved(Struct, frozen=True):

@@ -382,6 +382,7 @@ class Snapshot(Struct, frozen=True):
     question: Question | None = None  # the open run's work waits for its answer, or would: it may have lapsed
     segment: int = 0  # parts of the open run's work that are complete: each question ends one; names the next delivery
     anchored: bool = False  # that delivery's row exists already
+    fell: bool = False  # the process that opened the run lives; only what stood on the store of then fell
     calls: tuple[ToolRecord, ...] = ()  # the tool calls of that work, if one of them has no result
     active_at: float | None = None  # the last sign of life of user or agent; never of a boot or of a note of ours
     in_doubt: bool = False  # nobody knows, and nobody was told, what became of a call

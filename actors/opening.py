@@ -10,6 +10,7 @@ from greenroom.actors.asking import answer_to, lapse_of, note_lapse
 from greenroom.actors.draft import Draft
 from greenroom.actors.events import Resumed
 from greenroom.actors.facts import QuestionAnswered, RunClosed, RunOpened, RunSpent
+from greenroom.actors.interruption import read_reason
 from greenroom.actors.keys import note_key, retry_key
 from greenroom.actors.model import (
     NOTHING_SPENT,
@@ -136,7 +137,7 @@ def _next_run(
     )
     if old is None:
         return run
-    attempt = 1 if old.question is not None else max(1, old.run.attempt + _counts(draft, old.run, resumed))
+    attempt = 1 if old.question is not None else max(1, old.run.attempt + _counts(draft, old, resumed))
     last_progress_at = draft.now if taken else old.run.last_progress_at  # A restart is no progress; the user is.
     if answered:
         cause = RunCause.ANSWERED_QUESTION
@@ -150,7 +151,11 @@ def _next_run(
     )
 
 
-def _counts(draft: Draft, run: OpenRun, resumed: Resumed | None) -> bool:
+def _reason(draft: Draft, old: Interrupted, resumed: Resumed | None) -> InterruptReason | str:
+    return read_reason(old.run, draft.epoch, fell=old.fell) if resumed is None else resumed.reason
+
+
+def _counts(draft: Draft, old: Interrupted, resumed: Resumed | None) -> bool:
     """Say whether the attempt that was interrupted counts against the work, as one that may be to blame for it.
 
     It does not when it moved the work on before an orderly drain cut it short, nor when the house fell around it
@@ -158,11 +163,12 @@ def _counts(draft: Draft, run: OpenRun, resumed: Resumed | None) -> bool:
     it needed could not be reached: for that there is a limit of its own. Nor when its own user ended it, by writing or
     by an order.
     """
+    run = old.run
     if run.interrupted_by in BLAMELESS:
         return False
     drained = run.interrupted_by in DRAINED and run.last_progress_at > run.opened_at
-    reason = resumed.reason if resumed is not None else None
-    return not drained and not (reason == InterruptReason.ACTOR_CRASHED and run.epoch < draft.epoch)
+    fell = _reason(draft, old, resumed) == InterruptReason.ACTOR_CRASHED and run.epoch < draft.epoch
+    return not drained and not fell
 
 
 def _tell_of_interruption(
@@ -174,7 +180,7 @@ def _tell_of_interruption(
     draft.close_calls(old.run.generation, at=tail.at)  # Of the attempt that called, and nothing that looks fresh.
     if old.question is not None:
         return None if lapse is None else _tell_of_lapse(draft, old.question, lapse)
-    reason = resumed.reason if resumed is not None else old.run.interrupted_by or InterruptReason.RESTART_INTERRUPTED
+    reason = _reason(draft, old, resumed)
     done = [record.call for record in old.calls if record.result is not None]
     unknown = [record.call for record in old.calls if record.result is None and record.call.policy in MAY_HAVE_HAPPENED]
     text = recovery_note(reason, tail=tail.kind, done=done, in_doubt=unknown)

@@ -18,7 +18,7 @@ class Reset(StrEnum):
 
     NONE = "none"  # only when its user says `/new`
     IDLE = "idle"  # when nothing was said for `reset_after_s`
-    DAILY = "daily"  # when a new day has begun, at `reset_hour` in `reset_zone`
+    DAILY = "daily"  # when a new day has begun, at `reset_hour` in `zone`
 
 
 class Busy(StrEnum):
@@ -63,7 +63,7 @@ class Rules:
     reset: Reset | str = Reset.NONE  # when a conversation begins anew by itself, at its user's next message
     reset_after_s: float = 86_400.0  # the silence after which it begins anew, with `idle`
     reset_hour: int = 4  # the hour at which a new day begins, with `daily`
-    reset_zone: str = ""  # the time zone of `reset_hour`; empty: as the host's clock is set
+    zone: str = ""  # the time zone of `reset_hour` and of times that people are told; empty: as the host's clock is set
     processes_max: int = 16  # background processes of one session at the same time
     process_output_max: int = 64_000  # characters kept of a process's output: of its beginning, and more of its end
     process_end_s: float = 5.0  # time between asking a background process to end and ending it

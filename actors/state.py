@@ -42,6 +42,7 @@ class Interrupted(Struct, frozen=True):
     calls: tuple[ToolRecord, ...] = ()  # of the work, if one of them has no result
     waited_s: float = 0.0  # in sum, for what the agent could not reach
     retrying: bool = False  # a timer is armed that goes on with it
+    fell: bool = False  # the process that opened the run lives; what stood on the store of then fell
 
 
 class Running(Struct, frozen=True):

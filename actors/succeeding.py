@@ -8,7 +8,6 @@ What counts is the true last activity: words of the user or of the agent, never 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from greenroom.actors.acts import ArmIdle, ReportSucceeded
 from greenroom.actors.draft import Draft
@@ -18,13 +17,13 @@ from greenroom.actors.lines import fresh_line
 from greenroom.actors.model import FreshCause
 from greenroom.actors.rules import Reset, Rules
 from greenroom.actors.state import Idle
-from greenroom.actors.times import read_time
+from greenroom.actors.times import read_time, read_zone
 
 
 def decide_reset(active_at: float, said_at: float, rules: Rules) -> FreshCause | None:
     """Say whether a message said at `said_at` begins a new conversation, when the last activity was at `active_at`.
 
-    >>> decide_reset(0.5, 7 * 3600.0, Rules(reset="daily", reset_hour=4, reset_zone="UTC"))
+    >>> decide_reset(0.5, 7 * 3600.0, Rules(reset="daily", reset_hour=4, zone="UTC"))
     <FreshCause.DAILY: 'daily'>
     """
     match rules.reset:
@@ -38,8 +37,7 @@ def decide_reset(active_at: float, said_at: float, rules: Rules) -> FreshCause |
 
 def _last_turn_of_day(at: float, rules: Rules) -> float:
     """The last moment before `at` at which a new day begins for conversations."""
-    zone = ZoneInfo(rules.reset_zone) if rules.reset_zone else None  # None: as the host's clock is set.
-    moment = datetime.fromtimestamp(at, zone)
+    moment = datetime.fromtimestamp(at, read_zone(rules.zone))
     turn = moment.replace(hour=rules.reset_hour, minute=0, second=0, microsecond=0)
     if turn > moment:
         turn -= timedelta(days=1)

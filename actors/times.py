@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 AHEAD_MAX_S = 86_400.0
 """A time further ahead than this was not set by a clock that was merely put back: it is no time at all."""
 
 _SCALES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # from nano-, micro- and milliseconds
+
+
+def read_zone(name: str) -> tzinfo | None:
+    """Find a time zone by its name; empty: None, which is how the host's clock is set. Raises for unknown ones."""
+    return ZoneInfo(name) if name else None
 
 
 def read_time(value: object, *, now: float) -> float | None:

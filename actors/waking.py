@@ -10,7 +10,14 @@ def open_session(snapshot: Snapshot) -> Session:
     """Build the state that the store remembers. Nothing runs in it yet."""
     phase: Phase = IDLE
     if snapshot.run is not None:
-        phase = Interrupted(snapshot.run, snapshot.segment, snapshot.question, snapshot.anchored, snapshot.calls)
+        phase = Interrupted(
+            snapshot.run,
+            snapshot.segment,
+            snapshot.question,
+            anchored=snapshot.anchored,
+            calls=snapshot.calls,
+            fell=snapshot.fell,
+        )
     return Session(
         id=snapshot.id,
         key=snapshot.key,

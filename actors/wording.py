@@ -113,23 +113,23 @@ def user_notice(reason: InterruptReason | str) -> str:
     return "I was restarted; I am going on with your request."
 
 
-def expired_line(at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
+def expired_line(at: float | None, *, now: float, zone: tzinfo | None) -> str:
     """Tell the person, once, that an old request will not be finished by itself."""
-    return f"Your request{_of(at, now, tz)} was interrupted; send it again if you still want it."
+    return f"Your request{_of(at, now, zone)} was interrupted; send it again if you still want it."
 
 
-def unfinished_line(at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
+def unfinished_line(at: float | None, *, now: float, zone: tzinfo | None) -> str:
     """Tell the person that going on after an interruption led to no answer either."""
     return (
-        f"Your request{_of(at, now, tz)} was interrupted, and going on with it gave no answer; "
+        f"Your request{_of(at, now, zone)} was interrupted, and going on with it gave no answer; "
         "send it again if you still want one."
     )
 
 
-def quarantine_line(attempts: int, at: float | None, *, now: float, tz: tzinfo = UTC) -> str:
+def quarantine_line(attempts: int, at: float | None, *, now: float, zone: tzinfo | None) -> str:
     """Tell the person that the work is set aside, after `attempts` attempts that got nowhere."""
     return (
-        f"Your request{_of(at, now, tz)} was interrupted {attempts} times without getting anywhere, "
+        f"Your request{_of(at, now, zone)} was interrupted {attempts} times without getting anywhere, "
         "so I have set this conversation aside until whoever runs this service releases it."
     )
 
@@ -185,11 +185,11 @@ def _calls(sentence: str, calls: Sequence[ToolCall]) -> str:
     return sentence.format(", ".join(listed + more))
 
 
-def _of(at: float | None, now: float, tz: tzinfo) -> str:
+def _of(at: float | None, now: float, zone: tzinfo | None) -> str:
     seconds = read_time(at, now=now)
     today = read_time(now, now=now)
     if seconds is None or today is None:
         return ""
-    moment = datetime.fromtimestamp(seconds, tz)
-    same_day = moment.date() == datetime.fromtimestamp(today, tz).date()
-    return f" of {moment:%H:%M}" if same_day else f" of {moment:%Y-%m-%d %H:%M}"
+    moment = datetime.fromtimestamp(seconds, UTC).astimezone(zone)  # None: as the host's clock is set.
+    same_day = moment.date() == datetime.fromtimestamp(today, UTC).astimezone(zone).date()
+    return f" of {moment:%H:%M %Z}" if same_day else f" of {moment:%Y-%m-%d %H:%M %Z}"

@@ -111,3 +111,9 @@ def read_boots(db: apsw.Connection, last: int = READ_MAX) -> tuple[Boot, ...]:
         Boot(Epoch(epoch), started_at, ended_at, None if ending is None else BootEnding(ending), reason, pid, version)
         for epoch, started_at, ended_at, ending, reason, pid, version in rows
     )
+
+
+def read_fell(db: apsw.Connection, epoch: int) -> bool:
+    """Whether all boots from this one on fell, so that their process lives. One that lives itself did not fall."""
+    found = "SELECT count(*) > 1 AND sum(ending <> ?) IS 0 FROM boots WHERE epoch >= ?"
+    return bool(db.execute(found, (BootEnding.FELL, epoch)).get)

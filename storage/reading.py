@@ -48,7 +48,7 @@ from greenroom.actors.store import (
     UnfinishedOf,
     UnwantedOf,
 )
-from greenroom.storage.boots import read_epoch
+from greenroom.storage.boots import read_epoch, read_fell
 from greenroom.storage.commanding import read_past
 from greenroom.storage.erasing import read_kin
 from greenroom.storage.letters import read_delivery_named
@@ -173,6 +173,7 @@ def read_snapshot(db: apsw.Connection, session_id: SessionId) -> Snapshot | None
         question=read_open_question(db, session_id, run.work) if run is not None and asks else None,
         told_aside=read_told_aside(db, session_id) if waiting else None,  # Also while it is not: it may be so again.
         segment=segment,
+        fell=run is not None and run.epoch < epoch and read_fell(db, run.epoch),
         anchored=run is not None and _is_stored(db, answer_key(session_id, run.work, segment)),
         calls=_tools(db, session_id, run.work) if run is not None and tail.open_calls else (),
         active_at=read_active_at(db, session_id),

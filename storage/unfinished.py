@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from greenroom.actors.model import Generation, OpenRun, SessionId, TailKind
 from greenroom.actors.store import Unfinished
-from greenroom.storage.boots import BootEnding
+from greenroom.storage.boots import read_fell
 from greenroom.storage.processes import read_untold
 from greenroom.storage.rows import (
     RUN_COLUMNS,
@@ -113,7 +113,7 @@ def _with_open_run(
     """Takes the sessions that it finds out of `waiting`."""
     only, bindings = ("", ()) if session_id is None else (" AND runs.session_id = ?", (session_id,))
     rows: list[Row] = db.execute(f"{_OPEN_RUNS}{only}) AS found", bindings).fetchall()
-    fell = {epoch: _fell(db, epoch) for epoch in {row[1] for row in rows}}
+    fell = {epoch: read_fell(db, epoch) for epoch in {row[1] for row in rows}}
     found: list[tuple[float, Unfinished]] = []
     for row in rows:
         session = SessionId(row[_RUN_AND_TAIL])
@@ -190,9 +190,3 @@ def _open_calls(db: apsw.Connection, session_id: SessionId, run: OpenRun) -> fro
 def _read_session(db: apsw.Connection, session_id: SessionId) -> Row:
     rows: list[Row] = db.execute(_SESSION, (session_id,)).fetchall()
     return rows[0]
-
-
-def _fell(db: apsw.Connection, epoch: int) -> bool:
-    """Whether all boots from this one on fell, so that their process lives. One that lives itself did not fall."""
-    found = "SELECT count(*) > 1 AND sum(ending <> ?) IS 0 FROM boots WHERE epoch >= ?"
-    return bool(db.execute(found, (BootEnding.FELL, epoch)).get)

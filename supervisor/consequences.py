@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import assert_never
 
+from greenroom.actors.expiring import asked_at
 from greenroom.actors.facts import (
     DecisionStored,
     DeliveryFilled,
@@ -30,7 +31,7 @@ from greenroom.actors.model import (
     Seq,
 )
 from greenroom.actors.store import Unfinished
-from greenroom.actors.times import read_time
+from greenroom.actors.times import read_zone
 from greenroom.actors.wording import expired_line, quarantine_line, unfinished_line
 from greenroom.supervisor.decisions import explain, outcome_of, rule_of
 from greenroom.supervisor.policy import Policy
@@ -44,7 +45,6 @@ def decision_facts(
     policy: Policy,
     *,
     epoch: Epoch,
-    tz: tzinfo = UTC,
 ) -> tuple[Fact, ...]:
     """Say what becomes true with a decision; its record comes first.
 
@@ -61,13 +61,14 @@ def decision_facts(
         inputs=json.dumps(explain(inputs, decision, policy)["inputs"], ensure_ascii=False, allow_nan=False),
         at=inputs.now,
     )
-    return (record, *_consequences(unfinished, decision, inputs, epoch, tz))
+    return (record, *_consequences(unfinished, decision, inputs, epoch, read_zone(policy.zone)))
 
 
 def _consequences(
-    unfinished: Unfinished, decision: Decision, inputs: ResumeInputs, epoch: Epoch, tz: tzinfo
+    unfinished: Unfinished, decision: Decision, inputs: ResumeInputs, epoch: Epoch, zone: tzinfo | None
 ) -> tuple[Fact, ...]:
-    asked_at, now = _asked_at(unfinished, inputs.now), inputs.now
+    now = inputs.now
+    at = asked_at(unfinished.tail, unfinished.run, now)
     match decision:
         case Skip(Why.ANSWERED):
             return _closed(unfinished, Ending.ANSWERED, now)
@@ -76,15 +77,15 @@ def _consequences(
         case Skip(Why.FAILED):
             return _closed(unfinished, Ending.FAILED, now)
         case Skip(Why.ALREADY_TRIED):
-            line = unfinished_line(asked_at, now=now, tz=tz)
+            line = unfinished_line(at, now=now, zone=zone)
             return _given_up(unfinished, Ending.EMPTY, line, inputs, epoch)
         case Skip(Why.STALE):
-            line = expired_line(asked_at, now=now, tz=tz)
+            line = expired_line(at, now=now, zone=zone)
             return _given_up(unfinished, Ending.EXPIRED, line, inputs, epoch)
         case Quarantine(attempts, crashing):
             tried = "restarts of its actor" if crashing else "attempts"
             reason = f"{attempts} {tried} without any progress, the last one interrupted: {inputs.reason}"
-            line = quarantine_line(attempts, asked_at, now=now, tz=tz)
+            line = quarantine_line(attempts, at, now=now, zone=zone)
             key = line_key(unfinished.session_id, unfinished.generation, "quarantined")  # Its answer may come yet.
             said = _shown(unfinished, key, line, inputs, epoch)
             return (SessionQuarantined(unfinished.session_id, reason, now), *said)
@@ -132,7 +133,7 @@ def _shown(unfinished: Unfinished, key: str, line: str, inputs: ResumeInputs, ep
     The anchor is complete with it: should the work go on all the same, what comes of it is shown below.
     """
     if unfinished.anchored:
-        return (DeliveryFilled(_answer_key(unfinished), line, inputs.now),)
+        return (DeliveryFilled(_answer_key(unfinished), line, inputs.now, DeliveryKind.LINE),)
     return (_line(unfinished, key, line, inputs.now, epoch),) if inputs.allowed else ()
 
 
@@ -156,9 +157,3 @@ def _line(unfinished: Unfinished, key: str, text: str, now: float, epoch: Epoch)
 
 def _work(unfinished: Unfinished) -> Generation:
     return unfinished.run.work if unfinished.run is not None else unfinished.generation
-
-
-def _asked_at(unfinished: Unfinished, now: float) -> float | None:
-    """Say when the person asked, as near as it is known: before the run was opened and before anything followed."""
-    stamps = (unfinished.tail.at, unfinished.run.opened_at if unfinished.run is not None else None)
-    return min((at for at in (read_time(stamp, now=now) for stamp in stamps) if at is not None), default=None)

@@ -114,7 +114,7 @@ class Policy(Rules):
         object.__setattr__(self, "strangers", _read_choice("strangers", self.strangers, Strangers))
         object.__setattr__(self, "pasted_secrets", _read_choice("pasted_secrets", self.pasted_secrets, PastedSecrets))
         object.__setattr__(self, "busy", _read_choice("busy", self.busy, Busy))
-        _check_zone(self.reset_zone)
+        _check_zone(self.zone)
         object.__setattr__(self, "auto_resume", _read_reasons(self.auto_resume))
         object.__setattr__(self, "allow", _read_allow(self.allow))
         if self.restart_backoff_s > self.restart_backoff_max_s:
@@ -197,7 +197,7 @@ def _check_zone(value: Any) -> None:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         problem = "must be the name of a time zone, such as Europe/Oslo"
-        raise _refusal("reset_zone", problem, value, "(as the host's clock is set)") from None
+        raise _refusal("zone", problem, value, "(as the host's clock is set)") from None
 
 
 def _read_allow(value: Any) -> tuple[str, ...] | AllowRule | None:

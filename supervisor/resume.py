@@ -12,6 +12,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from greenroom.actors.expiring import age_of_work_s, is_stale
+from greenroom.actors.interruption import read_reason
 from greenroom.actors.model import Epoch, InterruptReason, OpenRun, Tail, TailKind
 from greenroom.actors.store import Unfinished
 from greenroom.actors.why import Why
@@ -32,7 +33,6 @@ __all__ = [
     "count_unclean_boots",
     "decide_resume",
     "inputs_from",
-    "read_reason",
 ]
 
 
@@ -167,19 +167,6 @@ def inputs_from(
         connected=connected,
         unclean_boots=unclean_boots,
     )
-
-
-def read_reason(run: OpenRun | None, epoch: Epoch, *, fell: bool = False) -> InterruptReason | str:
-    """Say why a run is not running: by its mark, else by whether it belongs to an earlier life of the process.
-
-    In one life many epochs may follow each other: `fell` says that no process died since the run was opened.
-
-    A mark that this version does not know stays as it is; no policy allows it.
-    """
-    if run is not None and run.interrupted_by is not None:
-        return run.interrupted_by
-    same_life = run is not None and (run.epoch >= epoch or fell)
-    return InterruptReason.ACTOR_CRASHED if same_life else InterruptReason.RESTART_INTERRUPTED
 
 
 class FormerBoot(Struct, frozen=True):

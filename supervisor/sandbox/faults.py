@@ -248,7 +248,7 @@ def draw_policy(rng: random.Random) -> Policy:
         summary_every=2,
         reset=rng.choice(("none", "none", "idle", "daily")),
         reset_after_s=rng.choice((60.0, 400.0, 80_000.0)),
-        reset_zone="UTC",
+        zone="UTC",
         tool_calls_max=rng.choice((500, 8)),
         repeats_max=rng.choice((20, 3)),
         model_calls_max=rng.choice((0, 0, 2)),

@@ -114,7 +114,7 @@ class House:
         """A session opens a delivery with its text, or fills the one it opened."""
         delivery = self.row(chat, key, text)
         opened = DeliveryOpened(self.store.epoch, Generation(0), self.row(chat, key))
-        self.write(opened, DeliveryFilled(key, text, delivery.created_at))
+        self.write(opened, DeliveryFilled(key, text, delivery.created_at, delivery.kind))
         self.actor.tell(Filled(delivery))
 
     def owed(self) -> Sequence[Delivery]:
@@ -386,7 +386,9 @@ def test_what_is_said_after_a_reread_waits_until_the_store_has_told_what_came_be
             then(silences.pop()) if silences and isinstance(query, OwedOf) else read(query, then)
 
         made.store.read = trouble  # type: ignore[method-assign]
-        made.write(DeliveryFilled("a", "one", 1.0))  # Whoever filled it died, or cannot tell: the row alone knows.
+        made.write(
+            DeliveryFilled("a", "one", 1.0, DeliveryKind.ANSWER)
+        )  # Whoever filled it died, or cannot tell: the row alone knows.
         made.actor.tell(Reread())
         made.fill(ANN, "b", "two")
         made.settle(20)

@@ -34,7 +34,7 @@ def oslo(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Europe/Oslo")).timestamp()
 
 
-DAILY = Rules(reset="daily", reset_hour=4, reset_zone="Europe/Oslo")
+DAILY = Rules(reset="daily", reset_hour=4, zone="Europe/Oslo")
 DAYS = {
     "the same morning": ("2026-11-21 08:00", "2026-11-21 12:00", None),
     "before and after the turn": ("2026-11-21 03:59", "2026-11-21 04:00", FreshCause.DAILY),

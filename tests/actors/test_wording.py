@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+import time
+from datetime import UTC, timedelta, timezone
 from itertools import product
 
 import pytest
@@ -65,20 +66,30 @@ def test_s057_the_person_is_told_why_it_goes_on() -> None:
 
 def test_times_are_shown_where_the_person_lives() -> None:
     assert (
-        expired_line(NOW - 3600, now=NOW)
-        == "Your request of 07:00 was interrupted; send it again if you still want it."
+        expired_line(NOW - 3600, now=NOW, zone=UTC)
+        == "Your request of 07:00 UTC was interrupted; send it again if you still want it."
     )
     oslo = timezone(timedelta(hours=1))
-    assert "of 08:00 was" in expired_line(NOW - 3600, now=NOW, tz=oslo)
+    assert "of 08:00 UTC+01:00 was" in expired_line(NOW - 3600, now=NOW, zone=oslo)
+
+
+def test_a_host_that_names_no_zone_has_its_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Oslo")
+    time.tzset()
+    try:
+        assert "of 08:00 CET was" in expired_line(NOW - 3600, now=NOW, zone=None)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_another_day_is_named() -> None:
-    assert "of 2027-01-14 07:00 was" in unfinished_line(NOW - 25 * 3600, now=NOW)
+    assert "of 2027-01-14 07:00 UTC was" in unfinished_line(NOW - 25 * 3600, now=NOW, zone=UTC)
     auckland = timezone(timedelta(hours=13))
-    assert "of 2027-01-15 20:00 was" in quarantine_line(3, NOW - 3600, now=NOW + 5 * 3600, tz=auckland)
+    assert "of 2027-01-15 20:00 UTC+13:00 was" in quarantine_line(3, NOW - 3600, now=NOW + 5 * 3600, zone=auckland)
 
 
 @pytest.mark.parametrize("at", [None, 0.0, -1.0, float("nan"), float("inf"), NOW + 1e9])
 def test_a_time_nobody_knows_is_left_out(at: float | None) -> None:
-    assert expired_line(at, now=NOW) == "Your request was interrupted; send it again if you still want it."
-    assert expired_line(NOW, now=float("nan")) == "Your request was interrupted; send it again if you still want it."
+    line = "Your request was interrupted; send it again if you still want it."
+    assert expired_line(at, now=NOW, zone=UTC) == expired_line(NOW, now=float("nan"), zone=None) == line

@@ -116,7 +116,7 @@ class Chat:
         )
         facts: tuple[Fact, ...] = (
             MessageAppended(session, self.store.epoch, row),
-            DeliveryFilled(delivery.key, text, 9.0),
+            DeliveryFilled(delivery.key, text, 9.0, DeliveryKind.ANSWER),
             RunClosed(session, generation, Ending.ANSWERED, 9.0),
         )
         self._write(number, "answered", facts, lambda: self._deliver(number, delivery))

@@ -204,7 +204,7 @@ def test_what_an_account_owes_is_read_oldest_first_and_without_what_is_over(db: 
     dead = delivery("d")
     for each in (open_, pending, sent, dead):
         write(db, DeliveryOpened(E, G, each))
-    write(db, DeliveryFilled("b", "words", 4.0))
+    write(db, DeliveryFilled("b", "words", 4.0, DeliveryKind.ANSWER))
     write(db, DeliveryMoved(replace(sent, state=DeliveryState.DELIVERED), 5.0))
     write(db, DeliveryMoved(replace(dead, state=DeliveryState.DEAD), 5.0, "gone"))
     write(db, DeliveryMoved(replace(open_, message_ids=("m1",), attempts=2, retry_at=7.0), 5.0))

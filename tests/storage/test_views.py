@@ -109,7 +109,7 @@ class Life:
         self.write(
             MessageAppended(session, self.store.epoch, said),
             DeliveryOpened(self.store.epoch, one, delivery),
-            DeliveryFilled(key, text, NOW + 1),
+            DeliveryFilled(key, text, NOW + 1, DeliveryKind.ANSWER),
             RunClosed(session, one, Ending.ANSWERED, NOW + 1),
         )
         self.write(DeliveryMoved(replace(delivery, text=text, state=state, message_ids=("m1",), attempts=1), NOW + 2))

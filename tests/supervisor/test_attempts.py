@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from greenroom.actors.model import InterruptReason
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.sandbox.scenario import Accident, Policy, Scenario
@@ -100,3 +102,41 @@ def test_restarts_of_an_actor_are_kept_on_disk_until_a_run_comes_to_its_end() ->
             (fresh,) = room.rows("SELECT restart_budget FROM sessions")
             assert fresh.restart_budget is None
         assert [text for text in room.visible() if "<m5>" in text] == ["answer <m5>"]
+
+
+@pytest.mark.parametrize("word", ["more", "/resume"])
+@pytest.mark.parametrize(
+    "accident, cause, attempt",
+    [
+        (Accident.SESSION_RAISES, "the part of the service that ran you failed and was started again", 2),
+        (Accident.STORAGE_RAISES, "the part of the service that ran you failed and was started again", 1),
+        (None, "the service ended without warning and was started again", 2),
+    ],
+    ids=["its actor", "its house", "its process"],
+)
+def test_who_goes_on_by_a_users_word_hears_the_reason_that_a_boot_would_read(
+    accident: Accident | None, cause: str, attempt: int, word: str
+) -> None:
+    heard: list[tuple[str | None, int]] = []
+
+    async def agent(turn: Turn) -> str:
+        heard.append((turn.recovery_note, turn.attempt))
+        if len(heard) == 1:
+            await asyncio.Event().wait()
+        return "done"
+
+    with Scenario(agent, policy=Policy(auto_resume=frozenset())) as room:
+        room.says("begin")
+        room.until(lambda: heard)
+        if accident is None:
+            room.restart()
+        else:
+            room.accident(accident)
+            room.says("/status")
+        room.rest()
+        assert room.decisions() == ["REASON_NOT_ALLOWED"]
+        room.says(word)
+        room.rest()
+        note, tried = heard[1]
+        assert f"was interrupted: {cause}." in str(note)
+        assert (tried, room.visible()[-1]) == (attempt, "done")

@@ -7,6 +7,8 @@ import json
 import pytest
 from msgspec.structs import replace
 
+from greenroom.actors.draft import Draft
+from greenroom.actors.expiring import expire_if_stale
 from greenroom.actors.facts import (
     DecisionStored,
     DeliveryFilled,
@@ -31,11 +33,16 @@ from greenroom.actors.model import (
     Seq,
     SessionId,
     SessionKey,
+    Snapshot,
     Tail,
     TailKind,
+    ToolCall,
+    ToolPolicy,
+    ToolRecord,
 )
 from greenroom.actors.store import Unfinished
 from greenroom.actors.tail import classify_tail, extend_tail
+from greenroom.actors.waking import open_session
 from greenroom.supervisor.consequences import decision_facts
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.resume import (
@@ -63,7 +70,7 @@ UNFINISHED = Unfinished(
     0,
     routed=True,
 )
-LINE = "Your request of 06:00 was interrupted; send it again if you still want it."
+LINE = "Your request of 06:00 UTC was interrupted; send it again if you still want it."
 
 
 def inputs_of(unfinished: Unfinished, *, allowed: bool = True) -> ResumeInputs:
@@ -71,7 +78,7 @@ def inputs_of(unfinished: Unfinished, *, allowed: bool = True) -> ResumeInputs:
 
 
 def facts_of(decision: Decision, unfinished: Unfinished = UNFINISHED, *, allowed: bool = True) -> tuple[Fact, ...]:
-    return decision_facts(unfinished, decision, inputs_of(unfinished, allowed=allowed), Policy(), epoch=EPOCH)
+    return decision_facts(unfinished, decision, inputs_of(unfinished, allowed=allowed), Policy(zone="UTC"), epoch=EPOCH)
 
 
 @pytest.mark.parametrize("decision", [Resume("x"), Wait(), Quarantine(3), *(Skip(why) for why in Why)], ids=str)
@@ -132,13 +139,32 @@ def test_stale_work_is_closed_as_expired_with_one_line() -> None:
 def test_an_anchor_that_is_there_becomes_the_line() -> None:
     facts = facts_of(Skip(Why.STALE), replace(UNFINISHED, anchored=True))
     filled = [fact for fact in facts if isinstance(fact, DeliveryFilled)]
-    assert filled == [DeliveryFilled(answer_key(SessionId(12), Generation(3)), LINE, NOW)]
+    assert filled == [DeliveryFilled(answer_key(SessionId(12), Generation(3)), LINE, NOW, DeliveryKind.LINE)]
     assert not any(isinstance(fact, DeliveryOpened) for fact in facts)
 
 
 def test_after_a_question_the_line_goes_to_the_anchor_of_the_segment_that_was_cut() -> None:
     facts = facts_of(Skip(Why.STALE), replace(UNFINISHED, anchored=True, segment=2))
-    assert DeliveryFilled(answer_key(SessionId(12), Generation(3), 2), LINE, NOW) in facts
+    assert DeliveryFilled(answer_key(SessionId(12), Generation(3), 2), LINE, NOW, DeliveryKind.LINE) in facts
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+@pytest.mark.parametrize("calls", [(), ("a", "b")])
+def test_a_boot_and_the_users_next_message_give_up_old_work_alike(anchored: bool, calls: tuple[str, ...]) -> None:
+    """One is decided without the session's actor, and one within it."""
+    kind = TailKind.TOOL_CALLS if calls else TailKind.USER
+    tail = replace(UNFINISHED.tail, kind=kind, open_calls=frozenset(calls))
+    run = replace(RUN, opened_at=AT - 60)
+    unfinished = replace(UNFINISHED, run=run, tail=tail, anchored=anchored)
+    records = tuple(ToolRecord(ToolCall(key, "clock", "{}", ToolPolicy.PURE)) for key in calls)
+    snapshot = Snapshot(
+        UNFINISHED.session_id, UNFINISHED.key, EPOCH, RUN.generation, tail, run, anchored=anchored, calls=records
+    )
+    draft = Draft(open_session(snapshot), NOW)
+    expire_if_stale(draft, Policy(zone="UTC").rules())
+    by_boot = facts_of(Skip(Why.STALE), unfinished)[1:]
+    assert "of 05:59 UTC was" in str(by_boot)
+    assert sorted(map(repr, draft.facts)) == sorted(map(repr, by_boot))
 
 
 @pytest.mark.parametrize("why", [Why.STALE, Why.ALREADY_TRIED])

@@ -111,12 +111,12 @@ def test_each_number_has_its_lower_end(knob: Any) -> None:
 
 
 def test_a_reset_is_one_of_three_and_its_zone_exists() -> None:
-    assert (make(reset="daily").reset, make(reset_zone="Europe/Oslo").reset_zone) == (Reset.DAILY, "Europe/Oslo")
+    assert (make(reset="daily").reset, make(zone="Europe/Oslo").zone) == (Reset.DAILY, "Europe/Oslo")
     with pytest.raises(InvalidPolicyError, match=r"policy\.reset: must be one of none, idle, daily, got 'weekly'"):
         make(reset="weekly")
     for zone in ("Oslo/Europe", "/etc/passwd", 3):
-        with pytest.raises(InvalidPolicyError, match=r"policy\.reset_zone: must be the name of a time zone"):
-            make(reset_zone=zone)
+        with pytest.raises(InvalidPolicyError, match=r"policy\.zone: must be the name of a time zone"):
+            make(zone=zone)
 
 
 def test_a_first_back_off_above_the_longest_is_refused() -> None:

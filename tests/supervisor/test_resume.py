@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from greenroom.actors.interruption import read_reason
 from greenroom.actors.model import (
     Ending,
     Epoch,
@@ -38,7 +39,6 @@ from greenroom.supervisor.resume import (
     count_unclean_boots,
     decide_resume,
     inputs_from,
-    read_reason,
 )
 
 NOW = 1_800_000_000.0
