@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from greenroom.actors import asking, concluding, draft, opening, session, tail
-from greenroom.actors.model import DeliveryClass, MessageKind, TailKind
+from greenroom.actors.model import DeliveryClass, DeliveryKind, MessageKind, TailKind
 from greenroom.platforms.fakes.platform import Fault
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.mutant import Mutant, story
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _as_an_answer(real: Callable[..., Any]) -> Any:
-    return lambda key, text, at, *_kind: real(key, text, at)
+    return lambda key, text, at, _kind: real(key, text, at, DeliveryKind.ANSWER)
 
 
 def _any_press(_: object) -> Any:

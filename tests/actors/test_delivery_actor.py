@@ -386,9 +386,7 @@ def test_what_is_said_after_a_reread_waits_until_the_store_has_told_what_came_be
             then(silences.pop()) if silences and isinstance(query, OwedOf) else read(query, then)
 
         made.store.read = trouble  # type: ignore[method-assign]
-        made.write(
-            DeliveryFilled("a", "one", 1.0, DeliveryKind.ANSWER)
-        )  # Whoever filled it died, or cannot tell: the row alone knows.
+        made.write(DeliveryFilled("a", "one", 1.0, DeliveryKind.ANSWER))  # Who filled it died: the row alone knows.
         made.actor.tell(Reread())
         made.fill(ANN, "b", "two")
         made.settle(20)
