@@ -56,14 +56,17 @@ def sessions_forgotten(db: apsw.Connection, fact: SessionsForgotten) -> None:
             raise Contradiction(f"session {session_id} of {fact.key} cannot be forgotten now: {what}")
     before = db.pragma("secure_delete")
     db.pragma("secure_delete", 1)
+    forgotten = 0
     try:
         for session_id in fact.ids:
             _unlink(db, session_id)
             for sql in _DELETES:
                 db.execute(sql, (session_id,))
+            forgotten += db.changes()  # Of the last one: the session itself.
         _begin_anew(db, fact)
-        db.execute(COUNT_FORGETTING)
-        db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (SCRUB_OWED, repr(fact.at)))
+        if forgotten:
+            db.execute(COUNT_FORGETTING)
+            db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (SCRUB_OWED, repr(fact.at)))
     finally:
         db.pragma("secure_delete", before)
 
