@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from inspect import isawaitable, iscoroutine, iscoroutinefunction
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from greenroom.actors.model import InterruptReason, SessionKey
 from greenroom.actors.retention import DAY_S, Retention
 from greenroom.actors.rules import Busy, LateChange, Reset, Rules
+from greenroom.supervisor.foreign import walled
 
 AllowRule = Callable[[SessionKey], bool]
 
@@ -135,12 +137,19 @@ class Policy(Rules):
         if self.allow is None:
             return True
         if callable(self.allow):
-            try:
-                return bool(self.allow(key))
-            except Exception:  # Invariant: a check that fails opens no door (and the host's bug is not ours to die of).
-                return False
+            return walled("policy.allow", _asked, otherwise=False)(self.allow, key)  # What fails opens no door.
         text = str(key)
         return any(_matches(text, pattern) for pattern in self.allow)
+
+
+def _asked(rule: AllowRule, key: SessionKey) -> bool:
+    found: object = rule(key)
+    if isawaitable(found):
+        if iscoroutine(found):
+            found.close()
+        msg = "policy.allow must be a plain function: what it answered is awaitable, and would be true for everybody"
+        raise TypeError(msg)
+    return bool(found)
 
 
 def _matches(key: str, pattern: str) -> bool:
@@ -201,6 +210,9 @@ def _check_zone(value: Any) -> None:
 
 
 def _read_allow(value: Any) -> tuple[str, ...] | AllowRule | None:
+    if iscoroutinefunction(value):
+        problem = "must be a plain function that answers at once: a coroutine would be true for everybody"
+        raise _refusal("allow", problem, value, "(whoever the host lets in)")
     if value is None or callable(value):
         return value  # type: ignore[no-any-return]  # what the host's function takes is known when it is called
     if isinstance(value, list | tuple | set | frozenset) and all(_is_pattern(each) for each in value):

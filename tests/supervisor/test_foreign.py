@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from greenroom import Door, HostedChat, Policy, Supervisor, Turn
+from greenroom import Door, HostedChat, Policy, RefusedError, Supervisor, Turn
 from greenroom.actors.ref import Ref
 from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.platform_actor import Ended, PlatformActor
@@ -38,6 +40,35 @@ def test_a_supervisor_outlives_what_its_host_is_told(tmp_path: Path) -> None:
     with Supervisor(tmp_path / "bot.db", agent=agent, on_began=leave, on_trouble=leave) as room:
         receipt = room.accept(chat="a:b:c", id="1", text="there?", timeout_s=WAIT_S)
         assert room.answer(receipt, timeout_s=WAIT_S) == "there?"
+
+
+def test_a_ctrl_c_that_comes_while_a_callback_runs_is_the_hosts_own() -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        walled("on_began", interrupted, None)()
+    with ThreadPoolExecutor(1) as inner:
+        assert inner.submit(walled("on_began", interrupted, "goes on")).result(WAIT_S) == "goes on"
+
+
+def test_a_boot_outlives_who_may_write_and_lets_nobody_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def endless(_turn: Turn) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    begun, began = threading.Event(), threading.Event()
+    with Supervisor(tmp_path / "bot.db", agent=endless, policy=Policy(drain_s=0.0)) as room:
+        room.accept(chat="a:b:c", id="1", text="there?", timeout_s=WAIT_S)
+        assert begun.wait(WAIT_S)
+    shut = Policy(allow=leave)
+    with Supervisor(tmp_path / "bot.db", agent=agent, policy=shut, on_began=lambda _: began.set()) as room:
+        assert began.wait(WAIT_S), "it decides what was open"
+        with pytest.raises(RefusedError, match="not allowed"):
+            room.accept(chat="a:b:c", id="2", text="there?", timeout_s=WAIT_S)
+        assert not room._failed.done()
+    assert "the host's policy.allow raised; greenroom goes on" in caplog.text
 
 
 class Misfit(HostedChat):

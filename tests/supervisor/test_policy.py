@@ -179,6 +179,20 @@ def test_s032_a_check_that_raises_opens_no_door() -> None:
     assert Policy(allow=check).allows(SessionKey("telegram", "me", "41"))
 
 
+def test_a_check_that_must_be_awaited_opens_no_door(caplog: pytest.LogCaptureFixture) -> None:
+    async def check(_key: SessionKey) -> bool:
+        return False
+
+    class Later:
+        def __call__(self, key: SessionKey) -> Any:
+            return check(key)
+
+    with pytest.raises(InvalidPolicyError, match=r"policy\.allow: must be a plain function"):
+        make(allow=check)
+    assert not make(allow=Later()).allows(CHAT)
+    assert "what it answered is awaitable" in caplog.text
+
+
 @pytest.mark.parametrize("value", ["telegram:me:*", [""], [3], 3, ["a\nb"]])
 def test_a_rule_that_is_no_list_of_keys_is_refused(value: object) -> None:
     with pytest.raises(
