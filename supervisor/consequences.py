@@ -82,6 +82,8 @@ def _consequences(
         case Skip(Why.STALE):
             line = expired_line(at, now=now, zone=zone)
             return _given_up(unfinished, Ending.EXPIRED, line, inputs, epoch)
+        case Quarantine() if unfinished.quarantined:
+            return ()  # Its actor crashed once more; what there is to say was said when it was set aside.
         case Quarantine(attempts, crashing):
             tried = "restarts of its actor" if crashing else "attempts"
             reason = f"{attempts} {tried} without any progress, the last one interrupted: {inputs.reason}"

@@ -174,3 +174,18 @@ def test_a_stop_drops_what_waits_aside_and_who_writes_afterwards_is_told_again()
             room.rest()
         assert len([text for text in room.visible() if text.startswith("(This conversation is suspended.")]) == 2
         assert room.broken() == []
+
+
+def test_a_quarantined_session_whose_actor_crashes_once_more_says_nothing_twice() -> None:
+    """Found by seed 1730001419: the line took the anchor's place, and at the next crash it stood there once more."""
+    with Scenario(policy=Policy(restarts_max=2, unclean_boots_max=99, attempts_max=99)) as room:
+        room.says("m1 say nap answer")
+        room.advance(0.5)
+        room.accident(Accident.SESSIONS_KEEP_FAILING)
+        for number in range(8):
+            room.says(f"/status {number}")
+            room.advance(30)
+        room.rest()
+        assert room.decisions().count("RESTARTS_EXHAUSTED") > 1
+        assert len([text for text in room.visible() if "set this conversation aside" in text]) == 1
+        assert room.broken(at_rest=False) == []
