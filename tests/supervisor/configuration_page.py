@@ -25,7 +25,7 @@ from greenroom.supervisor.daemon.offering import PLATFORMS
 from greenroom.supervisor.daemon.reloading import IN_FORCE_NOW
 from greenroom.supervisor.daemon.settings import Settings
 from greenroom.supervisor.daemon.shelf import Shelf
-from greenroom.supervisor.policy import InvalidPolicyError, Policy
+from greenroom.supervisor.policy import COUNT_LARGEST, LARGEST, InvalidPolicyError, Policy
 
 EXAMPLE = """[store]
 path = "/srv/greenroom/room.db"
@@ -90,7 +90,9 @@ TABLES = {
     "tools": "What a model may call. None is there unless its table is. [agents.md](agents.md#tools) has their limits and"
     " policies.",
     "mcp": "Servers of the Model Context Protocol, a table for each, by any name.",
-    "policy": "The limits that conversations live by, and those of the house.",
+    "policy": "The limits that conversations live by, and those of the house. "
+    f"No number of seconds, days, or a second is above {LARGEST:,.0f} (31 years of seconds), no whole number above "
+    f"{COUNT_LARGEST:,}.",
 }
 SHELVES: Mapping[str, Shelf] = {"platforms": PLATFORMS, "agent": AGENTS, "tools": TOOLS, "mcp": MCP}
 """By the section whose tables name what stands there."""
