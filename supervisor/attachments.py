@@ -229,6 +229,6 @@ class Attachments:
             self._store,
             attachment.platform,
             report_dead=self._bury,
-            mailbox_max=self._policy.sessions_live_max,
+            mailbox_max=self._policy.shared_mailbox_max,
         )
         attachment.tell(PlatformUp() if attachment.connection.connected else PlatformDown())

@@ -166,7 +166,7 @@ class Core:
             fatal=self.fail,
         )
         tree = self._runtime.start(
-            TreeActor, house, self._policy, hooks, unclean_boots=unclean, mailbox_max=self._policy.sessions_live_max
+            TreeActor, house, self._policy, hooks, unclean_boots=unclean, mailbox_max=self._policy.shared_mailbox_max
         )
         storey = Storey(store, tree, keeper)
         with self._lock:

@@ -104,7 +104,7 @@ class Policy(Rules):
     keep_sessions_days: float = 0.0
     """Conversations that a new one has followed, with all that was said in them; 0: for ever."""
     session_mailbox_max: int = 10_000  # events that wait for one session's actor
-    sessions_live_max: int = 1_000_000  # events that wait for the actor of all sessions, or for one platform's outbox
+    shared_mailbox_max: int = 1_000_000  # events that wait for the actor of all sessions, or for one platform's outbox
 
     def __post_init__(self) -> None:
         """Refuse what no knob can mean, so that a policy inside the house is valid."""

@@ -242,7 +242,7 @@ def draw_policy(rng: random.Random) -> Policy:
         chat_burst=rng.choice((30, 30, 1)),
         burst=rng.choice((10_000, 3)),
         rate_per_s=2.0,
-        sessions_live_max=rng.choice((1_000_000, 1)),
+        shared_mailbox_max=rng.choice((1_000_000, 1)),
         placeholder_after_s=rng.choice((1.0, 0.0)),
         transcript_window=rng.choice((1_000, 1_000, 4)),
         summary_every=2,
