@@ -49,7 +49,7 @@ from greenroom.actors.outbox_words import (
 )
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.ports import Platform
-from greenroom.actors.runtime import Solicited
+from greenroom.actors.runtime import Falls, Solicited
 from greenroom.actors.store import (
     Committed,
     OwedOf,
@@ -124,6 +124,8 @@ class DeliveryActor(PooledActor):
     `PlatformDown`, `Reread`, `WhenFlushed`; asked `ReadStatus`. It dies with StoreRefusedError when the store belongs
     to somebody else.
     """
+
+    falls = Falls.WIRE
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from pykka._envelope import Envelope
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from greenroom.actors.answer import Answer
-from greenroom.actors.runtime import Failure, Where
+from greenroom.actors.runtime import Failure, Falls, Where
 
 if TYPE_CHECKING:
     import threading
@@ -63,6 +63,9 @@ class PooledActor(pykka.Actor):
 
     dedicated_thread: ClassVar[bool] = False
     """Give every actor of this class a thread of its own: it waits for something slow."""
+
+    falls: ClassVar[Falls] = Falls.NOTHING
+    """What falls with an actor of this class."""
 
     _has_on_start: ClassVar[bool] = False
     _takes_batches: ClassVar[bool] = False
@@ -231,7 +234,8 @@ class PooledActor(pykka.Actor):
     def _report(self, where: Where, error: BaseException) -> None:
         ref = self._actor_ref
         alive = self._mailbox.alive
-        self._mailbox.runtime.report(Failure(where, type(self).__name__, ref.actor_urn, ref, error, stopped=not alive))
+        failure = Failure(where, type(self).__name__, ref.actor_urn, ref, error, stopped=not alive, falls=self.falls)
+        self._mailbox.runtime.report(failure)
 
     def _dead_of(self, error: BaseException) -> ActorDeadError:
         dead = ActorDeadError(f"{self} died of {error!r}")

@@ -99,6 +99,16 @@ class Where(StrEnum):
     LOOP = "loop"
 
 
+class Falls(StrEnum):
+    """What falls with an actor that dies, and so who builds it anew. Each class of actors says it of itself."""
+
+    PROCESS = "the process: it ends, and its next life goes on"
+    HOUSE = "storage, the tree and all that stands on them"
+    WIRE = "the way to one platform account"
+    SESSION = "one session"
+    NOTHING = "nothing: it is of no house of ours, or a timer, or a loop"
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Something raised and was contained.
@@ -113,6 +123,7 @@ class Failure:
     ref: Ref[Any] | None
     error: BaseException
     stopped: bool
+    falls: Falls = Falls.NOTHING
 
 
 @dataclass(frozen=True, slots=True)

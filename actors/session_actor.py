@@ -49,7 +49,7 @@ from greenroom.actors.link import Place
 from greenroom.actors.model import Generation, InboxId, SessionId, Snapshot
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.run import run_agent
-from greenroom.actors.runtime import Job, Solicited
+from greenroom.actors.runtime import Falls, Job, Solicited
 from greenroom.actors.session import Session, open_session, step
 from greenroom.actors.store import Committed, Past, PastOf, ReadAnswer, Refused, SnapshotOf, StoreRefusedError
 from greenroom.actors.turn import LiveTurn
@@ -104,6 +104,8 @@ IDLE, RETRY = "idle", "retry"
 
 class SessionActor(PooledActor):
     """Owns one session: its transcript's end, its run, its timers. Everything it knows can be read back from disk."""
+
+    falls = Falls.SESSION
 
     def __init__(self, house: House, session_id: SessionId) -> None:
         """Begin empty; the state is asked for in `on_start`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import apsw
 
 from greenroom.actors.pooled import PooledActor
+from greenroom.actors.runtime import Falls
 from greenroom.actors.store import Query, ReadAnswer, ReadFailed
 from greenroom.storage.reading import read_answer
 from greenroom.storage.requests import Read
@@ -51,6 +52,7 @@ class Reader:
 
 class ReadingActor(PooledActor):
     dedicated_thread = True
+    falls = Falls.HOUSE
 
     def __init__(self, path: str) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from pykka import ActorDeadError
 
 from greenroom.actors.facts import RowsForgotten
 from greenroom.actors.pooled import Letter, PooledActor
+from greenroom.actors.runtime import Falls
 from greenroom.actors.store import Committed, GroupCommitted, ReadFailed, RefusalKind, Refused
 from greenroom.storage.boots import BootEnding
 from greenroom.storage.forgetting import Forgetting
@@ -46,6 +47,7 @@ class Callbacks:
 
 class StorageActor(PooledActor):
     dedicated_thread = True
+    falls = Falls.HOUSE
 
     def __init__(self, writer: Writer, callbacks: Callbacks, forgetting: Forgetting) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from pykka import ActorDeadError
 
@@ -19,7 +19,7 @@ from greenroom.actors.floor import Floor
 from greenroom.actors.house import House
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
-from greenroom.actors.runtime import Depth, Failure, MailboxFull
+from greenroom.actors.runtime import Depth, Failure, Falls, MailboxFull
 from greenroom.supervisor.access import Access
 from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
@@ -325,8 +325,7 @@ class Core:
     # -- failures --------------------------------------------------------------------------------------------------
 
     def _tell(self, message: object) -> None:
-        storey = self._storey
-        if storey is not None:
+        if (storey := self._storey) is not None:
             storey.tell(message)
 
     def _hear_failure(self, failure: Failure) -> None:
@@ -334,19 +333,20 @@ class Core:
             return
         level = logging.ERROR if failure.stopped else logging.WARNING
         logger.log(level, "%s failed in %s", failure.actor, failure.where.value, exc_info=failure.error)
-        if not failure.stopped:
-            return
-        match failure.actor:
-            case "StorageActor" | "ReadingActor" | "TreeActor":
+        match falls := failure.falls if failure.stopped else Falls.NOTHING:
+            case Falls.HOUSE:
                 self._runtime.timers.arm("greenroom-fall", 0.0, partial(self._order, Fell(failure)))
-            case "RebuildActor":
+            case Falls.PROCESS:
                 self.fail(f"it could not be built anew: {failure.error!r}")
-            case "DeliveryActor" | "PlatformActor":
-                self._runtime.timers.arm(
-                    (failure.urn, "reopen"), REOPEN_S, partial(self.attachments.reopen, failure.urn)
-                )
-            case _:
+            case Falls.WIRE:
+                again = partial(self.attachments.reopen, failure.urn)
+                self._runtime.timers.arm((failure.urn, "reopen"), REOPEN_S, again)
+            case Falls.SESSION:
                 self._tell(ActorFailed(failure))
+            case Falls.NOTHING:
+                pass
+            case _:
+                assert_never(falls)
 
     def _order(self, message: Fell | RebuildDue) -> None:
         """On the timers' thread, which has more to do than to wait for a disk."""

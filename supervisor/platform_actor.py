@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from greenroom.actors.calling import LOOP
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.ports import MisconfiguredError
-from greenroom.actors.runtime import Solicited
+from greenroom.actors.runtime import Falls, Solicited
 from greenroom.supervisor.restarts import FRESH, RestartAfter, decide_restart
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class TryAgain(Solicited):
 
 class PlatformActor(PooledActor):
     """Runs `platform.run(door)` on the platforms' loop for as long as it lives."""
+
+    falls = Falls.WIRE
 
     def __init__(
         self, platform: Platform, door: PlatformDoor, policy: Policy, hung_up: Callable[[BaseException | None], bool]

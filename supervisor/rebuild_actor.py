@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from greenroom.actors.pooled import PooledActor
-from greenroom.actors.runtime import Failure, Solicited
+from greenroom.actors.runtime import Failure, Falls, Solicited
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class RebuildDue(Solicited):
 
 class RebuildActor(PooledActor):
     """Shell of `Core`'s falls: one thing after the other, so that no building overtakes a fall."""
+
+    falls = Falls.PROCESS
 
     dedicated_thread = True
 

@@ -17,6 +17,7 @@ from pykka import ActorDeadError
 from greenroom.actors.events import Arrived, CutShort, Drained, Released, Resumed, Undelivered, Woke
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
+from greenroom.actors.runtime import Failure, Falls
 from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.store import Committed, RefusalKind, Refused, Unfinished, UnfinishedOf
 from greenroom.supervisor.budgets import Budgets
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from greenroom.actors.events import ProcessEvent, TreeEvent
     from greenroom.actors.house import House
     from greenroom.actors.ref import Ref
-    from greenroom.actors.runtime import Failure
     from greenroom.supervisor.policy import Policy
 
 logger = logging.getLogger("greenroom.tree")
@@ -64,6 +64,8 @@ logger = logging.getLogger("greenroom.tree")
 
 class TreeActor(PooledActor):
     """Supervises the sessions of one store."""
+
+    falls = Falls.HOUSE
 
     def __init__(self, house: House, policy: Policy, hooks: TreeHooks, *, unclean_boots: int) -> None:
         """Begin with nothing; `Begin` starts the boot's decisions."""
