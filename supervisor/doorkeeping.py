@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from greenroom.actors.session_key import SessionKey
 from greenroom.supervisor.attachments import ANSWER_S
+from greenroom.supervisor.faces import key_of, or_raise
 from greenroom.supervisor.reception import called_back
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ class AsyncDoorkeeping:
 
         Raises RefusedError (wrong, used, or over), BusyError (not now).
         """
-        return _told(await called_back(partial(self._core.access.approve, code)))
+        done: SessionKey | Exception = await called_back(partial(self._core.access.approve, code))
+        return or_raise(done)
 
     async def unpair(self, chat: str | SessionKey) -> SessionKey:
         """Make a chat a stranger's again that was let in. Raises RefusedError, BusyError, InvalidKeyError."""
-        return _told(await called_back(partial(self._core.access.revoke, _key(chat))))
+        done: SessionKey | Exception = await called_back(partial(self._core.access.revoke, key_of(chat)))
+        return or_raise(done)
 
 
 class BlockingDoorkeeping:
@@ -88,20 +91,10 @@ class BlockingDoorkeeping:
         """See `AsyncDoorkeeping.pair`."""
         told: Future[SessionKey | Exception] = Future()
         self._core.access.approve(code, told.set_result)
-        return _told(told.result(timeout_s))
+        return or_raise(told.result(timeout_s))
 
     def unpair(self, chat: str | SessionKey, *, timeout_s: float | None = None) -> SessionKey:
         """See `AsyncDoorkeeping.unpair`."""
         told: Future[SessionKey | Exception] = Future()
-        self._core.access.revoke(_key(chat), told.set_result)
-        return _told(told.result(timeout_s))
-
-
-def _key(chat: str | SessionKey) -> SessionKey:
-    return chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
-
-
-def _told(answer: SessionKey | Exception) -> SessionKey:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+        self._core.access.revoke(key_of(chat), told.set_result)
+        return or_raise(told.result(timeout_s))

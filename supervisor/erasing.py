@@ -108,12 +108,5 @@ class Erasing:
             self._runtime.timers.arm(("forget", next(self._numbers)), TRY_AGAIN_S, again)
 
 
-def forgot(answer: Forgot | Exception) -> Forgot:
-    """Raise what is an exception."""
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
 def _ignore(_: object) -> None:
     """Whether it came to rest is seen by the next try."""

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
+from greenroom.supervisor.faces import or_raise
 from greenroom.supervisor.reception import called_back
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ class AsyncLettering:
         It is sent as one whose outcome is unknown: exactly once where its platform knows repeats or can edit; where it
         can do neither (`connections()` names its `delivery` class), perhaps twice, the second time visibly marked.
         """
-        return _told(await called_back(partial(self._core.letters.resend, delivery)))
+        done: Delivery | Exception = await called_back(partial(self._core.letters.resend, delivery))
+        return or_raise(done)
 
     async def drop(self, delivery: str) -> Delivery:
         """Give a delivery up that is owed, or forget a dead letter. A call that is under way may still work."""
-        return _told(await called_back(partial(self._core.letters.drop, delivery)))
+        done: Delivery | Exception = await called_back(partial(self._core.letters.drop, delivery))
+        return or_raise(done)
 
 
 class BlockingLettering:
@@ -43,16 +46,10 @@ class BlockingLettering:
         """See `AsyncLettering.resend`."""
         told: Future[Delivery | Exception] = Future()
         self._core.letters.resend(delivery, told.set_result)
-        return _told(told.result(timeout_s))
+        return or_raise(told.result(timeout_s))
 
     def drop(self, delivery: str, *, timeout_s: float | None = None) -> Delivery:
         """See `AsyncLettering.drop`."""
         told: Future[Delivery | Exception] = Future()
         self._core.letters.drop(delivery, told.set_result)
-        return _told(told.result(timeout_s))
-
-
-def _told(answer: Delivery | Exception) -> Delivery:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+        return or_raise(told.result(timeout_s))

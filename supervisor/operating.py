@@ -10,7 +10,8 @@ from greenroom.actors.commands import Command
 from greenroom.actors.model import Message, MessageKind, SessionKey
 from greenroom.actors.ports import RefusedError
 from greenroom.supervisor.answers import Waiter, text_of
-from greenroom.supervisor.erasing import Forgot, forgot
+from greenroom.supervisor.erasing import Forgot
+from greenroom.supervisor.faces import key_of, or_raise
 from greenroom.supervisor.lettering import AsyncLettering, BlockingLettering
 from greenroom.supervisor.reception import called_back
 
@@ -45,7 +46,10 @@ class AsyncOperating(AsyncLettering):
 
         Raises RefusedError (there is none) and BusyError (not now).
         """
-        return forgot(await called_back(partial(self._core.erasing.forget, session_id, whole_chat=whole_chat)))
+        done: Forgot | Exception = await called_back(
+            partial(self._core.erasing.forget, session_id, whole_chat=whole_chat)
+        )
+        return or_raise(done)
 
     async def cancel(self, *, chat: str | SessionKey, id: str | None = None) -> str:
         """End what runs in a chat's session, here and in the background; nothing resumes it. What waits comes next."""
@@ -69,12 +73,12 @@ class AsyncOperating(AsyncLettering):
 
     async def order(self, command: Command, *, chat: str | SessionKey, text: str = "", id: str | None = None) -> str:
         """Order any of these, or whatever else a person may order by a message."""
-        order = partial(self._core.operations.order, _key(chat), command, text=text, order_id=id)
+        order = partial(self._core.operations.order, key_of(chat), command, text=text, order_id=id)
         receipt: Receipt | Exception = await called_back(order)
         waiters: list[Waiter] = []
 
         def call(then: Callable[[Message | NoAnswer], None]) -> None:
-            waiters.append(Waiter(_receipt(receipt), then, ordered=True))
+            waiters.append(Waiter(or_raise(receipt), then, ordered=True))
             self._core.await_answer(waiters[0])
 
         try:
@@ -100,7 +104,7 @@ class BlockingOperating(BlockingLettering):
         """See `AsyncOperating.forget`."""
         future: Future[Forgot | Exception] = Future()
         self._core.erasing.forget(session_id, future.set_result, whole_chat=whole_chat)
-        return forgot(future.result(timeout_s))
+        return or_raise(future.result(timeout_s))
 
     def cancel(self, *, chat: str | SessionKey, id: str | None = None, timeout_s: float | None = None) -> str:
         """See `AsyncOperating.cancel`."""
@@ -133,24 +137,14 @@ class BlockingOperating(BlockingLettering):
     ) -> str:
         """See `AsyncOperating.order`."""
         stored: Future[Receipt | Exception] = Future()
-        self._core.operations.order(_key(chat), command, stored.set_result, text=text, order_id=id)
+        self._core.operations.order(key_of(chat), command, stored.set_result, text=text, order_id=id)
         told: Future[Message | NoAnswer] = Future()
-        waiter = Waiter(_receipt(stored.result(timeout_s)), told.set_result, ordered=True)
+        waiter = Waiter(or_raise(stored.result(timeout_s)), told.set_result, ordered=True)
         self._core.await_answer(waiter)
         try:
             return _outcome(told.result(timeout_s))
         finally:
             self._core.forget_waiter(waiter)
-
-
-def _key(chat: str | SessionKey) -> SessionKey:
-    return chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
-
-
-def _receipt(answer: Receipt | Exception) -> Receipt:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def _outcome(answer: Message | NoAnswer) -> str:

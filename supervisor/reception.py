@@ -18,6 +18,7 @@ from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.runtime import MailboxFull
 from greenroom.actors.store import Committed, RefusalKind, Refused, Store
 from greenroom.supervisor.admission import Admit, Bucket, Buckets, Order, Postpone, TurnAway, admit, admit_order
+from greenroom.supervisor.faces import or_raise
 from greenroom.supervisor.refusals import Refusals
 from greenroom.supervisor.tree_words import InboundCommitted
 
@@ -224,10 +225,8 @@ _homeward: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Homeward] = weak
 
 async def accepted(reception: Reception, inbound: Inbound) -> Receipt:
     """Wait, on any asyncio loop, until an inbound is on disk. Raises RefusedError, BusyError."""
-    answer: Receipt | Exception = await called_back(partial(reception.accept, inbound))
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    done: Receipt | Exception = await called_back(partial(reception.accept, inbound))
+    return or_raise(done)
 
 
 async def called_back(call: Callable[[Callable[[Any], None]], None]) -> Any:
