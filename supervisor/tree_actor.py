@@ -19,12 +19,13 @@ from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.runtime import Failure, Falls
 from greenroom.actors.session_actor import SessionActor
-from greenroom.actors.store import Committed, RefusalKind, Refused, Unfinished, UnfinishedOf
+from greenroom.actors.store import Committed, Refused, Unfinished, UnfinishedOf
 from greenroom.supervisor.budgets import Budgets
 from greenroom.supervisor.drain import CloseBoot, Drain, Intent, InterruptRuns, MarkRuns, WaitUntil, decide_drain
+from greenroom.supervisor.passing import Fate, Passing, decide_fate, decide_passing
 from greenroom.supervisor.recovery import Account, Circumstances, Decided, Recovery
 from greenroom.supervisor.restarts import FRESH, Budget, GiveUp, RestartAfter, decide_restart
-from greenroom.supervisor.resume import Quarantine, Wait
+from greenroom.supervisor.resume import Wait
 from greenroom.supervisor.tree_words import (
     DECISIONS_PER_WRITE,
     DOOM_S,
@@ -97,7 +98,8 @@ class TreeActor(PooledActor):
             case RunReported(session_id, live):
                 self._run_reported(session_id, live=live)
             case SessionFollowed(key, successor):
-                self._follow(key, successor)
+                self._keep(successor, key)
+                self._wake_arrived()
             case SessionFreed(session_id):
                 self._free(session_id)
             case RestOffered(actor, told):
@@ -149,12 +151,17 @@ class TreeActor(PooledActor):
 
     def _pass_on(self, session_id: SessionId, key: SessionKey, event: Arrived | ProcessEvent) -> None:
         """It is on disk as well: a session that is about to be decided about, or the next boot, finds it there."""
-        begins = not isinstance(event, Arrived) or event.inbound.change is None  # A change is read with the rest.
-        lives = session_id in self._wards and not self._over
-        if session_id in self._arrived or (begins and (self._booting or session_id in self._deciding)):
-            self._keep(session_id, key).append(event)  # In order: no change overtakes the message that it is of.
-        elif (begins and not self._ending) or (lives and isinstance(event, Arrived)):
-            self._tell(session_id, key, event)  # Also in a drain: an order that follows may be about it.
+        passing = decide_passing(
+            event,
+            others_kept=session_id in self._arrived,
+            deciding=self._booting or session_id in self._deciding,
+            ending=self._ending,
+            lives=session_id in self._wards and not self._over,
+        )
+        if passing is Passing.KEEP:
+            self._keep(session_id, key).append(event)
+        elif passing is Passing.TELL:
+            self._tell(session_id, key, event)
 
     def _tell(self, session_id: SessionId, key: SessionKey, event: TreeEvent) -> None:
         ward = self._wards.get(session_id) or self._start(session_id, key)
@@ -238,10 +245,10 @@ class TreeActor(PooledActor):
 
     def _write_decisions(self, decided: tuple[Decided, ...], *, boot: bool) -> None:
         facts = [fact for each in decided for fact in each.facts]
-        if not facts:
+        if facts:
+            self._house.store.write(facts, lambda answer: self.hear(DecisionsWritten(decided, answer, boot)))
+        else:
             self._take_effect(decided, Committed(), boot=boot)
-            return
-        self._house.store.write(facts, lambda answer: self.hear(DecisionsWritten(decided, answer, boot)))
 
     def _take_effect(self, decided: tuple[Decided, ...], answer: Committed | Refused, *, boot: bool) -> None:
         if isinstance(answer, Refused):
@@ -277,35 +284,32 @@ class TreeActor(PooledActor):
             self._connect((key.platform, key.account))  # It came while the decision was being written.
 
     def _hear_refusal(self, decided: tuple[Decided, ...], refused: Refused) -> None:
-        """One session's contradiction costs no other; a store that is closed is opened again above us, or never."""
+        session_id = decided[0].unfinished.session_id
         why = f"resume decisions were refused: {refused.kind.value} ({refused.detail})"
-        if refused.kind not in OF_ONE_SESSION:
-            self.runtime.timers.arm((self.actor_urn, "doom"), DOOM_S, partial(self.hear, Doomed(why)))
-        elif len(decided) > 1:
-            for each in decided:
-                self._write_decisions((each,), boot=False)
-        elif refused.kind is RefusalKind.STALE_WRITER:  # A run was begun meanwhile, and has the work.
-            self._deciding.discard(decided[0].unfinished.session_id)
-        elif any(isinstance(each.decision, Quarantine) for each in decided):
-            logger.error("session %s is left alone until the next start: %s", decided[0].unfinished.session_id, why)
-        else:
-            for each in decided:
-                self._restart(each.unfinished.session_id, why)
+        match decide_fate(refused.kind, [each.decision for each in decided]):
+            case Fate.END:
+                self.runtime.timers.arm((self.actor_urn, "doom"), DOOM_S, partial(self.hear, Doomed(why)))
+            case Fate.APART:
+                for each in decided:
+                    self._write_decisions((each,), boot=False)
+            case Fate.OVERTAKEN:
+                self._deciding.discard(session_id)
+            case Fate.LEFT:
+                logger.error("session %s is left alone until the next start: %s", session_id, why)
+            case Fate.RESTART:
+                self._restart(session_id, why)
 
     def _wake_arrived(self) -> None:
         if self._ending or self._booting:
             return
         for session_id in [each for each in self._arrived if each not in self._deciding]:
             key, events = self._arrived.pop(session_id)
-            for event in (session_id in self._wards and events) or (Woke(),):  # Who is started now finds them on disk.
+            heard = events if session_id in self._wards else ()  # Who is started now finds them on disk.
+            for event in heard or (Woke(),):
                 self._tell(session_id, key, event)
 
     def _keep(self, session_id: SessionId, key: SessionKey) -> list[TreeEvent]:
         return self._arrived.setdefault(session_id, (key, []))[1]
-
-    def _follow(self, key: SessionKey, successor: SessionId) -> None:
-        self._keep(successor, key)
-        self._wake_arrived()
 
     def _resume_next(self) -> None:
         while not self._ending and not self._booting and (taken := self._recovery.next()) is not None:
@@ -339,14 +343,14 @@ class TreeActor(PooledActor):
 
     def _restart(self, session_id: SessionId, what: str) -> None:
         now, chance = self.runtime.clock.now(), self.runtime.random.random()
-        budget = self._budgets.of(session_id)
         self._deciding.add(session_id)
-        match decide_restart(budget, what, now=now, policy=self._policy, random_unit=chance):
+        match decide_restart(self._budgets.of(session_id), what, now=now, policy=self._policy, random_unit=chance):
             case RestartAfter(delay_s, spent):
                 logger.warning("session %s died and is started again in %.1f s: %s", session_id, delay_s, what)
                 self._count(session_id, spent)
-                due = partial(self.hear, RestartDue(session_id))
-                self.runtime.timers.arm((self.actor_urn, session_id), delay_s, due)
+                self.runtime.timers.arm(
+                    (self.actor_urn, session_id), delay_s, partial(self.hear, RestartDue(session_id))
+                )
             case GiveUp(why):
                 logger.error("session %s is quarantined: %s", session_id, why)
                 self._read_open(session_id, gave_up=True)
@@ -376,10 +380,12 @@ class TreeActor(PooledActor):
             step = decide_drain(self._drain, now=now, policy=self._policy)
             match step:
                 case MarkRuns(session_ids, reason):
-                    self._tell_all(session_ids, Drained(reason))
+                    for session_id in session_ids:
+                        self._tell_living(session_id, Drained(reason))
                     self._drain = replace(self._drain, marked=self._drain.marked | session_ids)
                 case InterruptRuns(session_ids):
-                    self._tell_all(session_ids, CutShort())
+                    for session_id in session_ids:
+                        self._tell_living(session_id, CutShort())
                     self._drain = replace(self._drain, interrupted=self._drain.interrupted | session_ids)
                 case WaitUntil(at):
                     after_s = min(DRAIN_LOOK_S, max(0.0, at - now))
@@ -388,10 +394,6 @@ class TreeActor(PooledActor):
                 case CloseBoot():
                     self._drain, self._over = None, True
                     self._hooks.drained(step)
-
-    def _tell_all(self, session_ids: frozenset[SessionId], event: TreeEvent) -> None:
-        for session_id in session_ids:
-            self._tell_living(session_id, event)
 
     def _tell_living(self, session_id: SessionId, event: TreeEvent) -> None:
         """One that does not live reads from the store what it missed."""

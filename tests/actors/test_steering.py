@@ -89,6 +89,13 @@ def test_who_steered_a_run_that_did_not_ask_is_told_and_answered_by_the_next() -
     assert phase_run(session).work == G2
 
 
+def test_who_steered_is_told_nothing_by_a_process_that_is_about_to_end() -> None:
+    """It would say that it answers now, which the next one does."""
+    waiting, _ = after(running(), Arrived(said(2)), Drained(InterruptReason.SHUTDOWN_TIMEOUT), rules=STEER)
+    _, effects = after(waiting, RunEnded(G1, Answered("long")), rules=STEER)
+    assert UNSTEERED_LINE not in [act.delivery.text for act in of(Deliver, effects)]
+
+
 async def listening(turn: Turn) -> str:
     """Work for ten seconds, and look each second whether the user says more."""
     words = [turn.text]
