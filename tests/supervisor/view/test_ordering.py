@@ -103,7 +103,7 @@ async def test_a_name_that_is_too_long_is_refused_and_not_cut_to_the_name_of_ano
         form = {"proof": stage.visitor.proof, "name": name, "text": "x" * 50_000}
         assert (await stage.visitor.browser.post("/sessions/1/order/send", data=form)).status_code == 303
     first, second = told(await stage.see("/sessions/1"))
-    assert first == f"Send: {'x' * 50_000}"
+    assert first == f"Send a message: {'x' * 50_000}"
     assert "nothing was done: the order&#39;s id must be printable" in second
 
 
