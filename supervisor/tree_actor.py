@@ -327,8 +327,7 @@ class TreeActor(PooledActor):
     # -- failures --------------------------------------------------------------------------------------------------
 
     def _failed(self, failure: Failure) -> None:
-        session_id = None if failure.ref is None else self._by_ref.get(failure.ref)
-        if session_id is None or not failure.stopped:
+        if failure.ref is None or (session_id := self._by_ref.get(failure.ref)) is None:
             return
         ward = self._wards[session_id]
         self._forget(session_id)

@@ -81,8 +81,8 @@ async def test_when_who_reads_dies_the_house_falls_and_whoever_waits_is_answered
                 raise RuntimeError("the reader dies")
             real(self, message)
 
-        monkeypatch.setattr(ReadingActor, "on_receive", dies_once)
         waiting = await room.accept(chat="web:me:1", id="2", text="b")
+        monkeypatch.setattr(ReadingActor, "on_receive", dies_once)
         async with asyncio.timeout(20):
             assert await room.answer(waiting) == "re b"
     assert len(died) == 1
