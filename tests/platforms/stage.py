@@ -35,8 +35,11 @@ class Stage:
             raise self.open_for_business
         if inbound.key.chat in self.refuse:
             raise self.refuse[inbound.key.chat]
-        if inbound.update_id in self.receipts:
-            return replace(self.receipts[inbound.update_id], repeated=True)
+        if (known := self.receipts.get(inbound.update_id)) is not None:
+            if (inbound.key, inbound.text) != (known.key, self.accepted[known.inbox_id - 1].text):  # As the store does.
+                msg = f"update {inbound.update_id!r} was stored before with another text, or from another chat"
+                raise RefusedError(msg)
+            return replace(known, repeated=True)
         self.accepted.append(inbound)
         receipt = Receipt(InboxId(len(self.accepted)), SessionId(1), inbound.key)
         self.receipts[inbound.update_id] = receipt

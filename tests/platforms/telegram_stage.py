@@ -8,21 +8,11 @@ from typing import Any
 from tests.platforms.stage import WAIT_S, Stage
 
 from greenroom.actors.model import Inbound, Receipt
-from greenroom.actors.ports import BusyError, RefusedError
+from greenroom.actors.ports import BusyError
 from greenroom.platforms.chats.telegram import TelegramChat, TelegramSettings
 from greenroom.platforms.fakes.telegram import FakeTelegram
 
 TOKEN = "1:very-secret"
-
-
-class Strict(Stage):
-    """A door that refuses other words under a known id, as the store does."""
-
-    async def accept(self, inbound: Inbound) -> Receipt:
-        known = self.receipts.get(inbound.update_id)
-        if known is not None and self.accepted[known.inbox_id - 1].text != inbound.text:
-            raise RefusedError(f"update {inbound.update_id} was stored before with another text")
-        return await super().accept(inbound)
 
 
 class Picky(Stage):

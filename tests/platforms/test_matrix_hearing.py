@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from greenroom.actors.model import Attachment, Change, Inbound, Receipt, SessionKey
+from greenroom.actors.model import Attachment, Change, Inbound, InboxId, Receipt, SessionId, SessionKey
+from greenroom.actors.ports import RefusedError
 from greenroom.platforms.chats.matrix.events import File, read_event
 from greenroom.platforms.chats.matrix.hearing import Hearing, Taken
 from greenroom.platforms.chats.matrix.homeserver import Homeserver
@@ -57,8 +58,13 @@ class Ears:
         """Nobody asks."""
 
     async def accept(self, inbound: Inbound) -> Receipt:
+        for number, known in enumerate(self.taken):
+            if known.update_id == inbound.update_id:
+                if known.text != inbound.text:
+                    raise RefusedError("it was stored before with another text")
+                return Receipt(InboxId(number), SessionId(1), inbound.key, repeated=True)
         self.taken.append(inbound)
-        return cast("Receipt", None)
+        return Receipt(InboxId(len(self.taken)), SessionId(1), inbound.key)
 
     async def save(self, file: File) -> Attachment:
         return Attachment(str(Path("/kept") / (file.name or "")), file.media_type)
@@ -164,6 +170,9 @@ async def test_an_edit_that_calls_us_makes_a_message_of_what_was_not_for_us() ->
     assert (message.update_id, message.text, message.reply_to, message.change) == ("$1", "buy three", "$1", None)
     assert (change.text, change.change, change.key) == ("buy four", Change.EDIT, message.key)
     assert message.key.thread == "$0"
+    ears.begin_again()
+    await ears.hear(edit("$6", ANN, "$1", "bot: buy five"))
+    assert (ears.taken[-1].text, ears.taken[-1].change, ears.taken[-1].key) == ("buy five", Change.EDIT, message.key)
 
 
 async def test_an_edit_has_its_files(ears: Ears) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.platforms.stage import Stage, running
-from tests.platforms.telegram_stage import TOKEN, Strict, make, until
+from tests.platforms.telegram_stage import TOKEN, make, until
 
 from greenroom.actors.model import Change
 from greenroom.platforms.fakes.telegram import FakeTelegram, fake_telegram
@@ -31,7 +31,7 @@ async def until_all_is_taken(telegram: FakeTelegram) -> None:
 async def test_an_edit_that_adds_the_mention_is_a_message_and_later_edits_need_none(
     telegram: FakeTelegram, tmp_path: Path
 ) -> None:
-    stage = Strict()
+    stage = Stage()
     async with running(make(telegram, tmp_path), stage):
         message_id = telegram.do("say", chat=GROUP, text="what is 2+2")
         telegram.do("edit", message_id=message_id, text="what is 2+3")
@@ -43,7 +43,7 @@ async def test_an_edit_that_adds_the_mention_is_a_message_and_later_edits_need_n
 
 
 async def test_what_was_taken_before_a_restart_is_no_message_once_more(telegram: FakeTelegram, tmp_path: Path) -> None:
-    stage = Strict()
+    stage = Stage()
     message_id = telegram.do("say", chat=GROUP, text="@my_bot hello")
     other_id = telegram.do("say", chat=GROUP, text="@my_bot bye")
     async with running(make(telegram, tmp_path), stage):
@@ -57,7 +57,7 @@ async def test_what_was_taken_before_a_restart_is_no_message_once_more(telegram:
 
 async def test_an_edit_that_changed_no_words_is_none(telegram: FakeTelegram, tmp_path: Path) -> None:
     """A reaction comes like that: tdlib/telegram-bot-api#773."""
-    stage = Strict()
+    stage = Stage()
     async with running(make(telegram, tmp_path), stage):
         message_id = telegram.do("say", chat=7, text="hello")
         for text in ("hello", "hello!", "hello!", "hello"):
@@ -67,7 +67,7 @@ async def test_an_edit_that_changed_no_words_is_none(telegram: FakeTelegram, tmp
 
 
 async def test_what_an_edit_made_is_the_same_when_it_comes_again(telegram: FakeTelegram, tmp_path: Path) -> None:
-    stage = Strict()
+    stage = Stage()
     message_id = telegram.do("say", chat=GROUP, text="hello")
     telegram.do("edit", message_id=message_id, text="@my_bot hello")
     again = dict(telegram.account().updates)

@@ -189,10 +189,11 @@ class Reading:
         if heard.direct and self._progress.meet(number):
             await self._progress.save()  # Else nobody would find this chat again.
         known = await self._offer(heard.inbound)
-        if known is not None and heard.edit is not None:
-            if known:
-                await self._offer(heard.edit)
-            self._taken.add(heard.edit)  # Else it was taken as it reads now.
+        if heard.edit is not None:
+            if known is not False:  # None: it was taken before with other words, or what is said of it is refused, too.
+                known = await self._offer(heard.edit)
+            if known is not None:
+                self._taken.add(heard.edit)  # Else it was taken as it reads now.
         if heard.message_id is not None:
             self._reach(number, channel, heard.message_id)
 

@@ -13,7 +13,7 @@ from mautrix.errors import MatrixError, MatrixRequestError
 from msgspec import Struct
 from msgspec.structs import replace
 
-from greenroom.actors.model import Attachment, Inbound, SessionKey
+from greenroom.actors.model import Attachment, Inbound, Receipt, SessionKey
 from greenroom.actors.ports import BusyError, Door, RetryLaterError
 from greenroom.actors.session_key import InvalidKeyError
 from greenroom.platforms.chats.addressing import is_addressed, place
@@ -126,14 +126,16 @@ class Hearing:
             case _:
                 assert_never(item)
 
-    async def _take_said(self, room: str, said: Said) -> None:
+    async def _take_said(self, room: str, said: Said) -> SessionKey | None:
+        """Take it if it is for us; the conversation whose message it is, if the door refuses it: it may be known."""
         spoken = await self._to_us(room, said)
         if spoken is None:
-            return
+            return None
         key, said, people = spoken
         attached = await self._saved(key, said.file)
         self._taken.put((room, said.event_id), Taken(key, said.sender))
-        await self._accept(said_inbound(said, key, people, attached))
+        receipt = await self._accept(said_inbound(said, key, people, attached))
+        return key if receipt is None else None
 
     async def _to_us(self, room: str, said: Said) -> tuple[SessionKey, Said, Room] | None:
         """Name the conversation of a message, if it is for us."""
@@ -176,12 +178,12 @@ class Hearing:
             logger.info("%s: %s is left out, it edits nothing that its author said here", room, edit.event_id)
             return
         key = known.key if isinstance(known, Taken) else await self._key_of(room, known)
+        if key is None and isinstance(known, Said):  # Unless an edit before this one, and a restart, made it one.
+            key = await self._take_said(room, replace(known, text=edit.text, mentions=edit.mentions, file=edit.file))
         if key is not None:
             people = await self._people(room)
             attached = await self._saved(key, edit.file)
             await self._accept(edited_inbound(edited(edit, self._server.user, people), key, people, attached))
-        elif isinstance(known, Said):
-            await self._take_said(room, replace(known, text=edit.text, mentions=edit.mentions, file=edit.file))
 
     async def _take_removed(self, room: str, removed: Removed) -> None:
         """Take it to where the message went. Who may remove what others wrote, the server knows."""
@@ -213,13 +215,13 @@ class Hearing:
         """Fetch a file, if there is one and its chat is allowed."""
         return () if file is None or not self._door.allows(key) else (await self._save(file),)
 
-    async def _accept(self, inbound: Inbound) -> None:
-        await insist(lambda: self._offer(inbound), Backoff(most_s=BUSY_MOST_S), inbound.update_id)
+    async def _accept(self, inbound: Inbound) -> Receipt | None:
+        return await insist(lambda: self._offer(inbound), Backoff(most_s=BUSY_MOST_S), inbound.update_id)
 
-    async def _offer(self, inbound: Inbound) -> None:
+    async def _offer(self, inbound: Inbound) -> Receipt | None:
         """Offer it once. Raises BusyError, also where the door fails in a way that nobody foresaw."""
         try:
-            await offer(self._door, inbound)
+            return await offer(self._door, inbound)
         except BusyError:
             raise
         except Exception as error:  # Invariant: the position passes nothing that is neither on disk nor refused.
