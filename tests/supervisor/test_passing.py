@@ -12,6 +12,7 @@ from greenroom.actors.model import Change, InboxId, StoredInbound
 from greenroom.actors.store import RefusalKind
 from greenroom.supervisor.passing import Fate, Passing, decide_fate, decide_passing
 from greenroom.supervisor.resume import Decision, Quarantine, Skip, Wait, Why
+from greenroom.supervisor.tree_words import OF_ONE_SESSION
 
 WORD = Arrived(said(2))
 CHANGE = Arrived(StoredInbound(InboxId(3), "hello!", "Ann", 1.0, reply_to="m2", change=Change.EDIT))
@@ -46,7 +47,7 @@ ONE: list[Decision] = [Skip(Why.STALE)]
         (RefusalKind.STALE_WRITER, [Quarantine(3)], Fate.OVERTAKEN),
         (RefusalKind.CONFLICT, [Quarantine(3)], Fate.LEFT),
         (RefusalKind.CONFLICT, [Wait()], Fate.RESTART),
-        *((kind, ONE, Fate.END) for kind in set(RefusalKind) - {RefusalKind.CONFLICT, RefusalKind.STALE_WRITER}),
+        *((kind, ONE, Fate.END) for kind in RefusalKind if kind not in OF_ONE_SESSION),
     ],
 )
 def test_one_sessions_contradiction_costs_no_other(kind: RefusalKind, decisions: list[Decision], fate: Fate) -> None:
