@@ -88,12 +88,16 @@ async def test_two_chats_may_use_the_same_id(client: httpx.AsyncClient, stage: S
     assert [inbound.key.chat for inbound in stage.accepted] == ["kitchen", "garden"]
 
 
-async def test_the_first_text_of_an_id_stands(client: httpx.AsyncClient) -> None:
+async def test_an_id_that_says_something_else_is_refused_and_the_first_text_stands(
+    client: httpx.AsyncClient, stage: Stage
+) -> None:
     async with looking(client) as events:
         await events.next()
         await say(client, "first")
-        await say(client, "second")
-        assert [(await events.next())[1]["text"] for _ in range(2)] == ["first", "first"]
+        other = await say(client, "second")
+        assert (other.status_code, "another text" in other.text) == (403, True)
+        assert (await events.next())[1]["text"] == "first"
+    assert [inbound.text for inbound in stage.accepted] == ["first"]
 
 
 async def test_what_is_not_allowed_is_refused_in_words(client: httpx.AsyncClient, stage: Stage) -> None:
