@@ -59,8 +59,13 @@ class Replies:
         server = self._world.network_of(chat).server
         said = (server.message(f"m{n}") for n in range(1, server.posts + 1))
         shown = [each for each in said if each.chat == chat]  # Who read a question can answer when it was removed.
-        return [
-            it
-            for it in shown
-            if "back?" in it.text or "- yes" in it.text or it.choices is not None or OVER_LINE in it.text
-        ]
+        return [it for it in shown if "back?" in it.text or "- yes" in it.text or it.choices or _says_over(it.text)]
+
+
+def _says_over(text: str) -> bool:
+    """Whether this is the line that asks for words instead of a press, or the last part of it.
+
+    >>> _says_over("Write to me if you want something else.)"), _says_over(" "), _says_over("Write to me")
+    (True, False, False)
+    """
+    return OVER_LINE in text or (text.strip() != "" and OVER_LINE.endswith(text.strip()))
