@@ -123,6 +123,7 @@ class SessionActor(PooledActor):
         self._told = 0
         self._asleep_s = 0.0  # by which alarms of the run were late, in sum
         self._successor = session_id  # who has the chat
+        self._gone = False  # forgotten since somebody had something for it: there is no row to wake from
 
     def on_start(self) -> None:
         """Ask the store what this session is."""
@@ -167,6 +168,10 @@ class SessionActor(PooledActor):
         return self._session
 
     def _open(self, answer: ReadAnswer) -> None:
+        if answer is None:
+            logger.info("session %s was forgotten; what somebody had for it yet comes to nothing", self._id)
+            self._gone = True
+            return
         if not isinstance(answer, Snapshot):
             msg = f"session {self._id}: {answer}"
             raise StoreUnreadableError(msg)
@@ -174,6 +179,9 @@ class SessionActor(PooledActor):
         self._session = open_session(own)
 
     def _hear_event(self, event: Event) -> None:
+        if self._gone:
+            self._pass_over(event)
+            return
         if self._session is not None and self._pending is None:
             self._take(event)
             return
@@ -205,7 +213,14 @@ class SessionActor(PooledActor):
             self._pending = None
             self._perform(acts)
 
+    def _pass_over(self, event: Event) -> None:
+        self._told += isinstance(event, TreeEvent)
+        self._house.around.report_run(self._id, live=False)
+        self._house.around.offer_rest(self.actor_ref, self._told)
+
     def _unstash(self) -> None:
+        while self._stash and self._gone:
+            self._pass_over(self._stash.popleft())
         while self._stash and self._session is not None and self._pending is None:
             self._take(self._stash.popleft())
         if not self._stash:

@@ -4,9 +4,14 @@ import asyncio
 
 import pytest
 
+from greenroom.actors.events import WatchDropped
+from greenroom.actors.model import SessionId
 from greenroom.actors.ports import Turn
+from greenroom.actors.process import ProcessId
+from greenroom.actors.runtime import Failure
 from greenroom.supervisor.sandbox.scenario import Accident, Intent, Policy, Scenario, SessionKey
 from greenroom.supervisor.sandbox.stories import dies_while_its_answer_is_written, writes_while_it_goes_to_rest
+from greenroom.supervisor.tree_words import ProcessReported
 
 
 class Gate:
@@ -322,6 +327,21 @@ def test_a_stop_in_a_drain_drops_what_was_said_before_it_in_the_same_drain() -> 
         room.rest()
         assert room.visible() == ["re hello", "Stopped. One message that had not begun is dropped."]
         assert room.broken() == []
+
+
+def test_who_is_woken_and_was_forgotten_meanwhile_dies_of_nothing_and_rests() -> None:
+    """Found by seed 1733023657: a resume waited for its place until retention had taken the conversation."""
+    with Scenario(policy=Policy(restarts_max=2)) as room:
+        life = room.life
+        assert life is not None
+        failures: list[Failure] = []
+        life.runtime.on_failure(failures.append)
+        for number in range(3):
+            event = ProcessReported(SessionId(99), room.chat(), WatchDropped(ProcessId(f"1.{number}")))
+            life.core._tell(event)
+        room.rest()
+        assert failures == []
+        assert "SessionActor" not in life.runtime.depths()
 
 
 def test_a_drain_ordered_again_ends_at_once() -> None:
