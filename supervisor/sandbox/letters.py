@@ -50,15 +50,18 @@ def look_after(world: World, deed: str, which: int) -> None:
 
 
 def resend(world: World, key: str) -> None:
-    """Have it sent again."""
+    """Have it sent again. Unless that is refused it counts as given up no more: who dies does not say what it wrote."""
     found = _read(world, key)
     if found is not None:
         world.mail.resent[str(found.session)] += 1
         world.fault("operator: has something sent again", key)
+        since = world.mail.dropped.pop(key, None)
         if world.letters is not None:
-            world.letters.resend(key, partial(_resent, world))
+            world.letters.resend(key, partial(_resent, world, key, since))
         elif _written_down(world, DeliveryRevived(found, world.wall)):
-            _resent(world, found)
+            _resent(world, key, since, found)
+        elif since is not None:
+            world.mail.dropped[key] = since
 
 
 def drop(world: World, key: str) -> None:
@@ -73,10 +76,11 @@ def drop(world: World, key: str) -> None:
             _dropped(world, found)
 
 
-def _resent(world: World, answer: Delivery | Exception) -> None:
+def _resent(world: World, key: str, since: float | None, answer: Delivery | Exception) -> None:
     if isinstance(answer, Delivery):
-        world.note(PROCESS, f"will send {answer.key} again")
-        world.mail.dropped.pop(answer.key, None)
+        world.note(PROCESS, f"will send {key} again")
+    elif since is not None:
+        world.mail.dropped.setdefault(key, since)
 
 
 def _dropped(world: World, answer: Delivery | Exception) -> None:
