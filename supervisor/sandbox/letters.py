@@ -79,6 +79,7 @@ def drop(world: World, key: str) -> None:
 def _resent(world: World, key: str, since: float | None, answer: Delivery | Exception) -> None:
     if isinstance(answer, Delivery):
         world.note(PROCESS, f"will send {key} again")
+        world.mail.dropped.pop(key, None)  # If it was given up since the order: that came first.
     elif since is not None:
         world.mail.dropped.setdefault(key, since)
 
