@@ -113,6 +113,10 @@ class ReportSucceeded(Struct, frozen=True):
     """Tell the supervisor that another session has the chat from here on."""
 
 
+class ReportReleased(Struct, frozen=True):
+    """Tell the supervisor that the session was given back: what is open in it is to be decided again."""
+
+
 class ReportConcluded(Struct, frozen=True):
     """Tell whoever waits for an answer of this session to look."""
 
@@ -144,6 +148,7 @@ Act = (
     | Rest
     | ReportRun
     | ReportConcluded
+    | ReportReleased
     | ReportSucceeded
     | ReadPast
 )

@@ -58,7 +58,7 @@ class Woke(Struct, Solicited, frozen=True):
 
 
 class Released(Struct, Solicited, frozen=True):
-    """An operator gave the session back that was set aside; what counted against it is forgotten."""
+    """An operator gives the session back that was set aside; what counted against it is to be forgotten."""
 
 
 class Resumed(Struct, Solicited, frozen=True):

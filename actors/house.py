@@ -30,6 +30,9 @@ class Surroundings(Protocol):
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         """Say that another session has this chat from here on, and what waits in it."""
 
+    def report_released(self, session_id: SessionId) -> None:
+        """Say that the session was given back, as was ordered; what is open in it is to be decided again."""
+
     def report_concluded(self, session: SessionKey) -> None:
         """Say that work was concluded, for those who wait for an answer."""
 

@@ -1,15 +1,19 @@
-"""How a session that was set aside is given back. Pure."""
+"""How a session that was set aside is given back, in the order of all else that becomes of it. Pure."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
+from greenroom.actors.acts import ReportReleased
 from greenroom.actors.draft import Draft
+from greenroom.actors.facts import SessionReleased
 from greenroom.actors.state import Interrupted
 
 
 def release(draft: Draft) -> None:
-    """Forget what counted against it, as the disk does. Begin nothing: what is open is about to be decided."""
+    """Forget what counted against it. Begin nothing: what is open is decided when that is on disk."""
+    draft.write(SessionReleased(draft.id, draft.now))
+    draft.do(ReportReleased())
     draft.quarantined = draft.suspended = False
     if isinstance(draft.phase, Interrupted):
         draft.move(replace(draft.phase, run=replace(draft.phase.run, attempt=0)))

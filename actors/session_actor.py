@@ -24,6 +24,7 @@ from greenroom.actors.acts import (
     OpenAnchor,
     ReadPast,
     ReportConcluded,
+    ReportReleased,
     ReportRun,
     ReportSucceeded,
     Rest,
@@ -248,7 +249,7 @@ class SessionActor(PooledActor):
                 self._house.end_unwanted(self._id)
             case OpenAnchor() | ShowText() | ShowTyping() | Deliver():
                 self._house.around.deliver(self._state.key, act)
-            case ReportRun() | ReportConcluded() | ReportSucceeded():
+            case ReportRun() | ReportConcluded() | ReportReleased() | ReportSucceeded():
                 self._tell_house(act)
             case ReadPast(inbox_id):
                 self._house.store.read(PastOf(self._id), partial(self._hear_past, inbox_id))
@@ -259,13 +260,15 @@ class SessionActor(PooledActor):
             case _:
                 assert_never(act)
 
-    def _tell_house(self, act: ReportRun | ReportConcluded | ReportSucceeded) -> None:
+    def _tell_house(self, act: ReportRun | ReportConcluded | ReportReleased | ReportSucceeded) -> None:
         around = self._house.around
         match act:
             case ReportRun(live):
                 around.report_run(self._id, live=live)
             case ReportConcluded():
                 around.report_concluded(self._state.key)
+            case ReportReleased():
+                around.report_released(self._id)
             case ReportSucceeded():
                 around.report_succeeded(self._state.key, self._successor)
             case _:

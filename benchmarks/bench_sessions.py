@@ -78,6 +78,9 @@ class Outside:
     def report_concluded(self, session: SessionKey) -> None:
         """Nothing is concluded."""
 
+    def report_released(self, session_id: SessionId) -> None:
+        """Nothing was set aside."""
+
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         """No conversation begins anew."""
 
@@ -103,6 +106,7 @@ def child(count: int) -> None:
             take_up=_nothing,
             concluded=_nothing,
             set_aside=_nothing,
+            released=_nothing,
             owed=lambda: 0,
             drained=_nothing,
             began=began.append,

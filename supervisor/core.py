@@ -20,6 +20,7 @@ from greenroom.actors.house import House
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.runtime import Depth, Failure, Falls, MailboxFull
+from greenroom.supervisor import tree_words as words
 from greenroom.supervisor.access import Access
 from greenroom.supervisor.answers import Answers, Waiter
 from greenroom.supervisor.attachments import REOPEN_S, Attachments
@@ -34,21 +35,6 @@ from greenroom.supervisor.reception import Inside, Reception, called_back
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import count_unclean_boots
 from greenroom.supervisor.tree_actor import TreeActor
-from greenroom.supervisor.tree_words import (
-    ActorFailed,
-    Begin,
-    DeliveryDied,
-    DrainOrdered,
-    PlatformConnected,
-    PlatformDisconnected,
-    ProcessReported,
-    Pulse,
-    RestOffered,
-    RunReported,
-    SessionFollowed,
-    TimersAsked,
-    TreeHooks,
-)
 
 if TYPE_CHECKING:
     from greenroom.actors.acts import Showing
@@ -156,10 +142,11 @@ class Core:
         unclean = count_unclean_boots(store.former_boots, now=now, window_s=self._policy.unclean_window_s)
         keeper = self._make_keeper(store.port)
         house = House(store.port, self._agent, self._policy.rules(), self, self._floor, keeper, self._summarise)
-        hooks = TreeHooks(
+        hooks = words.TreeHooks(
             take_up=self.attachments.take_up,
             concluded=self.report_concluded,
             set_aside=self._set_aside,
+            released=self.operations.hear_release,
             owed=self.attachments.count_owed,
             drained=partial(self._end_processes, keeper),
             began=self._hooks.began,
@@ -179,14 +166,14 @@ class Core:
         self._fallen = None
         self.attachments.build(store.port)
         for account in self.attachments.connected():
-            storey.tell(PlatformConnected(account))
+            storey.tell(words.PlatformConnected(account))
         self.reception.open(Inside(store.port, storey.tell))  # What comes in is kept until the boot has decided.
         if keeper is None:
-            storey.tell(Begin())
+            storey.tell(words.Begin())
         else:  # What lives on of an earlier life is ended before anything is decided.
-            keeper.sweep(partial(storey.tell, Begin()))
+            keeper.sweep(partial(storey.tell, words.Begin()))
         if ordered is not None:
-            storey.tell(DrainOrdered(ordered))
+            storey.tell(words.DrainOrdered(ordered))
         self._answers.look_again(store.port)
 
     def _make_keeper(self, store: Store) -> Keeper | None:
@@ -196,7 +183,7 @@ class Core:
 
     def _report_process(self, session_id: SessionId, key: SessionKey, event: ProcessEvent) -> None:
         if self._policy.allows(key):
-            self._tell(ProcessReported(session_id, key, event))
+            self._tell(words.ProcessReported(session_id, key, event))
 
     def _end_processes(self, keeper: Keeper | None, step: CloseBoot) -> None:
         """The last of a drain: what agents left running is ended and marked, while the store can still be written."""
@@ -226,7 +213,7 @@ class Core:
             again, self._draining = self._draining is not None, intent
             storey, bereft = self._storey, self._bereft
         if storey is not None:
-            storey.tell(DrainOrdered(intent))
+            storey.tell(words.DrainOrdered(intent))
         elif again:
             self._end_processes(bereft, CloseBoot(clean=False, left=frozenset(), hurried=True))
 
@@ -250,6 +237,7 @@ class Core:
         with self._lock:
             self._ending = True
             storey, self._storey = self._storey, None
+        self.operations.fall()
         self._answers.end("greenroom was closed before there was an answer; ask again when it runs again")
         return storey
 
@@ -266,7 +254,7 @@ class Core:
     def turn(self, account: Account, why_not: str | None) -> bool:
         """A platform can be reached (what waited for it is decided and sent), or cannot. True where that is new."""
         new = self.attachments.turn(account, why_not)
-        self._tell(PlatformConnected(account) if why_not is None else PlatformDisconnected(account))
+        self._tell(words.PlatformConnected(account) if why_not is None else words.PlatformDisconnected(account))
         return new
 
     def await_answer(self, waiter: Waiter) -> None:
@@ -289,34 +277,38 @@ class Core:
 
     def report_run(self, session_id: SessionId, *, live: bool) -> None:
         """Pass on that a run became live or ended."""
-        self._tell(RunReported(session_id, live))
+        self._tell(words.RunReported(session_id, live))
 
     def report_concluded(self, session: SessionKey) -> None:
         """Look whether somebody waits for an answer in this chat."""
         self._answers.look(session, self.store)
 
+    def report_released(self, session_id: SessionId) -> None:
+        """Pass on that a session was given back."""
+        self._tell(words.ReleaseWritten(session_id))
+
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         """Pass on that another session has this chat."""
-        self._tell(SessionFollowed(session, successor))
+        self._tell(words.SessionFollowed(session, successor))
 
     def _set_aside(self, session_id: SessionId, session: SessionKey) -> None:
         self._answers.set_aside(session_id, session, self.store)
 
     def offer_rest(self, actor: Ref[Any], told: int) -> None:
         """Pass on that a session may be passivated."""
-        self._tell(RestOffered(actor, told))
+        self._tell(words.RestOffered(actor, told))
 
     def report_dead(self, delivery: Delivery) -> None:
         """Pass on that a delivery became a dead letter."""
-        self._tell(DeliveryDied(delivery.session_id, delivery.key))
+        self._tell(words.DeliveryDied(delivery.session_id, delivery.key))
 
     async def pulse(self) -> None:
         """Return when the tree has answered; never, while it is being built anew: the caller has a time-out."""
-        await called_back(lambda then: self._tell(Pulse(then)))
+        await called_back(lambda then: self._tell(words.Pulse(then)))
 
     def ask_timers(self, session_id: SessionId, then: Callable[[Mapping[str, float]], None]) -> None:
         """Let `then` hear in how many seconds each timer of a session rings; never, while the tree is built anew."""
-        self._tell(TimersAsked(session_id, then))
+        self._tell(words.TimersAsked(session_id, then))
 
     def depths(self) -> Mapping[str, Depth]:
         """See `Runtime.depths`."""
@@ -342,7 +334,7 @@ class Core:
                 again = partial(self.attachments.reopen, failure.urn)
                 self._runtime.timers.arm((failure.urn, "reopen"), REOPEN_S, again)
             case Falls.SESSION:
-                self._tell(ActorFailed(failure))
+                self._tell(words.ActorFailed(failure))
             case Falls.NOTHING:
                 pass
             case _:
@@ -364,6 +356,7 @@ class Core:
         if storey is None or self._ending:
             return
         self.reception.close()
+        self.operations.fall()
         self.attachments.fall()
         if self._fallen is None:
             self._fallen = storey.store.port.epoch

@@ -6,15 +6,15 @@ process. `docs/decisions/0015` tells why.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
-from greenroom.actors.facts import SessionReleased
 from greenroom.actors.model import Inbound
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.store import Committed, RefusalKind, Refused
-from greenroom.supervisor.tree_words import SessionFreed
+from greenroom.supervisor.foreign import walled
+from greenroom.supervisor.tree_words import ReleaseOrdered
 
 if TYPE_CHECKING:
     from greenroom.actors.commands import Command
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from greenroom.actors.store import Store
     from greenroom.supervisor.answers import Answers
     from greenroom.supervisor.reception import Reception
+
+
+UNKNOWN = (
+    "the service fell, or ended, while session {0} was being released: it may be. To release it twice does no harm"
+)
+
+Release = Callable[[BusyError | RefusedError | None], None]
+"""Hears what kept a session from being given back; None: it is."""
 
 
 def order_inbound(key: SessionKey, command: Command, text: str, order_id: str) -> Inbound:
@@ -47,6 +55,8 @@ class Operations:
         self._answers = answers
         self._store = store
         self._tell = tell
+        self._lock = threading.Lock()
+        self._releases: dict[SessionId, list[Release]] = {}  # by whom each was ordered
 
     def order(
         self,
@@ -64,28 +74,34 @@ class Operations:
         name = f"{self._runtime.random.getrandbits(128):032x}" if order_id is None else order_id
         self._reception.order(order_inbound(key, command, text, name), then)
 
-    def release(self, session_id: SessionId, then: Callable[[BusyError | RefusedError | None], None]) -> None:
-        """Give a session back that was set aside; what is open in it is decided again.
+    def release(self, session_id: SessionId, then: Release) -> None:
+        """Give a session back that was set aside; what is open in it is decided again. Twice is once.
 
         `then` hears what kept it: RefusedError, there is no such session; BusyError, not now.
         """
-        store = self._store()
-        if store is None:
-            then(BusyError("the store is closed, or being opened again; try again"))
-            return
-        fact = SessionReleased(session_id, self._runtime.clock.now())
-        store.write((fact,), partial(self._released, session_id, then))
+        with self._lock:
+            self._releases.setdefault(session_id, []).append(walled("release", then, None))
+        if self._store() is None:
+            self._end_release(session_id, BusyError("the store is closed, or being opened again; try again"))
+        else:
+            self._tell(ReleaseOrdered(session_id))
 
-    def _released(
-        self,
-        session_id: SessionId,
-        then: Callable[[BusyError | RefusedError | None], None],
-        answer: Committed | Refused,
-    ) -> None:
-        if isinstance(answer, Refused):
+    def hear_release(self, session_id: SessionId, answer: Committed | Refused) -> None:
+        """A session was given back, on disk; or that was refused."""
+        if isinstance(answer, Committed):
+            self._answers.take_back(session_id)
+            self._end_release(session_id, None)
+        else:
             never = answer.kind is RefusalKind.CONFLICT
-            then(RefusedError(answer.detail) if never else BusyError(answer.detail))
-            return
-        self._answers.take_back(session_id)
-        self._tell(SessionFreed(session_id))
-        then(None)
+            self._end_release(session_id, RefusedError(answer.detail) if never else BusyError(answer.detail))
+
+    def fall(self) -> None:
+        """Whoever was ordered falls: those who wait hear that it may have been carried out."""
+        for session_id in tuple(self._releases):
+            self._end_release(session_id, BusyError(UNKNOWN.format(session_id)))
+
+    def _end_release(self, session_id: SessionId, why_not: BusyError | RefusedError | None) -> None:
+        with self._lock:
+            waiting = self._releases.pop(session_id, [])
+        for then in waiting:
+            then(why_not)

@@ -149,6 +149,11 @@ class Recovery:
         for held in self._held.values():
             held.discard(session_id)
 
+    def followed(self, key: SessionKey) -> None:
+        """The chat's conversation began anew: what was to go on in the one before does not."""
+        for session_id in [each.session_id for each in self._queue.values() if each.key == key]:
+            self.overtaken(session_id)
+
     def release(self, account: Account) -> set[SessionId]:
         """Give back the sessions that waited for this platform account; they are to be decided again."""
         return self._held.pop(account, set())

@@ -9,50 +9,25 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 from pykka import ActorDeadError
 
 from greenroom.actors.events import Arrived, CutShort, Drained, Released, Resumed, Undelivered, Woke
+from greenroom.actors.facts import SessionReleased
 from greenroom.actors.model import SessionId, SessionKey
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.runtime import Failure, Falls
 from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.store import Committed, Refused, Unfinished, UnfinishedOf
+from greenroom.supervisor import tree_words as words
 from greenroom.supervisor.budgets import Budgets
 from greenroom.supervisor.drain import CloseBoot, Drain, Intent, InterruptRuns, MarkRuns, WaitUntil, decide_drain
 from greenroom.supervisor.passing import Fate, Passing, decide_fate, decide_passing
 from greenroom.supervisor.recovery import Account, Circumstances, Decided, Recovery
 from greenroom.supervisor.restarts import FRESH, Budget, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import Wait
-from greenroom.supervisor.tree_words import (
-    DECISIONS_PER_WRITE,
-    DOOM_S,
-    DRAIN_LOOK_S,
-    OF_ONE_SESSION,
-    ActorFailed,
-    Begin,
-    DecisionsWritten,
-    DeliveryDied,
-    Doomed,
-    DrainLooked,
-    DrainOrdered,
-    InboundCommitted,
-    OpenRead,
-    PlatformConnected,
-    PlatformDisconnected,
-    ProcessReported,
-    Pulse,
-    RestartDue,
-    RestOffered,
-    RunReported,
-    SessionFollowed,
-    SessionFreed,
-    TimersAsked,
-    TreeHooks,
-    Ward,
-)
 
 if TYPE_CHECKING:
     from greenroom.actors.events import ProcessEvent, TreeEvent
@@ -68,7 +43,7 @@ class TreeActor(PooledActor):
 
     falls = Falls.HOUSE
 
-    def __init__(self, house: House, policy: Policy, hooks: TreeHooks, *, unclean_boots: int) -> None:
+    def __init__(self, house: House, policy: Policy, hooks: words.TreeHooks, *, unclean_boots: int) -> None:
         """Begin with nothing; `Begin` starts the boot's decisions."""
         super().__init__()
         self._house = house
@@ -76,59 +51,62 @@ class TreeActor(PooledActor):
         self._hooks = hooks
         self._unclean_boots = unclean_boots
         self._recovery = Recovery(policy)
-        self._wards: dict[SessionId, Ward] = {}
+        self._wards: dict[SessionId, words.Ward] = {}
         self._by_ref: dict[Ref[Any], SessionId] = {}
         self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
+        self._releasing: set[SessionId] = set()  # are being given back
         self._arrived: dict[SessionId, tuple[SessionKey, list[TreeEvent]]] = {}  # have something that waits for that
         self._budgets = Budgets()
         self._connected: set[Account] = set()
-        self._booting = True
+        self._booting, self._over = True, False
         self._boot: list[Decided] = []
         self._drain: Drain | None = None
-        self._over = False
 
     def on_receive(self, message: Any) -> None:  # noqa: C901, PLR0912 - pykka's signature; one line a message
         """Take one message of the roof."""
         match message:
-            case InboundCommitted(receipt, inbound):
+            case words.InboundCommitted(receipt, inbound):
                 self._pass_on(receipt.session_id, receipt.key, Arrived(inbound))
-            case ProcessReported(session_id, key, event):
+            case words.ProcessReported(session_id, key, event):
                 self._pass_on(session_id, key, event)
-            case RunReported(session_id, live):
+            case words.RunReported(session_id, live):
                 self._run_reported(session_id, live=live)
-            case SessionFollowed(key, successor):
+            case words.SessionFollowed(key, successor):
+                self._recovery.followed(key)
                 self._keep(successor, key)
                 self._wake_arrived()
-            case SessionFreed(session_id):
-                self._free(session_id)
-            case RestOffered(actor, told):
+            case words.ReleaseOrdered(session_id):
+                self._release(session_id)
+            case words.ReleaseWritten(session_id, answer):
+                self._hear_release(session_id, answer)
+            case words.RestOffered(actor, told):
                 self._rest(actor, told)
-            case DeliveryDied(session_id, key):
+            case words.DeliveryDied(session_id, key):
                 self._tell_living(session_id, Undelivered(key))
-            case Begin():
+            case words.Begin():
                 self._read_open(None)
-            case OpenRead():
+            case words.OpenRead():
                 self._decide(message)
-            case DecisionsWritten(decided, answer, boot):
+            case words.DecisionsWritten(decided, answer, boot):
                 self._take_effect(decided, answer, boot=boot)
-            case ActorFailed(failure):
+            case words.ActorFailed(failure):
                 self._failed(failure)
-            case RestartDue(session_id, gave_up, tries):
+            case words.RestartDue(session_id, gave_up, tries):
                 self._read_open(session_id, gave_up=gave_up, tries=tries)
-            case PlatformConnected(account):
+            case words.PlatformConnected(account):
                 self._connect(account)
-            case PlatformDisconnected(account):
+            case words.PlatformDisconnected(account):
                 self._connected.discard(account)
-            case DrainOrdered(intent):
+            case words.DrainOrdered(intent):
                 self._order_drain(intent)
-            case Pulse(then):
+            case words.Pulse(then):
                 then(None)
-            case TimersAsked(session_id):
+            case words.TimersAsked(session_id):
                 message.pass_on(self._wards.get(session_id))
-            case DrainLooked():
+            case words.DrainLooked():
                 self._look_at_drain()
-            case Doomed(why):
+            case words.Doomed(why):
                 self._hooks.fatal(why)
             case _:
                 super().on_receive(message)
@@ -154,7 +132,7 @@ class TreeActor(PooledActor):
         passing = decide_passing(
             event,
             others_kept=session_id in self._arrived,
-            deciding=self._booting or session_id in self._deciding,
+            deciding=self._booting or self._is_held(session_id),
             ending=self._ending,
             lives=session_id in self._wards and not self._over,
         )
@@ -169,9 +147,9 @@ class TreeActor(PooledActor):
         with suppress(ActorDeadError):  # Its failure is on its way to us; the store remembers what counts.
             ward.ref.tell(event)
 
-    def _start(self, session_id: SessionId, key: SessionKey) -> Ward:
+    def _start(self, session_id: SessionId, key: SessionKey) -> words.Ward:
         ref = self.runtime.start(SessionActor, self._house, session_id, mailbox_max=self._policy.session_mailbox_max)
-        ward = self._wards[session_id] = Ward(key, ref)
+        ward = self._wards[session_id] = words.Ward(key, ref)
         self._by_ref[ref] = session_id
         return ward
 
@@ -181,18 +159,40 @@ class TreeActor(PooledActor):
             self._forget(session_id)
             actor.stop(block=False)
 
-    def _free(self, session_id: SessionId) -> None:
-        """What is open in it is decided as at a start, unless it runs."""
-        self._budgets.forget(session_id)
-        self._tell_living(session_id, Released())
-        if session_id not in self._live and not self._ending:
-            self._deciding.add(session_id)
-            self._read_open(session_id)
+    def _release(self, session_id: SessionId) -> None:
+        """A living session writes it by itself: it may be writing something else."""
+        if session_id in self._releasing:
+            return
+        self._releasing.add(session_id)
+        if session_id in self._wards:
+            self._tell_living(session_id, Released())
+        else:
+            self._write_release(session_id)
+
+    def _write_release(self, session_id: SessionId) -> None:
+        fact = SessionReleased(session_id, self.runtime.clock.now())
+        self._house.store.write((fact,), lambda answer: self.hear(words.ReleaseWritten(session_id, answer)))
+
+    def _hear_release(self, session_id: SessionId, answer: Committed | Refused) -> None:
+        self._releasing.discard(session_id)
+        self._hooks.released(session_id, answer)
+        if isinstance(answer, Committed):
+            self._budgets.forget(session_id)
+            if session_id not in self._live and not self._ending:
+                self._deciding.add(session_id)  # as at a start
+                self._read_open(session_id)
+        self._wake_arrived()
+
+    def _is_held(self, session_id: SessionId) -> bool:
+        """Whether it is not to be started: what it would read of itself is about to change."""
+        return session_id in self._deciding or (session_id in self._releasing and session_id not in self._wards)
 
     def _forget(self, session_id: SessionId) -> None:
         self._live.discard(session_id)
         if ward := self._wards.pop(session_id, None):
             self._by_ref.pop(ward.ref, None)
+        if session_id in self._releasing:  # And nobody can say whether it still wrote that. Twice is as good as once.
+            self._write_release(session_id)
 
     def _run_reported(self, session_id: SessionId, *, live: bool) -> None:
         if live:
@@ -211,16 +211,17 @@ class TreeActor(PooledActor):
 
     def _read_open(self, session_id: SessionId | None, *, gave_up: bool = False, tries: int = 0) -> None:
         store = self._house.store
-        store.read(UnfinishedOf(session_id), lambda answer: self.hear(OpenRead(answer, session_id, gave_up, tries)))
+        store.read(
+            UnfinishedOf(session_id), lambda answer: self.hear(words.OpenRead(answer, session_id, gave_up, tries))
+        )
 
-    def _decide(self, read: OpenRead) -> None:
+    def _decide(self, read: words.OpenRead) -> None:
         if not isinstance(read.answer, tuple):
             after_s, again = read.again()
             logger.warning("what is open could not be read and is asked again in %.0f s: %s", after_s, read.answer)
             self.runtime.timers.arm((self.actor_urn, read.of), after_s, partial(self.hear, again))
             return
-        found: tuple[Unfinished, ...] = read.answer  # type: ignore[assignment]  # UnfinishedOf answers these
-        items = [item for item in found if not self._goes_on(item)]
+        items = [item for item in cast("tuple[Unfinished, ...]", read.answer) if not self._goes_on(item)]
         now = self.runtime.clock.now()
         for item in items:
             self._budgets.read(item, now)
@@ -234,10 +235,10 @@ class TreeActor(PooledActor):
             if (item.waiting or item.untold) and item.session_id not in handled and self._policy.allows(item.key):
                 self._keep(item.session_id, item.key)
         self._deciding |= handled
-        batches = [decided[at : at + DECISIONS_PER_WRITE] for at in range(0, len(decided), DECISIONS_PER_WRITE)]
-        for batch in batches[:-1]:
-            self._write_decisions(tuple(batch), boot=False)
-        self._write_decisions(tuple(batches[-1]) if batches else (), boot=read.of is None)
+        *before, last = words.in_batches(decided)
+        for batch in before:
+            self._write_decisions(batch, boot=False)
+        self._write_decisions(last, boot=read.of is None)
 
     def _goes_on(self, item: Unfinished) -> bool:
         """Whether the open run is that of an actor that lives: it was begun while it was looked what is open."""
@@ -246,14 +247,14 @@ class TreeActor(PooledActor):
     def _write_decisions(self, decided: tuple[Decided, ...], *, boot: bool) -> None:
         facts = [fact for each in decided for fact in each.facts]
         if facts:
-            self._house.store.write(facts, lambda answer: self.hear(DecisionsWritten(decided, answer, boot)))
+            self._house.store.write(facts, lambda answer: self.hear(words.DecisionsWritten(decided, answer, boot)))
         else:
             self._take_effect(decided, Committed(), boot=boot)
 
     def _take_effect(self, decided: tuple[Decided, ...], answer: Committed | Refused, *, boot: bool) -> None:
         if isinstance(answer, Refused):
             self._hear_refusal(decided, answer)
-            if answer.kind not in OF_ONE_SESSION:
+            if answer.kind not in words.OF_ONE_SESSION:
                 return
             decided = ()
         for each in decided:
@@ -288,7 +289,7 @@ class TreeActor(PooledActor):
         why = f"resume decisions were refused: {refused.kind.value} ({refused.detail})"
         match decide_fate(refused.kind, [each.decision for each in decided]):
             case Fate.END:
-                self.runtime.timers.arm((self.actor_urn, "doom"), DOOM_S, partial(self.hear, Doomed(why)))
+                self.runtime.timers.arm((self.actor_urn, "doom"), words.DOOM_S, partial(self.hear, words.Doomed(why)))
             case Fate.APART:
                 for each in decided:
                     self._write_decisions((each,), boot=False)
@@ -302,7 +303,7 @@ class TreeActor(PooledActor):
     def _wake_arrived(self) -> None:
         if self._ending or self._booting:
             return
-        for session_id in [each for each in self._arrived if each not in self._deciding]:
+        for session_id in [each for each in self._arrived if not self._is_held(each)]:
             key, events = self._arrived.pop(session_id)
             heard = events if session_id in self._wards else ()  # Who is started now finds them on disk.
             for event in heard or (Woke(),):
@@ -348,7 +349,7 @@ class TreeActor(PooledActor):
                 logger.warning("session %s died and is started again in %.1f s: %s", session_id, delay_s, what)
                 self._count(session_id, spent)
                 self.runtime.timers.arm(
-                    (self.actor_urn, session_id), delay_s, partial(self.hear, RestartDue(session_id))
+                    (self.actor_urn, session_id), delay_s, partial(self.hear, words.RestartDue(session_id))
                 )
             case GiveUp(why):
                 logger.error("session %s is quarantined: %s", session_id, why)
@@ -376,8 +377,7 @@ class TreeActor(PooledActor):
         running, now = frozenset(self._live), self.runtime.clock.monotonic()
         self._drain = self._drain.seen(running, 0 if running else self._hooks.owed(), now=now)
         while self._drain is not None:
-            step = decide_drain(self._drain, now=now, policy=self._policy)
-            match step:
+            match decide_drain(self._drain, now=now, policy=self._policy):
                 case MarkRuns(session_ids, reason):
                     for session_id in session_ids:
                         self._tell_living(session_id, Drained(reason))
@@ -387,10 +387,10 @@ class TreeActor(PooledActor):
                         self._tell_living(session_id, CutShort())
                     self._drain = replace(self._drain, interrupted=self._drain.interrupted | session_ids)
                 case WaitUntil(at):
-                    after_s = min(DRAIN_LOOK_S, max(0.0, at - now))
-                    self.runtime.timers.arm((self.actor_urn, "drain"), after_s, partial(self.hear, DrainLooked()))
+                    after_s = min(words.DRAIN_LOOK_S, max(0.0, at - now))
+                    self.runtime.timers.arm((self.actor_urn, "drain"), after_s, partial(self.hear, words.DrainLooked()))
                     return
-                case CloseBoot():
+                case CloseBoot() as step:
                     self._drain, self._over = None, True
                     self._hooks.drained(step)
 

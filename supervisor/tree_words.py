@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,12 @@ DOOM_S = 5.0
 
 OF_ONE_SESSION = frozenset({RefusalKind.CONFLICT, RefusalKind.STALE_WRITER})
 """Refusals of a decision that say nothing about the store."""
+
+
+def in_batches(decided: Sequence[Decided]) -> list[tuple[Decided, ...]]:
+    """Divide the decisions of a boot into those that share a transaction; there is always a last one."""
+    starts = range(0, max(1, len(decided)), DECISIONS_PER_WRITE)
+    return [tuple(decided[at : at + DECISIONS_PER_WRITE]) for at in starts]
 
 
 class Begin(Struct, Solicited, frozen=True):
@@ -118,10 +124,17 @@ class SessionFollowed(Struct, Solicited, frozen=True):
     successor: SessionId
 
 
-class SessionFreed(Struct, Solicited, frozen=True):
-    """An operator gave a session back that was set aside."""
+class ReleaseOrdered(Struct, Solicited, frozen=True):
+    """An operator gives a session back that was set aside."""
 
     session_id: SessionId
+
+
+class ReleaseWritten(Struct, Solicited, frozen=True):
+    """A session is given back, on disk; or the store refused that."""
+
+    session_id: SessionId
+    answer: Committed | Refused = Committed()
 
 
 class RestOffered(Struct, Solicited, frozen=True):
@@ -195,6 +208,7 @@ class TreeHooks(Struct, frozen=True):
     take_up: Callable[[SessionKey], None]  # the outbox of this session's platform should read what is owed
     concluded: Callable[[SessionKey], None]  # whoever waits for an answer in this chat should look
     set_aside: Callable[[SessionId, SessionKey], None]  # and this one answers nothing more in this life of the process
+    released: Callable[[SessionId, Committed | Refused], None]  # whoever ordered this should hear what became of it
     owed: Callable[[], int]  # deliveries that could be sent now and are not yet
     drained: Callable[[CloseBoot], None]
     began: Callable[[tuple[Decided, ...]], None]  # the boot's decisions are on disk

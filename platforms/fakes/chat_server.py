@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
@@ -41,6 +41,8 @@ class FakeChatServer:
         """How many posts took effect, removed ones included."""
         self.edits = 0
         """How many edits took effect, also those that changed nothing."""
+        self.refused: set[Hashable] = set()
+        """The calls that were refused for ever, also when they come late."""
         self._mutex = RLock()
         self._messages: dict[str, ChatMessage] = {}
         self._chats: dict[SessionKey, list[ChatMessage]] = {}

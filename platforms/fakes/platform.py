@@ -158,15 +158,23 @@ class FakePlatform:
         self.in_flight += 1
         self.in_flight_most = max(self.in_flight_most, self.in_flight)
         try:
+            if fault is Fault.REFUSED:
+                self.server.refused.add(seen)
             await self._fail_before(fault)
             if fault is Fault.LATE:
-                self.later(partial(_attempt, effect))
+                self.later(partial(self._come_late, seen, effect))
                 raise ConnectionResetError("the connection broke")
             result = effect()
             await self._fail_after(fault)
             return result
         finally:
             self.in_flight -= 1
+
+    def _come_late(self, seen: Seen, effect: Callable[[], object]) -> None:
+        """Nobody hears any more whether it could be done. What was refused for ever meanwhile is refused now, too."""
+        if seen not in self.server.refused:
+            with suppress(SendRefusedError, TargetGoneError):
+                effect()
 
     async def _fail_before(self, fault: Fault | None) -> None:
         await asyncio.sleep(self._slow_s if fault is Fault.SLOW else 0)
@@ -200,9 +208,3 @@ class FakePlatform:
 
 def _call_later(effect: Callable[[], object]) -> None:
     asyncio.get_running_loop().call_later(LATE_S / 2, effect)
-
-
-def _attempt(effect: Callable[[], object]) -> None:
-    """Nobody hears any more whether it could be done."""
-    with suppress(SendRefusedError, TargetGoneError):
-        effect()

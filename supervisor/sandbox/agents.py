@@ -52,6 +52,8 @@ HASTE_S = 30.0
 QUEUE_S = 1_000.0
 """How long a session that was found fresh may wait until it is resumed."""
 
+OPEN_RUN = "SELECT 1 FROM runs JOIN sessions ON sessions.id = runs.session_id WHERE open = 1 AND sessions.key = ?"
+
 KILLS_MAX = 4
 """How often a message may end the process (`kill`): more than a session may be attempted."""
 
@@ -107,6 +109,8 @@ class ScriptedAgent:
             return " ".join(("heard of", *(f"({row.key})" for row in turn.news)))
         if not unanswered:
             await asyncio.sleep(1)  # A run that was ended meanwhile is cancelled here.
+            while not self._is_open(turn):  # noqa: ASYNC110 - a file on a disk tells nobody of its news
+                await asyncio.sleep(5)  # Or later: its session has not heard from a slow disk that it wrote the end.
             self._world.break_promise("no_phantom_run", f"a run of {turn.session} has nothing to answer")
         for row in unanswered:
             name, *directives = words_of(row)
@@ -115,6 +119,11 @@ class ScriptedAgent:
                     return await self._end(turn, directive)
                 await self._do(turn, f"{name}.{n}", directive)
         return await self._answer(turn)
+
+    def _is_open(self, turn: Turn) -> bool:
+        """Whether a run of this chat is under way on disk, as far as that can be read."""
+        look = self._world.look
+        return look is not None and bool(look(lambda db: db.execute(OPEN_RUN, (str(turn.session),)).fetchall()))
 
     def _watch_wake(self, turn: Turn, rows: Sequence[Message]) -> None:
         """What has not moved for longer than the policy allows does not wake by itself.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from greenroom.actors import amending, session
 from greenroom.actors.events import Arrived
 from greenroom.actors.facts import InboundSettled
-from greenroom.supervisor.sandbox import stories
+from greenroom.supervisor.sandbox import stories_aside
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
@@ -86,7 +86,7 @@ MUTANTS = (
         "while it is decided about a session its messages wait; an edit is told at once, and its message taken for old",
         (Swap(TreeActor, "_pass_on", _tells_changes_at_once),),
         frozenset({"what_is_stored_is_answered"}),
-        story(stories.is_corrected_while_it_is_given_back),
+        story(stories_aside.is_corrected_while_it_is_given_back),
     ),
     Mutant(
         "a late change is not told",

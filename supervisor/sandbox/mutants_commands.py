@@ -11,6 +11,7 @@ from greenroom.actors.model import Ending
 from greenroom.actors.state import IDLE, Asking, Running
 from greenroom.storage import reading, statements
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox import stories_aside
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from greenroom.actors.draft import Draft
     from greenroom.actors.model import Receipt, StoredInbound
     from greenroom.supervisor.sandbox.scenario import Scenario
-
-
-IDLE_S = 60.0
 
 
 def _without_a_row(_: Any) -> Any:
@@ -145,18 +143,6 @@ def _writes_on_after_a_restart(room: Scenario, _seed: int) -> None:
     room.says("/resume")
 
 
-def _is_suspended_twice(room: Scenario, _seed: int) -> None:
-    """What was said before a question waits behind it, while its conversation is suspended twice."""
-    room.says("m1 nap question answer")
-    room.advance(0.5)
-    room.says("/queue m2 answer")
-    room.advance(3)
-    for word in ("/suspend", "/resume", "/suspend"):
-        room.says(word)
-        room.advance(2 * IDLE_S)
-    room.world.mistakes.extend(str(each) for each in room.broken(at_rest=False))
-
-
 MUTANTS = (
     Mutant(
         "stop writes no row",
@@ -213,7 +199,7 @@ MUTANTS = (
         "whoever wakes between two suspensions does not know that who waits was told of the first",
         (Swap(reading, "read_told_aside", _looks_only_while_aside),),
         frozenset({"what_is_visible_has_its_row"}),
-        story(_is_suspended_twice, policy=Policy(idle_s=IDLE_S)),
+        story(stories_aside.is_suspended_twice, policy=Policy(idle_s=stories_aside.IDLE_S)),
     ),
     Mutant(
         "a drain keeps messages to itself",

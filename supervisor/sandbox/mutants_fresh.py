@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from greenroom.actors import opening, session, succeeding
-from greenroom.actors.facts import SessionSucceeded
+from greenroom.actors.acts import ReportReleased
+from greenroom.actors.facts import SessionReleased, SessionSucceeded
 from greenroom.actors.model import FreshCause, SessionId
 from greenroom.storage import forgetting, pruning, reading, statements
 from greenroom.supervisor import consequences
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.sandbox import stories
+from greenroom.supervisor.sandbox import stories_aside
 from greenroom.supervisor.sandbox.invariants import Violation
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, Scenario, SessionKey
@@ -65,6 +66,14 @@ def _says_nothing(_: Any) -> Any:
     return lambda *_args, **_words: None
 
 
+def _only_writes(_: Any) -> Any:
+    def release(draft: Draft) -> None:
+        draft.write(SessionReleased(draft.id, draft.now))
+        draft.do(ReportReleased())
+
+    return release
+
+
 def _cuts_with_each_message(_: Any) -> Any:
     return lambda _active_at, _said_at, rules: FreshCause(rules.reset) if rules.reset != "none" else None
 
@@ -97,7 +106,7 @@ def _forgets_attachments(_: Any) -> Any:
 
 
 def _is_released(room: Scenario, seed: int) -> None:
-    stories.is_given_back(room, seed, words="m1 hang")
+    stories_aside.is_given_back(room, seed, words="m1 hang")
 
 
 def _names_it_apart(real: Any) -> Any:
@@ -207,7 +216,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a release is only written",
         "an operator releases a session while the process lives, and its actor goes on as before",
-        (Swap(session, "release", _says_nothing),),
+        (Swap(session, "release", _only_writes),),
         frozenset({"what_is_stored_is_answered", "no_run_stays_open"}),
         story(_is_released, policy=Policy(attempts_max=9, unclean_boots_max=99)),
     ),
@@ -216,7 +225,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the supervisor and the session give the same work up at once, and each tells its person",
         (Swap(consequences, "_answer_key", _names_it_apart),),
         frozenset({"a_line_is_said_once"}),
-        story(stories.is_given_back_late),
+        story(stories_aside.is_given_back_late),
     ),
     Mutant(
         "attachments are lost on the way",

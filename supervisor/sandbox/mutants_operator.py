@@ -5,21 +5,29 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from greenroom.actors import commanding
+from msgspec.structs import replace
+
+from greenroom.actors import commanding, session
 from greenroom.actors.acts import ReportConcluded
 from greenroom.actors.commands import Command
-from greenroom.actors.facts import InboundSettled
+from greenroom.actors.events import Released
+from greenroom.actors.facts import InboundSettled, SessionReleased
 from greenroom.actors.keys import operator_key
 from greenroom.actors.model import Role
+from greenroom.actors.state import Interrupted
 from greenroom.storage import reading
 from greenroom.supervisor import operations, reception
+from greenroom.supervisor.sandbox import stories_aside
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.operators import order
 from greenroom.supervisor.sandbox.swap import Swap
+from greenroom.supervisor.tree_actor import TreeActor
+from greenroom.supervisor.tree_words import ReleaseWritten
 
 if TYPE_CHECKING:
     from greenroom.actors.draft import Draft
-    from greenroom.actors.model import StoredInbound
+    from greenroom.actors.model import SessionId, StoredInbound
+    from greenroom.actors.store import Committed, Refused
     from greenroom.supervisor.sandbox.scenario import Scenario
 
 
@@ -40,6 +48,31 @@ def _named_anew(real: Any) -> Any:
 
 def _as_a_message(real: Any) -> Any:
     return lambda *row, **_ordered: real(*row, ordered=None)
+
+
+def _in_memory_only(_: Any) -> Any:
+    """The actor believes that somebody else has written it."""
+
+    def release(draft: Draft) -> None:
+        draft.quarantined = draft.suspended = False
+        if isinstance(draft.phase, Interrupted):
+            draft.move(replace(draft.phase, run=replace(draft.phase.run, attempt=0)))
+
+    return release
+
+
+def _past_its_actor(_: Any) -> Any:
+    """The roof writes it, and the actor hears of it when that is on disk."""
+
+    def give_back(tree: Any, session_id: SessionId) -> None:
+        def written(answer: Committed | Refused) -> None:
+            tree.hear(ReleaseWritten(session_id, answer))
+            tree._tell_living(session_id, Released())  # noqa: SLF001 - it replaces a method
+
+        fact = SessionReleased(session_id, tree.runtime.clock.now())
+        tree._house.store.write((fact,), written)  # noqa: SLF001
+
+    return give_back
 
 
 def _orders(room: Scenario, _seed: int) -> None:
@@ -99,5 +132,12 @@ MUTANTS = (
             }
         ),
         story(_orders),
+    ),
+    Mutant(
+        "released past its actor",
+        "a living session hears that it was given back when that is on disk, and forgets what came in between",
+        (Swap(TreeActor, "_release", _past_its_actor), Swap(session, "release", _in_memory_only)),
+        frozenset({"what_is_suspended_begins_nothing"}),
+        story(stories_aside.is_suspended_while_it_is_given_back),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace as replace_part
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,14 +18,10 @@ from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import Reception
 from greenroom.supervisor.recovery import Recovery
-from greenroom.supervisor.sandbox import stories, stories_drain
-from greenroom.supervisor.sandbox.faults import Accident
+from greenroom.supervisor.sandbox import stories, stories_aside, stories_drain
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
-
-if TYPE_CHECKING:
-    from greenroom.supervisor.sandbox.scenario import Scenario
 
 
 def _acknowledges_first(real: Callable[..., Any]) -> Any:
@@ -44,17 +40,6 @@ def _without(*rules: str) -> Callable[[Any], Any]:
 
 def _forgets_that_it_is_set_aside(real: Callable[..., Any]) -> Any:
     return lambda unfinished, *args, **words: real(replace(unfinished, quarantined=False), *args, **words)
-
-
-def _goes_on_crashing(room: Scenario, _: int) -> None:
-    """Work has an anchor, and its session crashes until it is set aside, and once more."""
-    room.says("m1 say nap answer")
-    room.advance(0.5)
-    room.accident(Accident.SESSIONS_KEEP_FAILING)
-    for number in range(8):
-        room.says(f"/status {number}")
-        room.advance(30)
-    room.world.mistakes.extend(str(each) for each in room.broken(at_rest=False))
 
 
 def _goes_on_with_questions(real: Callable[..., Any]) -> Any:
@@ -286,7 +271,7 @@ MUTANTS = (
         "a session that is set aside is told so once more when its actor crashes again",
         (Swap(recovery, "decision_facts", _forgets_that_it_is_set_aside),),
         frozenset({"a_line_is_said_once"}),
-        story(_goes_on_crashing, policy=Policy(restarts_max=2, attempts_max=99)),
+        story(stories_aside.goes_on_crashing, policy=Policy(restarts_max=2, attempts_max=99)),
     ),
     Mutant(
         "dead and not restarted",

@@ -62,30 +62,6 @@ def writes_while_it_goes_to_rest(told: Scenario, seed: int) -> None:
     told.says("m1 answer")
 
 
-def is_given_back(told: Scenario, _: int, *, words: str = "m1 nap answer", after_s: float = 5.0) -> None:
-    """A session was set aside after attempts that got nowhere; its person writes on, and an operator gives it back."""
-    told.says(words)
-    told.advance(1)
-    told.crash()
-    told.given("UPDATE runs SET attempt = 9")
-    life = told.boot()
-    told.advance(after_s)
-    told.says("m2 answer")
-    told.advance(5)
-    life.core.operations.release(SessionId(1), lambda _: None)
-
-
-def is_corrected_while_it_is_given_back(told: Scenario, seed: int) -> None:
-    """In that moment its person writes, and corrects it."""
-    is_given_back(told, seed)
-    told.edits(told.says("m3 answer"), "m3 pure answer")
-
-
-def is_given_back_late(told: Scenario, seed: int) -> None:
-    """It was set aside for longer than work is fresh."""
-    is_given_back(told, seed, after_s=7_200.0)
-
-
 def dies_while_its_answer_is_written(told: Scenario, _: int) -> None:
     """The disk reports errors when a session concludes, and its actor dies before they are over."""
     told.says("m1 nap answer")

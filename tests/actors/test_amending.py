@@ -19,7 +19,7 @@ from greenroom.actors.model import (
 )
 from greenroom.actors.rules import Rules
 from greenroom.actors.session import Running
-from greenroom.supervisor.sandbox import stories
+from greenroom.supervisor.sandbox import stories_aside
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 
@@ -137,7 +137,7 @@ def test_a_change_that_comes_from_another_chat_reaches_nothing_there() -> None:
 
 def test_an_edit_waits_with_its_message_while_it_is_decided_about_the_session() -> None:
     with Scenario(seed=1) as room:
-        stories.is_corrected_while_it_is_given_back(room, 1)
+        stories_aside.is_corrected_while_it_is_given_back(room, 1)
         room.rest()
         assert room.broken() == []
         assert "<m3>" in room.visible()[-1]

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from greenroom.actors.expiring import age_of_work_s, is_stale
 from greenroom.actors.model import Epoch, Generation, OpenRun, RunCause, Tail, TailKind
 from greenroom.actors.ports import Turn
-from greenroom.supervisor.sandbox import stories
+from greenroom.supervisor.sandbox import stories_aside
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 TAIL = Tail(TailKind.USER, at=1_000.0)
@@ -71,7 +71,7 @@ def test_the_users_message_starts_afresh_when_the_work_left_open_is_too_old(down
 
 def test_who_is_released_too_late_is_told_once_that_the_request_is_over() -> None:
     with Scenario(seed=1) as room:
-        stories.is_given_back_late(room, 1)
+        stories_aside.is_given_back_late(room, 1)
         room.rest()
         assert [line for line in room.visible() if "send it again" in line] == room.visible()[-2:-1]
         assert room.broken() == []

@@ -93,6 +93,9 @@ class Around:
     def report_concluded(self, session: SessionKey) -> None:
         self.heard.append((session, "concluded"))
 
+    def report_released(self, session_id: SessionId) -> None:
+        self.heard.append((session_id, "released"))
+
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         self.heard.append((session, f"succeeded by {successor}"))
 

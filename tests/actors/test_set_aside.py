@@ -5,9 +5,15 @@ import asyncio
 import pytest
 
 from greenroom.actors.model import SessionId
-from greenroom.actors.ports import Turn
+from greenroom.actors.ports import BusyError, RefusedError, Turn
 from greenroom.actors.rules import Reset
 from greenroom.supervisor.sandbox.scenario import Accident, Policy, Scenario
+from greenroom.supervisor.sandbox.stories_aside import (
+    IDLE_S,
+    goes_on_crashing,
+    is_suspended_twice,
+    is_suspended_while_it_is_given_back,
+)
 
 FAR = Policy(unclean_boots_max=99)
 
@@ -68,6 +74,47 @@ def test_a_session_that_is_released_while_its_process_lives_goes_on_at_once() ->
         assert [row.attempt for row in room.runs()] == [0, 1]
 
 
+def test_who_ordered_a_release_hears_that_it_may_be_done_when_the_house_falls_meanwhile() -> None:
+    heard: list[BusyError | RefusedError | None] = []
+    with Scenario(policy=FAR) as room:
+        room.says("one")
+        room.rest()
+        assert room.life is not None
+        room.life.core.operations.release(SessionId(1), heard.append)
+        room.life.core.operations.release(SessionId(99), heard.append)
+        room.life.core.abandon()
+    assert [str(each)[:30] for each in heard] == ["the service fell, or ended, wh"] * 2
+    assert all(isinstance(each, BusyError) for each in heard)
+
+
+def test_a_release_that_is_ordered_twice_at_once_is_answered_twice() -> None:
+    heard: list[BusyError | RefusedError | None] = []
+    with Scenario(policy=FAR) as room:
+        room.says("one")
+        room.rest()
+        assert room.life is not None
+        for _ in range(2):
+            room.life.core.operations.release(SessionId(1), heard.append)
+        room.rest()
+        assert heard == [None, None]
+
+
+def test_a_session_whose_actor_dies_before_it_wrote_its_release_is_released_all_the_same() -> None:
+    heard: list[BusyError | RefusedError | None] = []
+    with Scenario(agent := Agent(), policy=FAR) as room:
+        room.says("one")
+        room.until(lambda: agent.runs)
+        room.says("/suspend")
+        room.rest()
+        room.accident(Accident.SESSION_RAISES)
+        assert room.life is not None
+        room.life.core.operations.release(SessionId(1), heard.append)
+        room.rest()
+        assert heard == [None]
+        assert room.rows("SELECT id FROM sessions WHERE suspended_at IS NOT NULL") == []
+        assert room.visible()[-1] == "re one"
+
+
 def test_what_runs_in_a_suspended_session_is_let_be_when_it_is_released() -> None:
     agent = Agent()
     with Scenario(agent, policy=FAR) as room:
@@ -99,26 +146,29 @@ def told(room: Scenario) -> int:
     return len([text for text in room.visible() if text.startswith("(This conversation is suspended.")])
 
 
-@pytest.mark.parametrize("restart", [False, True])
-def test_what_waits_behind_a_question_is_told_once_although_its_session_is_suspended_twice(restart: bool) -> None:
+def test_what_waits_behind_a_question_is_told_once_although_its_session_is_suspended_twice() -> None:
     """Found by seed 1728038804: an actor that woke between the two did not know, and one row was shown twice."""
-    with Scenario(policy=Policy(unclean_boots_max=99, idle_s=60.0)) as room:
-        room.says("m1 nap question answer")
-        room.advance(0.5)
-        room.says("/queue m2 answer")
-        room.rest()
-        room.says("/suspend")
-        room.rest()
+    with Scenario(policy=Policy(unclean_boots_max=99, idle_s=IDLE_S)) as room:
+        is_suspended_twice(room, 1)
         assert told(room) == 1
+        assert room.world.mistakes == []
         room.says("/resume")
         room.rest()
-        room.advance(300)
-        if restart:
-            room.restart()
+        room.restart()
         room.says("/suspend")
         room.rest()
         assert told(room) == 1
         assert room.broken(at_rest=False) == []
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_a_session_that_is_suspended_while_it_is_released_does_what_the_disk_says(steps: int) -> None:
+    """Found by seed 1735019981: its actor heard of the release after the suspension, and the disk the other way round."""
+    with Scenario(policy=FAR) as room:
+        is_suspended_while_it_is_given_back(room, steps)
+        suspended = room.rows("SELECT id FROM sessions WHERE suspended_at IS NOT NULL") != []
+        assert suspended != any(run.open and not run.interrupted_by for run in room.runs())
+        assert room.world.mistakes == []
 
 
 def test_what_waits_is_told_once_although_it_passes_to_a_new_conversation() -> None:
@@ -179,12 +229,7 @@ def test_a_stop_drops_what_waits_aside_and_who_writes_afterwards_is_told_again()
 def test_a_quarantined_session_whose_actor_crashes_once_more_says_nothing_twice() -> None:
     """Found by seed 1730001419: the line took the anchor's place, and at the next crash it stood there once more."""
     with Scenario(policy=Policy(restarts_max=2, unclean_boots_max=99, attempts_max=99)) as room:
-        room.says("m1 say nap answer")
-        room.advance(0.5)
-        room.accident(Accident.SESSIONS_KEEP_FAILING)
-        for number in range(8):
-            room.says(f"/status {number}")
-            room.advance(30)
+        goes_on_crashing(room, 1)
         room.rest()
         assert room.decisions().count("RESTARTS_EXHAUSTED") > 1
         assert len([text for text in room.visible() if "set this conversation aside" in text]) == 1

@@ -1,5 +1,6 @@
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import pytest
 
@@ -119,6 +120,20 @@ async def test_silence_lasts_until_the_caller_gives_up(fault: Fault, effect: boo
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(call, 0.01)
     assert platform.server.texts(CHAT) == (["Hello"] if effect else [])
+
+
+async def test_what_is_refused_for_ever_is_refused_also_when_it_comes_late() -> None:
+    """Seed 1739001156 was a false alarm: what the platform had refused stood there, below what came after it."""
+    platform, late = wire(), list[Callable[[], object]]()
+    platform.later = late.append
+    platform.faults.extend((Fault.LATE, Fault.REFUSED))
+    with pytest.raises(ConnectionResetError):
+        await platform.send(HELLO)
+    with pytest.raises(SendRefusedError):
+        await platform.send(HELLO)
+    for effect in late:
+        effect()
+    assert platform.server.texts(CHAT) == []
 
 
 async def test_a_blocked_bot_is_refused_for_ever() -> None:

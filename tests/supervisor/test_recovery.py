@@ -50,6 +50,16 @@ def test_who_is_overtaken_is_not_resumed() -> None:
     assert recovery.release(("telegram", "bot")) == set()
 
 
+def test_a_conversation_that_another_one_has_followed_is_not_resumed() -> None:
+    """Found by seed 1733023657: it was woken when retention had taken it away."""
+    recovery = Recovery(Policy())
+    for decided in recovery.decide([left(1), left(2)], NOW, around("web")):
+        recovery.remember(decided)
+    recovery.followed(left(1).key)
+    taken = [recovery.next(), recovery.next()]
+    assert [it and it.session_id for it in taken] == [2, None]
+
+
 def test_a_platform_that_connects_gives_back_its_own_sessions_once() -> None:
     recovery = Recovery(Policy())
     for decided in recovery.decide([left(1, "telegram"), left(2, "matrix")], NOW, around("web")):
