@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 HOUR_S = 3_600.0
 
+HELD = "SELECT id FROM sessions WHERE quarantined_at IS NOT NULL OR suspended_at IS NOT NULL"
+
 
 class Mishaps:
     """Does accidents to the lives of one world."""
@@ -110,8 +112,8 @@ class Mishaps:
             network.server.delete(dice.choice(shown).id)
 
     def _release(self, life: Life) -> None:
-        """An operator gives back whatever was set aside."""
-        found = life.look(lambda db: rows(db, "SELECT id FROM sessions WHERE quarantined_at IS NOT NULL"))
+        """An operator gives back whatever was set aside, or suspended."""
+        found = life.look(lambda db: rows(db, HELD))
         for (session_id,) in found or ():
             life.core.operations.release(SessionId(session_id), lambda _: None)
 
