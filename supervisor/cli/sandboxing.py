@@ -2,6 +2,7 @@
 
 import os
 import time
+from math import inf
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,6 +48,9 @@ def run(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to try.")] = 1_000,
     start: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Processes to use; 0: one for each core.")] = 1,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Begin no more seeds after that, however many are left.")
+    ] = None,
     doublecheck: Annotated[bool, typer.Option("--doublecheck", help="Run each seed twice; both must agree.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -56,7 +60,11 @@ def run(
 
     began = time.perf_counter()
     wanted = range(start, start + seeds)
-    total = _watched(campaign(wanted, jobs=jobs or os.cpu_count() or 1, twice=doublecheck), len(wanted))
+    ends_at = began + (inf if minutes is None else minutes * 60.0)
+    tried = campaign(
+        wanted, jobs=jobs or os.cpu_count() or 1, twice=doublecheck, time_is_up=lambda: time.perf_counter() >= ends_at
+    )
+    total = _watched(tried, len(wanted))
     if json:
         print_json(total.summary(time.perf_counter() - began))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -114,14 +114,23 @@ def try_seeds(seeds: Sequence[int], mix: Mix = DEFAULT_MIX, *, twice: bool = Fal
     return total
 
 
-def campaign(seeds: range, *, jobs: int = 1, mix: Mix = DEFAULT_MIX, twice: bool = False) -> Iterator[Tally]:
-    """Run all seeds; yields the sum of what is done, again and again as it grows."""
+def campaign(
+    seeds: range,
+    *,
+    jobs: int = 1,
+    mix: Mix = DEFAULT_MIX,
+    twice: bool = False,
+    time_is_up: Callable[[], bool] = lambda: False,
+) -> Iterator[Tally]:
+    """Run all seeds, or those that are begun before time is up; yields the sum of what is done, as it grows."""
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
     total = Tally()
     if jobs == 1:
         for seed in seeds:
             total += try_seed(seed, mix, twice=twice)
             yield total
+            if time_is_up():
+                return
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=200) as pool:
         waiting = list(reversed(chunks))
@@ -133,3 +142,5 @@ def campaign(seeds: range, *, jobs: int = 1, mix: Mix = DEFAULT_MIX, twice: bool
             for each in done:
                 total += each.result()
             yield total
+            if time_is_up():
+                waiting.clear()

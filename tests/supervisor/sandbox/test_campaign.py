@@ -1,5 +1,6 @@
 """Seeds are summed up, on one core or more, and what breaks is named with its seed."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -30,6 +31,19 @@ def test_a_campaign_may_begin_anywhere() -> None:
     alone = last(campaign(seeds))
     assert (alone.seeds, alone.findings) == (2, ())
     assert last(campaign(seeds, jobs=2)) == alone
+
+
+def test_when_time_is_up_no_more_is_begun_and_what_was_is_told() -> None:
+    assert [each.seeds for each in campaign(range(100), time_is_up=lambda: True)] == [1]
+    shared = last(campaign(range(1_000), jobs=2, time_is_up=lambda: True))
+    assert shared.seeds == 4 * campaigns.CHUNK  # What two processes had in hand.
+
+
+def test_a_campaign_is_given_minutes_or_ends_with_its_last_seed() -> None:
+    done = CliRunner().invoke(app, ["sandbox", "run", "--seeds", "1000", "--minutes", "0", "--json"])
+    assert json.loads(done.stdout)["seeds"] == 1
+    done = CliRunner().invoke(app, ["sandbox", "run", "--seeds", "2", "--minutes", "60", "--json"])
+    assert json.loads(done.stdout)["seeds"] == 2
 
 
 def test_progress_is_told_as_it_comes() -> None:
