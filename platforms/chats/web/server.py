@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Generator
 import uvicorn
 from starlette.types import ASGIApp
 
+from greenroom.platforms.chats.web.connection import Connection
+
 BACKLOG_MAX = 128
 PORT_MAX = 65535
 GRACE_S = 2
@@ -96,7 +98,7 @@ class GuestServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
