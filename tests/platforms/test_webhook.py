@@ -6,7 +6,7 @@ import asyncio
 import doctest
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import time
 from typing import Any
@@ -24,7 +24,7 @@ from tests.platforms.stage import WAIT_S, Stage, running
 from greenroom import Supervisor, Turn
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.ports import BusyError, MisconfiguredError, NotSentError, Outgoing, RefusedError, Shown
-from greenroom.platforms.chats.webhook import Webhook, codec, signing
+from greenroom.platforms.chats.webhook import Webhook, codec, receiver, signing
 from greenroom.platforms.chats.webhook.openapi import describe
 from greenroom.platforms.chats.webhook.settings import WebhookSettings
 from greenroom.platforms.chats.webhook.signing import ID, SIGNATURE, TIMESTAMP, TOLERANCE_S, sign
@@ -195,6 +195,33 @@ async def test_what_cannot_be_posted_was_certainly_not_sent(stage: Stage) -> Non
         with pytest.raises(NotSentError) as caught:
             await platform.send(message)
         assert "sesame" not in repr(caught.getrepr(style="native"))
+
+
+@pytest.mark.parametrize("chunk", [b"x" * 65_536, b""], ids=["endless", "silent"])
+async def test_a_reply_that_never_ends_counts_by_its_status(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, chunk: bytes
+) -> None:
+    monkeypatch.setattr(receiver, "REST_S", WAIT_S if chunk else 0.01)
+    hung_up = asyncio.Event()
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+        with suppress(ConnectionError):
+            while chunk:
+                writer.write(chunk)
+                await writer.drain()
+            while await reader.read(65_536):
+                pass  # The post itself, then the end.
+        writer.close()
+        hung_up.set()
+
+    server = await asyncio.start_server(reply, "127.0.0.1", 0)
+    async with server:
+        platform = webhook(stage, callback=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        async with running(platform, stage):
+            assert await platform.send(Outgoing(SessionKey("webhook", "me", "c1"), "d1", "one")) == "d1"
+            await asyncio.wait_for(hung_up.wait(), WAIT_S)
 
 
 def test_its_class_is_what_the_receiver_is_said_to_know(stage: Stage) -> None:

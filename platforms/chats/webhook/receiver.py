@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 import msgspec
@@ -14,6 +16,10 @@ from greenroom.platforms.chats.webhook.signing import sign
 
 POST_S = 20.0
 """How long a receiver may take to answer; less than the outbox waits for us."""
+
+REST_S = 2.0
+REST_BYTES_MAX = 65_536
+"""How long, and how much, is listened to behind a reply's head: the status alone counts."""
 
 
 class Receiver:
@@ -30,7 +36,8 @@ class Receiver:
         headers = sign(self._secret.get_secret_value(), message.key, self._now(), body)
         headers |= {"content-type": "application/json", "idempotency-key": message.key}
         try:
-            reply = await self._client.post(self._url, content=body, headers=headers)
+            async with self._client.stream("POST", self._url, content=body, headers=headers) as reply:
+                await _hear_rest(reply)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotSentError(f"the receiver cannot be reached: {type(error).__name__}") from None
         except httpx.HTTPError as error:
@@ -40,3 +47,14 @@ class Receiver:
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
+
+
+async def _hear_rest(reply: httpx.Response) -> None:
+    """Take what is short off the wire, so that the connection serves again; of all else nothing is kept or awaited."""
+    heard = 0
+    with suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(REST_S):
+            async for chunk in reply.aiter_raw():
+                heard += len(chunk)
+                if heard > REST_BYTES_MAX:
+                    return
