@@ -17,9 +17,13 @@ FORMS: dict[str, str] = {
     "Stripe key": r"\b[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}",
     "npm token": r"\bnpm_[A-Za-z0-9]{36}\b",
     "PyPI token": r"\bpypi-[A-Za-z0-9_-]{50,}",
-    "signed token": r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    "signed token": r"\beyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
 }
-"""What is looked for, by the words that stand for it afterwards. Passwords have no form, and are not found."""
+"""What is looked for, by the words that stand for it afterwards. Passwords have no form, and are not found.
+
+Where a form can begin anew in the middle of itself (behind each `-`), what comes before its first dot has a limit: else
+a text of nothing but beginnings would be read to its end for each of them.
+"""
 
 _ANY = re.compile("|".join(f"(?P<f{number}>{form})" for number, form in enumerate(FORMS.values())))
 _NAMES = {f"f{number}": name for number, name in enumerate(FORMS)}
