@@ -15,6 +15,7 @@ from greenroom.actors.pairing import ALPHABET, CODE_LENGTH, Pairing, chat_of, de
 from greenroom.actors.pairing_facts import ChatPaired, ChatUnpaired, CodeMissed, CodeOffered
 from greenroom.actors.ports import BusyError, Outgoing, RefusedError
 from greenroom.actors.store import Committed, RefusalKind, Refused
+from greenroom.supervisor.admission import clean_author
 from greenroom.supervisor.policy import Policy, Strangers
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Access:
                 return None
             salt = self._chance.randbytes(SALT_BYTES).hex()
             until, hashed = now + self._asked.pairing_s, hash_code(code, salt)
-            offered = Pairing(chat, now, until, salt, hashed, inbound.author)
+            offered = Pairing(chat, now, until, salt, hashed, clean_author(inbound.author))
             # Good from now on for those who type; shown when it is on disk, and void in the next process if it is not.
             self._pairings[chat] = offered
             return offered

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from types import NoneType
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.actors.commands import Command
-from greenroom.actors.model import Attachment, Change, Inbound
+from greenroom.actors.model import Attachment, Change, Inbound, SessionKey
 from greenroom.supervisor.policy import PastedSecrets, Policy
 from greenroom.supervisor.redacting import redact
 
 UPDATE_ID_MAX = 255
 """Longest id of an inbound, in characters."""
 
+REPLY_TO_MAX = 2_048
+"""Longest id of a message that another one names: in reply to it, as a change of it, or of the question it answers."""
+
+AT_MAX = 253_402_300_800.0
+"""The end of the year 9999: no platform's time is later, and no calendar has more."""
+
 WHERE_MAX = 2_048
 """Longest path or URL of an attachment, in characters."""
 
 KEPT_CONTROLS = frozenset("\n\t")
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "key": (SessionKey,),
+    "update_id": (str,),
+    "text": (str,),
+    "author": (str, NoneType),
+    "sent_at": (float, int, NoneType),
+    "reply_to": (str, NoneType),
+    "attachments": (tuple, list),
+    "answers": (str, NoneType),
+}
+_KINDS_OF_ATTACHMENTS: Mapping[str, tuple[type, ...]] = {
+    "where": (str,),
+    "media_type": (str,),
+    "size": (int, float, NoneType),
+    "name": (str, NoneType),
+}
+"""What hosts and platforms may hand over; they are code of others, and nobody checks their types."""
 
 
 class Bucket(Struct, frozen=True):
@@ -69,6 +97,8 @@ class Postpone(Struct, frozen=True):
 
 def admit(inbound: Inbound, policy: Policy, left: Buckets, now: float) -> Admit | TurnAway | Postpone:
     """Decide, by what was left before. `now` is in monotonic seconds."""
+    if (refused := judge_kinds(inbound)) is not None:
+        return TurnAway(refused)
     if not policy.allows(inbound.key):
         return TurnAway("this chat is not allowed here; its operator can add it to policy.allow", counted=True)
     if not 1 <= len(inbound.update_id) <= UPDATE_ID_MAX or not inbound.update_id.isprintable():
@@ -76,8 +106,8 @@ def admit(inbound: Inbound, policy: Policy, left: Buckets, now: float) -> Admit 
     text = clean(inbound.text)
     if (refused := judge_attachments(inbound.attachments, policy)) is not None:
         return TurnAway(refused)
-    if inbound.change is not None and not inbound.reply_to:
-        return TurnAway("a change names the message that it changes, in reply_to")
+    if (refused := _judge_names(inbound)) is not None:
+        return TurnAway(refused)
     if not text.strip() and not inbound.attachments and inbound.change is not Change.DELETE:
         return TurnAway("the message is empty; write some text")
     if len(text) > policy.text_max:
@@ -89,16 +119,22 @@ def admit(inbound: Inbound, policy: Policy, left: Buckets, now: float) -> Admit 
     took = _take_one(policy, left, now)
     if isinstance(took, Postpone):
         return took
-    author = clean(inbound.author)[:UPDATE_ID_MAX] if inbound.author is not None else None
-    reply_to = clean(inbound.reply_to) if inbound.reply_to is not None else None
-    attached = tuple(_clean_attachment(each) for each in inbound.attachments)
-    if (text, author, reply_to, attached) != (inbound.text, inbound.author, inbound.reply_to, inbound.attachments):
-        inbound = replace(inbound, text=text, author=author, reply_to=reply_to, attachments=attached)
-    return Admit(inbound, took)
+    cleaned = replace(
+        inbound,
+        text=text,
+        author=clean_author(inbound.author),
+        sent_at=read_moment(inbound.sent_at),
+        reply_to=None if inbound.reply_to is None else clean(inbound.reply_to),
+        answers=None if inbound.answers is None else clean(inbound.answers),
+        attachments=tuple(_clean_attachment(each) for each in inbound.attachments),
+    )
+    return Admit(cleaned, took)
 
 
 def admit_order(inbound: Inbound, policy: Policy) -> Order | TurnAway:
     """Decide about an order of whoever runs the service: no flood is held against it."""
+    if (refused := judge_kinds(inbound)) is not None:
+        return TurnAway(refused)
     if not policy.allows(inbound.key):
         return TurnAway("this chat is not allowed here; policy.allow names those that are")
     if not 1 <= len(inbound.update_id) <= UPDATE_ID_MAX or not inbound.update_id.isprintable():
@@ -109,6 +145,38 @@ def admit_order(inbound: Inbound, policy: Policy) -> Order | TurnAway:
     if len(text) > policy.text_max:
         return TurnAway(f"the text has {len(text):,} characters, the limit is {policy.text_max:,}; send less, or parts")
     return Order(replace(inbound, text=text))
+
+
+def judge_kinds(inbound: object) -> str | None:
+    """Say what was handed over that is of no type that it may have; None if nothing."""
+    if not isinstance(inbound, Inbound):
+        return f"what is taken is an Inbound, not {type(inbound).__name__}"
+    for name, kinds in _KINDS.items():
+        if not isinstance(value := getattr(inbound, name), kinds):
+            return _say_kind(name, kinds, value)
+    attachments: Sequence[object] = inbound.attachments
+    for each in attachments:
+        if not isinstance(each, Attachment):
+            return _say_kind("each of attachments", (Attachment,), each)
+        for name, kinds in _KINDS_OF_ATTACHMENTS.items():
+            if not isinstance(value := getattr(each, name), kinds):
+                return _say_kind(f"an attachment's {name}", kinds, value)
+    return None
+
+
+def _say_kind(name: str, kinds: tuple[type, ...], value: object) -> str:
+    wanted = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
+    return f"{name} must be {wanted}, not {type(value).__name__}"
+
+
+def _judge_names(inbound: Inbound) -> str | None:
+    """Say why what an inbound says of other messages cannot come in; None if it can."""
+    if inbound.change is not None and not inbound.reply_to:
+        return "a change names the message that it changes, in reply_to"
+    for name, said in (("reply_to", inbound.reply_to), ("answers", inbound.answers)):
+        if said is not None and len(said) > REPLY_TO_MAX:
+            return f"{name} has {len(said):,} characters, the limit is {REPLY_TO_MAX:,}"
+    return None
 
 
 def judge_attachments(attachments: tuple[Attachment, ...], policy: Policy) -> str | None:
@@ -125,6 +193,20 @@ def judge_attachments(attachments: tuple[Attachment, ...], policy: Policy) -> st
             limit = f"the limit is {policy.attachment_bytes_max:,} (policy.attachment_bytes_max)"
             return f"an attachment has {each.size:,} bytes, {limit}; send a smaller one"
     return None
+
+
+def clean_author(author: str | None) -> str | None:
+    """Cut a name to what can be kept."""
+    return None if author is None else clean(author)[:UPDATE_ID_MAX]
+
+
+def read_moment(at: float | None) -> float | None:
+    """Take a time that a calendar has; what a platform says beyond that is no time, and costs nobody the message.
+
+    >>> read_moment(1.5), read_moment(float("nan")), read_moment(10**400)
+    (1.5, None, None)
+    """
+    return float(at) if at is not None and abs(at) < AT_MAX and isfinite(at) else None
 
 
 def _clean_attachment(attachment: Attachment) -> Attachment:

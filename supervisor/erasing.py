@@ -21,6 +21,7 @@ from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.store import Committed, Kin, KinOf, ReadFailed, RefusalKind, Refused
 from greenroom.storage.requests import Scrubbed
 from greenroom.supervisor.access import CLOSED
+from greenroom.supervisor.operations import is_session_number
 
 if TYPE_CHECKING:
     from greenroom.actors.model import SessionId
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from greenroom.supervisor.answers import Answers
     from greenroom.supervisor.operations import Operations
     from greenroom.supervisor.owned import OwnedStore
+
+UNKNOWN = "there is no session {0}; `greenroom sessions` lists them"
 
 TRIES_MAX = 30
 TRY_AGAIN_S = 0.5
@@ -74,6 +77,8 @@ class Erasing:
         store = self._store()
         if store is None:
             then(BusyError(CLOSED))
+        elif not is_session_number(session_id):
+            then(RefusedError(UNKNOWN.format(session_id)))
         else:
             store.port.read(KinOf(session_id, whole_chat), partial(self._found, session_id, then))
 
@@ -84,7 +89,7 @@ class Erasing:
             case ReadFailed(why):
                 then(BusyError(why))
             case _:
-                then(RefusedError(f"there is no session {session_id}; `greenroom sessions` lists them"))
+                then(RefusedError(UNKNOWN.format(session_id)))
 
     def _try(self, kin: Kin, then: Then, tries: int) -> None:
         store = self._store()

@@ -38,6 +38,19 @@ def order_inbound(key: SessionKey, command: Command, text: str, order_id: str) -
     return Inbound(key, f"operator.{order_id}", text, ordered=command)
 
 
+SESSION_ID_MAX = 2**63 - 1
+"""No row has a larger number."""
+
+
+def is_session_number(number: object) -> bool:
+    """Whether a session could have this number: hosts and other processes say what they like.
+
+    >>> is_session_number(1), is_session_number(True), is_session_number("1"), is_session_number(2**63)
+    (True, False, False, False)
+    """
+    return type(number) is int and 0 < number <= SESSION_ID_MAX
+
+
 class Operations:
     """Done to the store that is open now. Called from any thread; answers come by callback."""
 
@@ -79,6 +92,9 @@ class Operations:
 
         `then` hears what kept it: RefusedError, there is no such session; BusyError, not now.
         """
+        if not is_session_number(session_id):
+            walled("release", then, None)(RefusedError(f"there is no session {session_id}"))
+            return
         with self._lock:
             self._releases.setdefault(session_id, []).append(walled("release", then, None))
         if self._store() is None:

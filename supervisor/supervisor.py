@@ -28,6 +28,7 @@ from greenroom.supervisor.closing import end_agent, end_threads, reason_of_end
 from greenroom.supervisor.core import Core, CoreHooks
 from greenroom.supervisor.doorkeeping import AsyncDoorkeeping, BlockingDoorkeeping, Doorkeeping
 from greenroom.supervisor.drain import Intent
+from greenroom.supervisor.faces import key_of
 from greenroom.supervisor.foreign import walled
 from greenroom.supervisor.history import StoreHistory
 from greenroom.supervisor.operating import AsyncOperating, BlockingOperating
@@ -358,16 +359,14 @@ def _inbound(
     reply_to: str | None,
     attachments: Sequence[Attachment],
 ) -> Inbound:
-    key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
-    return Inbound(key, update_id, text, author, sent_at, reply_to, tuple(attachments))
+    return Inbound(key_of(chat), update_id, text, author, sent_at, reply_to, tuple(attachments))
 
 
 def _change(
     chat: str | SessionKey, update_id: str, of: str, text: str | None, attachments: Sequence[Attachment]
 ) -> Inbound:
-    key = chat if isinstance(chat, SessionKey) else SessionKey.parse(chat)
     change = Change.DELETE if text is None else Change.EDIT
-    return Inbound(key, update_id, text or "", reply_to=of, attachments=tuple(attachments), change=change)
+    return Inbound(key_of(chat), update_id, text or "", reply_to=of, attachments=tuple(attachments), change=change)
 
 
 def _settle(future: Future[Any], result: object) -> None:

@@ -132,6 +132,13 @@ def test_a_stranger_is_shown_one_line_and_nothing_is_kept_of_the_words(house: Ho
     assert code.replace("-", "").encode() not in on_disk
 
 
+def test_a_strangers_name_is_cut_to_what_can_be_kept(house: House) -> None:
+    with house.open() as room:
+        house.server.say(EVE, "u1", "let me in", author="\ud800" + "e" * 100_000)
+        house.code()
+        assert [each.author for each in room.pairings()] == ["\ufffd" + "e" * 254]
+
+
 def test_a_chat_that_was_let_in_stays_in_across_restarts_until_it_is_shut_out(house: House) -> None:
     with house.open() as room:
         house.says(EVE, "hello")

@@ -1,3 +1,5 @@
+import doctest
+import math
 from dataclasses import replace as replace_policy
 from typing import Any
 
@@ -7,11 +9,27 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from greenroom.actors.model import Attachment, Inbound, SessionKey
-from greenroom.supervisor.admission import Admit, Bucket, Buckets, Pace, Postpone, TurnAway, admit, clean, refill
+from greenroom.supervisor import admission
+from greenroom.supervisor.admission import (
+    Admit,
+    Bucket,
+    Buckets,
+    Pace,
+    Postpone,
+    TurnAway,
+    admit,
+    admit_order,
+    clean,
+    refill,
+)
 from greenroom.supervisor.policy import Policy
 
 INBOUND = Inbound(SessionKey("web", "bot", "ann"), "u1", "hello")
 POLICY = Policy(chat_burst=3, chat_rate_per_s=2.0, text_max=10)
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    assert doctest.testmod(admission).failed == 0
 
 
 def test_a_chat_may_burst_and_then_goes_on_at_its_rate() -> None:
@@ -59,6 +77,19 @@ def test_an_allowance_never_grows_beyond_the_burst_nor_shrinks_with_the_clock() 
         ({"text": ""}, "empty"),
         ({"text": " \n\t \x00\x07"}, "empty"),
         ({"text": "x" * 11}, "11 characters, the limit is 10"),
+        ({"reply_to": "x" * 2_049}, "reply_to has 2,049 characters, the limit is 2,048"),
+        ({"answers": "x" * 2_049}, "answers has 2,049 characters, the limit is 2,048"),
+        ({"key": "web:bot:ann"}, "key must be SessionKey, not str"),
+        ({"update_id": 7}, "update_id must be str, not int"),
+        ({"text": None}, "text must be str, not NoneType"),
+        ({"author": b"ann"}, "author must be str or None, not bytes"),
+        ({"sent_at": "now"}, "sent_at must be float or int or None, not str"),
+        ({"reply_to": 7}, "reply_to must be str or None, not int"),
+        ({"answers": 7}, "answers must be str or None, not int"),
+        ({"attachments": None}, "attachments must be tuple or list, not NoneType"),
+        ({"attachments": "/1.png"}, "attachments must be tuple or list, not str"),
+        ({"attachments": ("/1.png",)}, "each of attachments must be Attachment, not str"),
+        ({"attachments": [Attachment("/1", size="1")]}, "attachment's size must be int or float or None"),  # type: ignore[arg-type]
     ],
 )
 def test_what_never_may_come_in_is_told_why(changes: dict[str, Any], words: str) -> None:
@@ -66,6 +97,19 @@ def test_what_never_may_come_in_is_told_why(changes: dict[str, Any], words: str)
     assert isinstance(verdict, TurnAway)
     assert words in verdict.words
     assert not verdict.counted
+
+
+def test_what_is_no_inbound_is_refused_with_words_as_an_order_too() -> None:
+    nothing: Any = None
+    assert admit(nothing, POLICY, Buckets(), 0.0) == TurnAway("what is taken is an Inbound, not NoneType")
+    assert admit_order(replace(INBOUND, text=7), POLICY) == TurnAway("text must be str, not int")
+
+
+@pytest.mark.parametrize("at", [math.nan, math.inf, -math.inf, 1e300, 10**400, -(10**400)])
+def test_a_time_that_is_none_costs_nobody_the_message(at: float) -> None:
+    verdict = admit(replace(INBOUND, sent_at=at), POLICY, Buckets(), 0.0)
+    assert isinstance(verdict, Admit)
+    assert verdict.inbound.sent_at is None
 
 
 def test_a_chat_that_is_not_allowed_is_only_counted() -> None:

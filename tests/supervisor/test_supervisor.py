@@ -1,17 +1,22 @@
 """The embedder's door on real threads: nothing of ours is left behind, and nothing of the host's is touched."""
 
 import asyncio
+import doctest
 import logging
+import math
 import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pykka
 import pytest
 
 from greenroom import BusyError, Message, Policy, RefusedError, Supervisor, Turn
+from greenroom.actors.session_key import InvalidKeyError
 from greenroom.storage.lock import Held
+from greenroom.supervisor import operations
 from greenroom.supervisor.answers import SupervisorFailedError
 
 CHAT = "web:me:1"
@@ -24,6 +29,10 @@ def echo(messages: Sequence[Message]) -> str:
 
 def ours() -> set[str]:
     return {thread.name for thread in threading.enumerate() if "greenroom" in thread.name.lower()}
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    assert doctest.testmod(operations).failed == 0
 
 
 async def test_an_async_host_is_answered_and_keeps_its_loop_signals_logs_and_actors(tmp_path: Path) -> None:
@@ -172,6 +181,24 @@ def test_what_may_not_come_in_is_refused_with_words(tmp_path: Path) -> None:
             room.accept(chat=CHAT, id="1", text=" \0 ")
         with pytest.raises(RefusedError, match="limit is 5"):
             room.accept(chat=CHAT, id="1", text="abcdef")
+
+
+def test_what_is_of_no_type_that_was_asked_for_is_refused_with_words(tmp_path: Path) -> None:
+    nonsense: Any
+    with Supervisor(tmp_path / "bot.db", agent=echo) as room:
+        for nonsense in (5, None, b"web:me:1"):
+            with pytest.raises(InvalidKeyError, match="write platform:account:chat as text"):
+                room.accept(chat=nonsense, id="1", text="a")
+        for wrong in ({"id": 1, "text": "a"}, {"id": "1", "text": 5}, {"id": "1", "text": "a", "sent_at": "now"}):
+            nonsense = wrong
+            with pytest.raises(RefusedError, match="must be"):
+                room.accept(chat=CHAT, **nonsense)
+        room.accept(chat=CHAT, id="1", text="a")
+        for nonsense in (2**70, -1, "1", None, 1.0, True, [], math.nan):
+            with pytest.raises(RefusedError, match="there is no session"):
+                room.release(nonsense)
+            with pytest.raises(RefusedError, match="there is no session"):
+                room.forget(nonsense, whole_chat=False)
 
 
 def test_a_supervisor_is_entered_once_at_a_time_and_may_be_entered_again(tmp_path: Path) -> None:
