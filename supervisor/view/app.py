@@ -53,7 +53,7 @@ def make_app(desk: Desk, more: Sequence[BaseRoute] = ()) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False  # It would send the browser where the Host header says.
-    return Gate(app, desk.sign_ins, desk.hosts)
+    return Gate(app, desk.sign_ins, desk.hosts, text_max=desk.text_max)
 
 
 def _states(desk: Desk) -> list[BaseRoute]:

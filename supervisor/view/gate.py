@@ -28,7 +28,12 @@ OPEN_FOLDER = "/assets/"
 
 READING = frozenset({"GET", "HEAD"})
 
-FORM_BYTES_MAX = 256 * 1024
+FORM_BYTES_MAX = 16 * 1024
+"""Bytes of a form without the text that is to be sent: all that whoever is not signed in may send."""
+
+CHAR_BYTES_MAX = len("%F0%9F%98%80")
+"""Bytes of one character in a form, at most."""
+
 FORM_S_MAX = 30.0
 FIELDS_MAX = 32
 
@@ -51,9 +56,10 @@ SAFE_HEADERS: Mapping[str, str] = {
 class Gate:
     """ASGI middleware. What passes has `request.state.sign_in` (None for a machine with the token) and `.form`."""
 
-    def __init__(self, app: ASGIApp, sign_ins: SignIns, hosts: AllowedHosts) -> None:
-        """Stand before `app`."""
+    def __init__(self, app: ASGIApp, sign_ins: SignIns, hosts: AllowedHosts, *, text_max: int) -> None:
+        """Stand before `app`. `text_max`: characters of a text that whoever is signed in may send."""
         self._app, self._sign_ins, self._hosts = app, sign_ins, hosts
+        self._order_bytes_max = FORM_BYTES_MAX + CHAR_BYTES_MAX * text_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
@@ -102,7 +108,7 @@ class Gate:
                 return _refuse(401, "this is not the token", {"www-authenticate": "Bearer"})
 
     async def _judge_form(self, request: Request, sign_in: SignIn | None) -> Response | None:
-        form = await read_form(request)
+        form = await read_form(request, FORM_BYTES_MAX if sign_in is None else self._order_bytes_max)
         if isinstance(form, Response):
             return form
         request.state.form = form
@@ -134,7 +140,7 @@ def ask_to_sign_in(request: Request) -> Response:
     return _refuse(401, "sign in, or send the token: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
 
 
-async def read_form(request: Request) -> Mapping[str, str] | Response:
+async def read_form(request: Request, bytes_max: int) -> Mapping[str, str] | Response:
     """Read what a form sent; of a field that came twice, the last."""
     kind = Headers(scope=request.scope).get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -144,8 +150,8 @@ async def read_form(request: Request) -> Mapping[str, str] | Response:
         async with asyncio.timeout(FORM_S_MAX):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > FORM_BYTES_MAX:
-                    return _refuse(413, f"a form has at most {FORM_BYTES_MAX} bytes", {"connection": "close"})
+                if len(body) > bytes_max:
+                    return _refuse(413, f"a form has at most {bytes_max} bytes", {"connection": "close"})
     except TimeoutError:
         return _refuse(408, "the form took too long to arrive", {"connection": "close"})
     try:

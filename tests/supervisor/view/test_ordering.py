@@ -97,6 +97,12 @@ async def test_a_message_without_words_or_longer_than_the_policy_allows_is_not_s
     assert f"Write what is to be said: at most 100,000 characters, not {len(text.strip()):,}." in answer.text
 
 
+async def test_a_message_as_long_as_the_policy_allows_is_sent_in_every_script(stage: Stage) -> None:
+    await stage.say("web:me:1", "hello")
+    form = {"proof": stage.visitor.proof, "name": "n", "text": "\N{GRINNING FACE}" * 100_000}
+    assert (await stage.visitor.browser.post("/sessions/1/order/send", data=form)).status_code == 303
+
+
 async def test_a_name_that_is_too_long_is_refused_and_not_cut_to_the_name_of_another_order(stage: Stage) -> None:
     await stage.say("web:me:1", "hello")
     for name in ("n" * 100, "n" * 300):
