@@ -20,10 +20,18 @@ from greenroom.platforms.chats.web import connection
 from greenroom.platforms.chats.web.server import listen, serving
 
 ASKED = b"GET / HTTP/1.1\r\nHost: me\r\n\r\n"
+POSTED = b"POST /read HTTP/1.1\r\nHost: me\r\nContent-Length: 3\r\n\r\n"
 
 
 async def hello(_: Request) -> Response:
     return PlainTextResponse("hello")
+
+
+async def read(request: Request) -> Response:
+    return PlainTextResponse(await request.body())
+
+
+ROUTES = [Route("/", hello), Route("/read", read, methods=["POST"])]
 
 
 @asynccontextmanager
@@ -54,7 +62,7 @@ async def test_one_connection_too_many_is_hung_up_on_and_those_before_are_answer
     monkeypatch.setattr(connection, "CONNECTIONS_MAX", 2)
     listening = listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
-    async with serving(Starlette(routes=[Route("/", hello)]), listening), AsyncExitStack() as open_:
+    async with serving(Starlette(routes=ROUTES), listening), AsyncExitStack() as open_:
         first, second, third = [await open_.enter_async_context(calling(port)) for _ in range(3)]
         assert await ended(third[0]) == b""
         for reader, writer in (first, second):
@@ -62,14 +70,14 @@ async def test_one_connection_too_many_is_hung_up_on_and_those_before_are_answer
             assert (await ended(reader)).endswith(b"hello")
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n", ASKED + b"GET /"])
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n", ASKED + b"GET /", POSTED + b"12", ASKED + POSTED])
 async def test_who_does_not_say_in_time_what_it_wants_is_hung_up_on(
     monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_S", 0.05)
+    monkeypatch.setattr(connection, "REQUEST_S", 0.05)
     listening = listen("127.0.0.1", 0)
     async with (
-        serving(Starlette(routes=[Route("/", hello)]), listening),
+        serving(Starlette(routes=ROUTES), listening),
         calling(listening.getsockname()[1]) as (reader, writer),
     ):
         writer.write(said)
@@ -90,7 +98,7 @@ class Wire(asyncio.Transport):
 
 
 async def test_who_waits_for_an_answer_is_not_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_S", 0.0)
+    monkeypatch.setattr(connection, "REQUEST_S", 0.0)
 
     async def never(_: Request) -> Response:
         await asyncio.Event().wait()

@@ -16,8 +16,11 @@ CONNECTIONS_MAX = 1_024
 SHARE = 4
 """One server takes no more than one in so many of the files that the process may have open."""
 
-HEAD_S = 20.0
-"""How long the head of a request may take to arrive: from the connection on, or from the first byte of the next one."""
+REQUEST_S = 40.0
+"""How long a request may take to arrive, from the connection on, or from the first byte of the next one.
+
+An application that has less patience with a body says so in words; behind this nothing is said any more.
+"""
 
 
 def connections_max(files: int) -> int:
@@ -30,9 +33,9 @@ def connections_max(files: int) -> int:
 
 
 class Connection(H11Protocol):
-    """See the module. How long a body may take is for the application to say, which reads it."""
+    """See the module."""
 
-    _head: asyncio.TimerHandle | None = None
+    _arriving: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take it, if there is room."""
@@ -42,9 +45,9 @@ class Connection(H11Protocol):
         else:
             self._judge_patience()
 
-    def data_received(self, data: bytes) -> None:
+    def handle_events(self) -> None:
         """Take what came; as long as it is no whole request, time runs."""
-        super().data_received(data)
+        super().handle_events()
         self._judge_patience()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -53,13 +56,14 @@ class Connection(H11Protocol):
         self._be_patient()
 
     def _judge_patience(self) -> None:
-        answering = self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]  # not at first
-        if answering or self.transport.is_closing():
+        cycle = self.cycle  # None before the first request, which uvicorn's types forget.
+        whole = cycle is not None and not (cycle.more_body or cycle.response_complete)  # type: ignore[redundant-expr]
+        if whole or self.transport.is_closing():
             self._be_patient()
-        elif self._head is None:
-            self._head = self.loop.call_later(HEAD_S, self.transport.abort)
+        elif self._arriving is None:
+            self._arriving = self.loop.call_later(REQUEST_S, self.transport.abort)
 
     def _be_patient(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
+        if self._arriving is not None:
+            self._arriving.cancel()
+            self._arriving = None
