@@ -16,6 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
+from greenroom.platforms.agents.bounded import UNPACKED, bounding
 from greenroom.platforms.agents.mcp.settings import McpSettings
 from greenroom.platforms.processes.child import ChildProgram, Program, start_child
 
@@ -42,10 +43,10 @@ async def connected(name: str, settings: McpSettings, lost: Lost) -> AsyncIterat
 
 @asynccontextmanager
 async def _over_http(settings: McpSettings) -> AsyncIterator[Any]:
-    headers = {header: secret.get_secret_value() for header, secret in settings.headers.items()}
+    headers = UNPACKED | {header: secret.get_secret_value() for header, secret in settings.headers.items()}
     timeout = httpx2.Timeout(CONNECT_S, read=settings.timeout_s)
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=timeout) as http,
+        httpx2.AsyncClient(headers=headers, timeout=timeout, event_hooks={"response": [bounding()]}) as http,
         streamable_http_client(settings.url, http_client=http) as streams,
     ):
         yield streams

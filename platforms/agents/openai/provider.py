@@ -19,6 +19,7 @@ import openai
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic import BaseModel
 
+from greenroom.platforms.agents.bounded import UNPACKED, bounding
 from greenroom.platforms.agents.openai import chat, responses
 from greenroom.platforms.agents.openai.dialect import LEARNED_MAX, dialect_of, hear, learn
 from greenroom.platforms.agents.openai.failures import WHY_MAX, UnreachableError, classify_error, classify_status
@@ -41,8 +42,11 @@ CONNECT_S = 10.0
 RESOURCES = {"chat": "openai.resources.chat", "responses": "openai.resources.responses"}
 """What the library imports when it is first used."""
 
-UNREADABLE = (ValueError, RecursionError)
-"""What the library raises where a piece is no JSON, is no UTF-8, or is nested too deep."""
+UNREADABLE = (httpx2.HTTPError, httpx2.StreamError, ValueError, RecursionError)
+"""What the library raises where an answer breaks off, or is too long, no JSON, no UTF-8, or nested too deep."""
+
+STREAM_BYTES_MAX = 128 * 1024 * 1024
+"""Bytes of one streamed answer: a server takes some hundred for each token."""
 
 
 class Provider:
@@ -93,7 +97,7 @@ class Provider:
                     yield fields
         except openai.APIError as error:
             raise self._judge_in_stream({"message": f"{error!r}", **fields_in(error.body)}) from None
-        except (openai.OpenAIError, httpx2.HTTPError, *UNREADABLE) as error:
+        except (openai.OpenAIError, *UNREADABLE) as error:
             raise BrokenStreamError(self._clean(f"{type(error).__name__}: {error}")[:WHY_MAX]) from None
 
     async def close(self) -> None:
@@ -152,7 +156,7 @@ class Provider:
             base_url=settings.base_url,
             timeout=httpx2.Timeout(settings.timeout_s, connect=min(CONNECT_S, settings.timeout_s)),
             max_retries=settings.retries,
-            http_client=self._http or DefaultAsyncHttpxClient(event_hooks={"response": [_do_not_wait_long]}),
+            http_client=self._http or _make_http(),
         )
 
     async def _key(self) -> str:
@@ -175,6 +179,11 @@ class Provider:
     def _clean(self, words: str) -> str:
         key = self._settings.key.get_secret_value() if self._settings.key is not None else ""
         return words.replace(key, "***") if key else words
+
+
+def _make_http() -> httpx2.AsyncClient:
+    hooks = [_do_not_wait_long, bounding(stream_bytes_max=STREAM_BYTES_MAX)]
+    return DefaultAsyncHttpxClient(headers=UNPACKED, event_hooks={"response": hooks})
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
