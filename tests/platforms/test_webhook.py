@@ -27,7 +27,15 @@ from greenroom.actors.ports import BusyError, MisconfiguredError, NotSentError, 
 from greenroom.platforms.chats.webhook import Webhook, codec, receiver, signing
 from greenroom.platforms.chats.webhook.openapi import describe
 from greenroom.platforms.chats.webhook.settings import WebhookSettings
-from greenroom.platforms.chats.webhook.signing import ID, SIGNATURE, TIMESTAMP, TOLERANCE_S, sign
+from greenroom.platforms.chats.webhook.signing import (
+    ID,
+    SIGNATURE,
+    TIMESTAMP,
+    TOLERANCE_S,
+    BadSignatureError,
+    sign,
+    verify,
+)
 
 SECRET = "open sesame"
 
@@ -110,6 +118,20 @@ async def test_a_signature_is_good_for_minutes(client: Client, off_s: int, statu
     body = b'{"chat": "c", "text": "x"}'
     answer = await client.post("messages", body, "r1", **sign(SECRET, "r1", time() + off_s, body))
     assert answer.status_code == status
+
+
+def test_a_secret_without_a_key_is_none() -> None:
+    with pytest.raises(ValidationError, match="behind whsec_ stands no key"):
+        WebhookSettings.model_validate({"secret": "whsec_"})
+    body = b"{}"
+    with pytest.raises(BadSignatureError, match="holds no key"):  # As of a file that was emptied later.
+        verify("whsec_", sign("whsec_", "r1", time(), body), body, time())
+
+
+def test_a_secret_that_is_no_base64_is_taken_as_it_is() -> None:
+    body = b"{}"
+    for secret in ("whsec_\N{SNOWMAN}", "whsec_a"):
+        assert verify(secret, sign(secret, "r1", time(), body), body, time()) == "r1"
 
 
 async def test_one_good_signature_among_several_is_enough(client: Client) -> None:

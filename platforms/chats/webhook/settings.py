@@ -8,6 +8,7 @@ from pydantic import Field, HttpUrl, model_validator
 
 from greenroom.platforms.chats.account import AccountSettings
 from greenroom.platforms.chats.secret import Secret
+from greenroom.platforms.chats.webhook.signing import key_of
 
 PORT_MAX = 65535
 
@@ -22,7 +23,9 @@ class WebhookSettings(AccountSettings):
     callback_knows_ids: bool = False  # the callback takes a webhook-id twice without harm
 
     @model_validator(mode="after")
-    def _whose_ids(self) -> Self:
+    def _fits(self) -> Self:
         if self.callback_knows_ids and self.callback is None:
             raise ValueError("callback_knows_ids says something of a callback; set callback, or remove it")
+        if not key_of(self.secret.get_secret_value()):
+            raise ValueError("secret: behind whsec_ stands no key; write all of the secret")
         return self

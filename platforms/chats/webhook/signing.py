@@ -7,7 +7,6 @@ with `whsec_` is base64, any other is taken as it is.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import re
 from collections.abc import Mapping
@@ -46,6 +45,8 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> 
         raise BadSignatureError(f"{ID}: 1 to 64 of the characters A-Z a-z 0-9 . _ : - (a UUID fits)")
     if not stamp.isascii() or not stamp.isdigit() or abs(int(stamp[:20]) - now) > TOLERANCE_S:
         raise BadSignatureError(f"{TIMESTAMP}: seconds since 1970 in UTC, no more than {TOLERANCE_S} s from now")
+    if not key_of(secret):
+        raise BadSignatureError("our secret holds no key: nothing that is signed with it is anybody's")
     wanted = _mac(secret, request_id, stamp, body).encode()
     given = [each.partition(",") for each in headers.get(SIGNATURE, "").split()]
     fits = [hmac.compare_digest(mac.encode(), wanted) for version, _, mac in given if version == "v1"]
@@ -56,13 +57,18 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> 
 
 def _mac(secret: str, request_id: str, stamp: str, body: bytes) -> str:
     signed = f"{request_id}.{stamp}.".encode() + body
-    return base64.b64encode(hmac.new(_key(secret), signed, sha256).digest()).decode()
+    return base64.b64encode(hmac.new(key_of(secret), signed, sha256).digest()).decode()
 
 
-def _key(secret: str) -> bytes:
+def key_of(secret: str) -> bytes:
+    """Read the key out of a secret; where nothing stands behind the prefix there is none.
+
+    >>> key_of("whsec_c2VzYW1l"), key_of("whsec_"), key_of("open sesame")
+    (b'sesame', b'', b'open sesame')
+    """
     try:
         if secret.startswith(PREFIX):
             return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except binascii.Error:
+    except ValueError:  # It is no base64.
         pass
     return secret.encode()
