@@ -22,12 +22,16 @@ STRAY_MAX = 100
 STRAY_SHOWN_MAX = 200
 """Characters of such a line in the log."""
 
+OPEN_MAX = 100
+"""Requests of an agent that may wait at the same time: for a person, or for the agent to read their answers."""
+
 
 class Broken(StrEnum):
     """Why nothing more is taken from a child that still speaks."""
 
     OVERSIZE = "it sent a message that is too long"
     GARBAGE = "what it sends is not the Agent Client Protocol"
+    CROWD = f"it asks for more than {OPEN_MAX} things at once, or does not read the answers"
 
 
 class ChildWire:
@@ -37,6 +41,7 @@ class ChildWire:
         """Nothing was heard yet. `at_work` counts the prompts that are under way."""
         self._child, self._at_work = child, at_work
         self._stray = 0
+        self._open = 0
         self._writing = asyncio.Lock()
         self.broken: Broken | None = None
         self.blames_one = False
@@ -50,12 +55,14 @@ class ChildWire:
         self._child.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
         async with self._writing:
             await self._child.stdin.drain()
+        if "method" not in message:
+            self._open -= 1
 
     async def receive(self) -> dict[str, Any] | None:
         """The next message that somebody here must read; None: there will be none."""
         while True:
             message = await self._next()
-            if message is None or not _is_idle_talk(message):
+            if message is None or not (_is_idle_talk(message) or await self._is_one_too_many(message)):
                 return message
 
     async def close(self) -> None:
@@ -77,6 +84,15 @@ class ChildWire:
                 self._break(Broken.GARBAGE)
         self.over.set()
         return None
+
+    async def _is_one_too_many(self, message: dict[str, Any]) -> bool:
+        if "method" not in message or "id" not in message:
+            return False
+        await asyncio.sleep(0)  # What can be answered at once is no longer open then, however many come in one piece.
+        self._open += 1
+        if self._open > OPEN_MAX:
+            self._break(Broken.CROWD)
+        return self._open > OPEN_MAX
 
     def _bears(self, line: bytes) -> bool:
         self._stray += 1
