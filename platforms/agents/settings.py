@@ -12,12 +12,12 @@ class AgentSettings(BaseModel):
     leaves out what it does not need from the end. It may keep files of its own in `folder`, that of the database.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ToolSettings(BaseModel):
     """One set of tools: the table `[tools.NAME]`; it is made by `make(settings: ITS_SETTINGS, folder: Path)`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     approve: bool = False  # its person is asked before each call

@@ -18,7 +18,7 @@ class AccountSettings(BaseModel):
     is called with the settings and with the folder of the database, in which it may keep files of its own.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     account: str = Field(default="me", min_length=1, max_length=KEY_PART_MAX)
     """The account's name, the second part of session keys; where it is one of several, its table is named so."""

@@ -84,6 +84,7 @@ _PATTERNS = {AGENT_TARGET: "must be 'module:function', such as 'mybot.agent:answ
 _TYPES = {
     "int": "a whole number",
     "float": "a number",
+    "finite": "a finite number",
     "bool": "true or false",
     "string": "a text in quotes",
     "path": "a path in quotes",

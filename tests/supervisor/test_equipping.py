@@ -28,10 +28,12 @@ from greenroom.platforms.chats.secret import Secret
 class Words(AgentSettings):
     word: str
     key: Secret
+    pitch: float = 1.0
 
 
 class Nuts(ToolSettings):
     count: int = 1
+    weight: float = 1.0
 
 
 class Parrot:
@@ -148,9 +150,11 @@ WRONG = {
     "[agent.parot]": "agent.parot: no such kind of agent; there are ",
     "[agent.parrot]\nkey = 'x'": "agent.parrot.word: missing; write word = ...",
     "[agent.parrot]\nword = 'x'\nkey = 'env:NOT_SET_HERE'": "agent.parrot.key: the environment variable NOT_SET_HERE is not",
-    "[agent.parrot]\nword = 'x'\nkey = 'x'\nspeed = 1": "agent.parrot.speed: unknown key; [agent.parrot] knows key, word",
+    "[agent.parrot]\nword = 'x'\nkey = 'x'\nspeed = 1": "agent.parrot.speed: unknown key; [agent.parrot] knows key, pitch, word",
     "[agent]\nkind = 'mute'\n[tools.craker]": "tools.craker: no such set of tools; there are ",
     "[agent]\nkind = 'mute'\n[tools.cracker]\ncount = 'x'": "tools.cracker.count: must be a whole number, got 'x'",
+    "[agent]\nkind = 'mute'\n[tools.cracker]\nweight = inf": "tools.cracker.weight: must be a finite number, got inf",
+    "[agent.parrot]\nword = 'x'\nkey = 'x'\npitch = nan": "agent.parrot.pitch: must be a finite number, got nan",
     "[agent]\nkind = 'mute'\n[tools.cracker]": "tools.cracker: agent.mute takes no tools from the configuration",
     "[tools.cracker]": "tools.cracker: the demo agent takes no tools from the configuration",
     "[tools]\ncracker = 3": "tools.cracker: must be a table of the tools' settings",
