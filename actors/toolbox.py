@@ -30,6 +30,10 @@ from greenroom.actors.tools import (
 BESIDE_MAX = 64_000
 """Characters that a call may have beside it."""
 
+NAME_MAX = 1_000
+ARGS_MAX = 4_000_000
+"""Characters of a call's name, and of its arguments as JSON: each is kept, and given back to a model."""
+
 RESULT_SHOWN_MAX = 2_000
 """Characters kept of a result that is no JSON."""
 
@@ -50,6 +54,7 @@ class Toolbox:
     ) -> Any:
         """See `ports.Turn.tool`."""
         name, args_json = mend(name, "turn.tool: the name"), mend(canonical_args(args), "turn.tool")
+        _refuse_long(name, args_json)
         nth = self._calls[name, args_json]
         self._calls[name, args_json] += 1
         key = tool_key(self._link.place.session_id, self._link.work, name, args_json, nth)
@@ -143,6 +148,13 @@ def _repr(result: object) -> str:
         return repr(result)[:RESULT_SHOWN_MAX]
     except Exception:  # Invariant: what a tool returns breaks nothing but its own call.
         return f"a {type(result).__name__}"
+
+
+def _refuse_long(name: str, args_json: str) -> None:
+    for what, text, most in (("the name", name, NAME_MAX), ("the arguments", args_json, ARGS_MAX)):
+        if len(text) > most:
+            msg = f"turn.tool: {what}: more than {most:,} characters ({len(text):,}); nothing was called"
+            raise ValueError(msg)
 
 
 def _read_beside(given: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from greenroom.actors.ports import Conclusion, ToolFailedError, ToolInDoubtError, Turn
-from greenroom.actors.toolbox import BESIDE_MAX
+from greenroom.actors.toolbox import ARGS_MAX, BESIDE_MAX, NAME_MAX
 from greenroom.supervisor.sandbox.scenario import NeverRestsError, Policy, Scenario
 
 Agent = Callable[[Turn], Awaitable[str | Conclusion | None]]
@@ -292,6 +292,20 @@ def test_what_is_beside_a_call_is_kept_with_it_and_shown_to_nobody() -> None:
         room.says("go")
         room.rest()
         assert room.visible() == ["kept"]
+
+
+def test_a_call_that_is_too_long_to_be_kept_is_not_made() -> None:
+    async def agent(turn: Turn) -> str:
+        for name, args, most in (("t" * (NAME_MAX + 1), {}, NAME_MAX), ("t", {"all": "x" * ARGS_MAX}, ARGS_MAX)):
+            with pytest.raises(ValueError, match=f"more than {most:,} characters .*; nothing was called"):
+                await turn.tool(name, args, policy="once", fn=dict)
+        return "not called"
+
+    with Scenario(agent) as room:
+        room.says("go")
+        room.rest()
+        assert room.visible() == ["not called"]
+        assert room.of_session("tool_calls") == []
 
 
 def test_a_keyed_tool_is_given_its_key_or_is_not_called() -> None:
