@@ -22,7 +22,11 @@ class ThreadLoop(Bridge):
         self.asyncio_loop.set_default_executor(threads)
         self.thread = threading.Thread(target=self._run, name=f"greenroom-loop-{name}", daemon=True)
         self._ended = False
-        self.thread.start()
+        try:
+            self.thread.start()
+        except RuntimeError:  # The system makes no thread now: what never ran keeps nothing open.
+            self.asyncio_loop.close()
+            raise
 
     def _run(self) -> None:
         loop = self.asyncio_loop

@@ -99,8 +99,8 @@ class Pool:
     def _add_thread(self) -> None:
         self._made += 1
         thread = PoolThread(self, self._made)
-        self.threads.add(thread)
         thread.start()
+        self.threads.add(thread)
 
     def work(self) -> None:
         """Run ready actors until there are too many threads, or the pool closes."""
@@ -164,8 +164,8 @@ class PoolRuntime(HostingRuntime):
         thread = DedicatedThread(f"greenroom-{actor_class.__name__}-{number}")
         with self.scheduling:
             self._dedicated = [other for other in self._dedicated if other.is_alive()]
-            self._dedicated.append(thread)
             thread.start()
+            self._dedicated.append(thread)
         return thread
 
     def wait(self, answer: Answer[Any], timeout: float | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,15 +60,15 @@ class Threads(ThreadPoolExecutor):
         self._closing = False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Run `fn` on a thread; raises `RuntimeClosed` after a shutdown."""
+        """Run `fn` on a thread. Raises `RuntimeClosed` after a shutdown, and RuntimeError where none can be made."""
         future = _Call[T](self)
         with self._mutex:
             if self._closing:
                 msg = "cannot run in a thread: the runtime is closed"
                 raise RuntimeClosed(msg)
+            self._start_if_needed(more=1)  # What raises here is not done: the caller may try it again.
             self._free -= 1  # Below zero: so many pieces of work wait for a thread.
             self._work.put((future, fn, args, kwargs))
-            self._start_if_needed()
         return future
 
     def give_up(self, call: _Call[Any]) -> None:
@@ -77,16 +78,17 @@ class Threads(ThreadPoolExecutor):
                 return
             self._given_up.add(call)
             logger.warning("a synchronous function was given up and runs on; %d such threads", len(self._given_up))
-            self._start_if_needed()
+            with suppress(RuntimeError):  # The system makes none now; what waits is done by those that there are.
+                self._start_if_needed()
 
-    def _start_if_needed(self) -> None:
-        if self._free < 0 and self._working < self._limit + len(self._given_up):
+    def _start_if_needed(self, more: int = 0) -> None:
+        if self._free < more and self._working < self._limit + len(self._given_up):
+            thread = threading.Thread(target=self._run, name=f"greenroom-worker-{self._count}", daemon=True)
+            thread.start()
             self._free += 1
             self._working += 1
-            thread = threading.Thread(target=self._run, name=f"greenroom-worker-{self._count}", daemon=True)
             self._count += 1
             self._made = [*(each for each in self._made if each.is_alive()), thread]
-            thread.start()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """Let each thread end after its work. It never waits: see `threads`."""

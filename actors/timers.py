@@ -109,13 +109,17 @@ class ThreadTimers:
             if self._closed:
                 msg = f"cannot arm timer {key!r}: the runtime is closed"
                 raise RuntimeClosed(msg)
+            self._start_if_needed()
             self._heap.arm(key, at, ring)
-            if self.thread is None:
-                self.thread = threading.Thread(target=self._run, name="greenroom-timers", daemon=True)
-                self.thread.start()
-            elif at < self._waits_until:
+            if at < self._waits_until:
                 self._waits_until = at  # One wake-up, not one for each of a series of ever earlier timers.
                 self._changed.notify()
+
+    def _start_if_needed(self) -> None:
+        if self.thread is None:
+            thread = threading.Thread(target=self._run, name="greenroom-timers", daemon=True)
+            thread.start()  # The system may refuse; then the next timer tries again.
+            self.thread = thread
 
     def cancel(self, key: Hashable) -> bool:
         """See `Timers.cancel`."""
