@@ -13,7 +13,7 @@ from pykka import ActorDeadError, Future
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
-from greenroom.actors.runtime import MailboxFull, Solicited
+from greenroom.actors.runtime import Awaited, MailboxFull, Solicited
 
 if TYPE_CHECKING:
     from greenroom.actors.hosting import HostingRuntime
@@ -201,6 +201,8 @@ class Mailbox:
     def discard(self) -> None:
         """Die without a word, as a killed process does: no hook runs; who waits for an answer gets `ActorDeadError`."""
         self.end()
+        for items in (self.batch or [], self.waiting or []):
+            items[:] = [each for each in items if type(each) is Envelope]
         self._close()
 
     def _answer_the_rest(self) -> None:
@@ -210,7 +212,9 @@ class Mailbox:
                     item = items.pop(end)
                 except IndexError:  # A sender that came too late clears the same list.
                     break
-                if type(item) is Envelope and item.reply_to is not None:
+                if isinstance(item, Awaited):
+                    item.turn_back()
+                elif type(item) is Envelope and item.reply_to is not None:
                     self._answer_dead(item.message, item.reply_to)
 
     def _answer_dead(self, message: Any, reply_to: Future[Any]) -> None:

@@ -177,6 +177,16 @@ class Solicited:
     __slots__ = ()
 
 
+class Awaited:
+    """Base of messages whose sender waits for a word: where no actor will handle one any more, it is asked for that."""
+
+    __slots__ = ()
+
+    def turn_back(self) -> None:
+        """Tell the sender; on any thread, maybe its own. Raises nothing."""
+        raise NotImplementedError
+
+
 class MailboxFull(Exception):
     """The actor has too much to do; nothing was enqueued."""
 

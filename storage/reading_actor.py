@@ -1,20 +1,15 @@
 """Answers questions on a connection of its own, so that nobody who asks waits for a disk flush."""
 
-import logging
-from collections.abc import Callable
-
 import apsw
 
 from greenroom.actors.pooled import PooledActor
 from greenroom.actors.runtime import Falls
 from greenroom.actors.store import Query, ReadAnswer, ReadFailed
 from greenroom.storage.reading import read_answer
-from greenroom.storage.requests import Read
+from greenroom.storage.requests import Read, call_back
 from greenroom.storage.sqlite import CannotOpen, open_reader
 from greenroom.storage.trouble import classify_error
 from greenroom.storage.whereabouts import Whereabouts, has_vanished, read_whereabouts
-
-logger = logging.getLogger("greenroom.storage")
 
 
 class Reader:
@@ -59,12 +54,10 @@ class ReadingActor(PooledActor):
         self._reader = Reader(path)
 
     def on_receive(self, message: Read) -> None:
-        then: Callable[[ReadAnswer], None] = message.then
-        answer = self._reader.answer(message.query)
-        try:
-            then(answer)
-        except Exception:  # Invariant: one listener's error leaves none of its neighbours without an answer.
-            logger.exception("a listener of the store failed")
+        call_back(message.then, self._reader.answer(message.query))
 
     def on_stop(self) -> None:
+        self._reader.close()
+
+    def on_failure(self, *_: object) -> None:
         self._reader.close()

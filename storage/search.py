@@ -194,6 +194,8 @@ class Indexer:
         """Throw the index away and make it again; `then` is called when the old one is gone, or at the end."""
         self._renewals.append(then)
         self._woken.set()
+        if self._stopping.is_set():
+            self._told_renewed()
 
     def drop(self, ids: Iterable[int]) -> None:
         """Take these rows out of the index: they were forgotten by their age."""
@@ -216,7 +218,11 @@ class Indexer:
 
     def _told_renewed(self) -> None:
         while self._renewals:
-            self._renewals.popleft()()
+            try:
+                then = self._renewals.popleft()
+            except IndexError:  # Another thread tells the same.
+                return
+            then()
 
     def _work(self) -> None:
         told: TroubleKind | None = None  # A trouble that lasts is told once.

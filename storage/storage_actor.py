@@ -15,21 +15,19 @@ from pykka import ActorDeadError
 
 from greenroom.actors.facts import RowsForgotten
 from greenroom.actors.pooled import Letter, PooledActor
-from greenroom.actors.runtime import Falls
+from greenroom.actors.runtime import Awaited, Falls
 from greenroom.actors.store import Committed, GroupCommitted, ReadFailed, RefusalKind, Refused
 from greenroom.storage.boots import BootEnding
 from greenroom.storage.forgetting import Forgetting
 from greenroom.storage.group import Fenced
 from greenroom.storage.patience import Crash, RefuseAll, TryAgain, decide_after_trouble
 from greenroom.storage.reading import read_answer
-from greenroom.storage.requests import Finish, Read, Retry, Scrub, Scrubbed, Tidy, Write
+from greenroom.storage.requests import CLOSED, Finish, Read, Retry, Scrub, Scrubbed, Tidy, Write, call_back
 from greenroom.storage.trouble import Trouble, TroubleKind
 from greenroom.storage.writer import Troubled, Writer
 
 GROUP_MAX = 4_096
 """How many requests share one transaction; more wait for the next."""
-
-CLOSED = Refused(RefusalKind.CLOSED, "the store is closed; offer it again when greenroom runs again")
 
 logger = logging.getLogger("greenroom.storage")
 
@@ -55,6 +53,7 @@ class StorageActor(PooledActor):
         self._callbacks = callbacks
         self._forgetting = forgetting
         self._tidying = False
+        self._others: deque[Letter] = deque()
         self._waiting: deque[Write] = deque()
         self._group: list[Write] = []  # Offered to the disk and not answered; offered again exactly as it is.
         self._refusal: Refused | None = None  # The answer to everything from now on.
@@ -64,26 +63,23 @@ class StorageActor(PooledActor):
         self._announced: TroubleKind | None = None
 
     def on_receive_many(self, letters: list[Letter]) -> None:
-        others: list[Letter] = []
         for letter in letters:
             if type(letter.message) is Write:
                 self._waiting.append(letter.message)
             elif type(letter.message) is Retry:
                 self._resting = False
             else:
-                others.append(letter)
+                self._others.append(letter)
         if not self._resting:
             self._write_all()
-        for letter in others:
-            self._take(letter)
+        while self._others:
+            self._take(self._others.popleft())
 
     def on_stop(self) -> None:
         self._end(CLOSED)
-        self._answer_the_late()
 
     def on_failure(self, *_: object) -> None:
         self._end(CLOSED)
-        self._answer_the_late()
 
     def _take(self, letter: Letter) -> None:
         match letter.message:
@@ -95,11 +91,11 @@ class StorageActor(PooledActor):
                 except Fenced as error:
                     self._lose_ownership(error)
                     answer = ReadFailed(str(error))
-                _call(then, answer)
+                call_back(then, answer)
             case Tidy():
                 self._tidy()
             case Scrub(then):
-                _call(then, self._scrub())
+                call_back(then, self._scrub())
             case Finish(reason, ending):
                 letter.answer(self._finish(reason, ending))
             case other:
@@ -128,14 +124,14 @@ class StorageActor(PooledActor):
         self._failures = 0
         if self._announced is not None:
             self._announced = None
-            _call(self._callbacks.on_trouble, None)
+            call_back(self._callbacks.on_trouble, None)
         for write, answer in zip(group, answers, strict=True):
-            _call(write.then, answer)
+            call_back(write.then, answer)
         if self._callbacks.on_committed is not None:
             pairs = zip(group, answers, strict=True)
             facts = tuple(fact for write, answer in pairs if type(answer) is Committed for fact in write.facts)
             now = self.runtime.clock.now()
-            _call(self._callbacks.on_committed, GroupCommitted(facts, now, took_s, len(group)))
+            call_back(self._callbacks.on_committed, GroupCommitted(facts, now, took_s, len(group)))
         self._callbacks.on_written()
         try:
             self._writer.after_group()
@@ -200,7 +196,7 @@ class StorageActor(PooledActor):
     def _announce(self, trouble: Trouble) -> None:
         if self._announced is not trouble.kind:
             self._announced = trouble.kind
-            _call(self._callbacks.on_trouble, trouble)
+            call_back(self._callbacks.on_trouble, trouble)
 
     def _wake(self) -> None:
         self._tell_self(Retry())
@@ -213,7 +209,7 @@ class StorageActor(PooledActor):
 
     def _lose_ownership(self, error: Fenced) -> None:
         self._refuse_from_now_on(Refused(RefusalKind.STALE_WRITER, str(error)))
-        _call(self._callbacks.on_fenced)
+        call_back(self._callbacks.on_fenced)
 
     def _refuse_from_now_on(self, refusal: Refused) -> None:
         self._refusal = refusal
@@ -224,7 +220,7 @@ class StorageActor(PooledActor):
         self._group.clear()
         self._waiting.clear()
         for write in refused:
-            _call(write.then, refusal)
+            call_back(write.then, refusal)
 
     def _finish(self, reason: str, ending: BootEnding) -> bool:
         """One more attempt at what waits; then the boot ends, never as clean if something had to be left."""
@@ -240,28 +236,10 @@ class StorageActor(PooledActor):
         self._end(CLOSED)
         return whole and ending is BootEnding.CLEAN
 
-    def _answer_the_late(self) -> None:
-        """What came behind the end is answered too: nobody waits for ever."""
-        while not self.actor_inbox.empty():
-            envelope = self.actor_inbox.get()
-            match envelope.message:
-                case Write(_, then):
-                    _call(then, self._refusal)
-                case Read(_, then):
-                    _call(then, ReadFailed(CLOSED.detail))
-                case Scrub(then):
-                    _call(then, Scrubbed())
-                case other:  # Such as a second kill: whoever waits for the end has it.
-                    Letter(other, envelope.reply_to).answer(None)
-
     def _end(self, refusal: Refused) -> None:
         self.runtime.timers.cancel((self.actor_urn, "retry"))
         self._writer.close()
         self._refuse_from_now_on(self._refusal or refusal)
-
-
-def _call(then: Callable[..., None], *answer: Any) -> None:
-    try:
-        then(*answer)
-    except Exception:  # Invariant: one listener's error leaves none of its neighbours without an answer.
-        logger.exception("a listener of the store failed")
+        while self._others:
+            if isinstance(message := self._others.popleft().message, Awaited):
+                message.turn_back()

@@ -30,10 +30,10 @@ from greenroom.storage.lock import WriterLock
 from greenroom.storage.migrate import migrate
 from greenroom.storage.pairings import read_pairings
 from greenroom.storage.reading_actor import ReadingActor
-from greenroom.storage.requests import Finish, Read, Scrub, Scrubbed, Write
+from greenroom.storage.requests import CLOSED, Finish, Read, Scrub, Scrubbed, Write
 from greenroom.storage.search import Found, Indexer, search
 from greenroom.storage.sqlite import CannotOpen, quick_check
-from greenroom.storage.storage_actor import CLOSED, Callbacks, StorageActor
+from greenroom.storage.storage_actor import Callbacks, StorageActor
 from greenroom.storage.trouble import Trouble, classify_error
 from greenroom.storage.writer import Place, Writer, let_go
 

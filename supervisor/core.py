@@ -238,6 +238,7 @@ class Core:
             self._ending = True
             storey, self._storey = self._storey, None
         self.operations.fall()
+        self.erasing.end()
         self._answers.end("greenroom was closed before there was an answer; ask again when it runs again")
         return storey
 

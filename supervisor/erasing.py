@@ -52,6 +52,8 @@ class Forgot(Struct, frozen=True):
 
 Then = Callable[[Forgot | Exception], None]
 
+CLOSED_MEANWHILE = "greenroom was closed while session {0} was being forgotten: it may be; look when it runs again, and try again"
+
 
 class Erasing:
     """Done to the store that is open now. Called from any thread; answers come by callback."""
@@ -71,16 +73,29 @@ class Erasing:
         self._store = store
         self._tell = tell
         self._numbers = count()
+        self._waiting: dict[int, tuple[SessionId, Then]] = {}
 
     def forget(self, session_id: SessionId, then: Then, *, whole_chat: bool) -> None:
         """Forget a session, or all of its chat. `then` hears what was; RefusedError (never), or BusyError (not now)."""
+        number = next(self._numbers)
+        self._waiting[number] = session_id, then
+        told = partial(self._tell_end, number)
         store = self._store()
         if store is None:
-            then(BusyError(CLOSED))
+            told(BusyError(CLOSED))
         elif not is_session_number(session_id):
-            then(RefusedError(UNKNOWN.format(session_id)))
+            told(RefusedError(UNKNOWN.format(session_id)))
         else:
-            store.port.read(KinOf(session_id, whole_chat), partial(self._found, session_id, then))
+            store.port.read(KinOf(session_id, whole_chat), partial(self._found, session_id, told))
+
+    def end(self) -> None:
+        """No try follows any more: those who wait hear that it may have been done."""
+        for number, (session_id, _) in tuple(self._waiting.items()):
+            self._tell_end(number, BusyError(CLOSED_MEANWHILE.format(session_id)))
+
+    def _tell_end(self, number: int, answer: Forgot | Exception) -> None:
+        _, then = self._waiting.pop(number, (None, _ignore))
+        then(answer)
 
     def _found(self, session_id: SessionId, then: Then, answer: ReadAnswer) -> None:
         match answer:

@@ -8,7 +8,7 @@ import pytest
 
 from greenroom.actors.pool import PoolRuntime
 from greenroom.actors.pooled import Letter, PooledActor
-from greenroom.actors.runtime import Failure, MailboxFull, Solicited, Where
+from greenroom.actors.runtime import Awaited, Failure, MailboxFull, Solicited, Where
 from greenroom.actors.simulation import SimRuntime
 
 Runtimes = PoolRuntime | SimRuntime
@@ -64,6 +64,26 @@ class Choked(PooledActor):
         return message
 
 
+class Question(Awaited):
+    """Somebody waits for what becomes of it."""
+
+    def __init__(self) -> None:
+        self.turned_back = threading.Event()
+
+    def turn_back(self) -> None:
+        self.turned_back.set()
+
+
+class Leaver(PooledActor):
+    """Ends, and is asked something behind that."""
+
+    def on_receive(self, message: Any) -> None:
+        assert not isinstance(message, Question), "it has ended"
+        self.stop()
+        for question in message:
+            self.actor_ref.tell(question)
+
+
 class Hoarder(PooledActor):
     """Takes all that waits at once, as the storage actor does."""
 
@@ -96,6 +116,21 @@ def gone(ref: Any) -> bool:
 
 def seen(failures: list[Failure]) -> list[tuple[Where, str, type[BaseException], bool]]:
     return [(failure.where, failure.actor, type(failure.error), failure.stopped) for failure in failures]
+
+
+def test_what_somebody_waits_for_is_turned_back_where_the_actor_ends_before_it(runtime: Runtimes) -> None:
+    questions = [Question(), Question()]
+    runtime.start(Leaver).tell(questions)
+    if isinstance(runtime, SimRuntime):
+        runtime.run()
+    assert all(question.turned_back.wait(10) for question in questions)
+
+
+def test_a_killed_process_turns_nothing_back(simulation: SimRuntime) -> None:
+    question = Question()
+    simulation.start(Hoarder).tell(question)
+    simulation.crash()
+    assert not question.turned_back.is_set()
 
 
 def test_an_error_in_an_ask_is_reported_too(runtime: Runtimes, failures: list[Failure]) -> None:

@@ -236,6 +236,14 @@ def test_an_index_that_can_neither_be_used_nor_thrown_away_is_made_once_it_can(
     assert indexer.stop(timeout_s=WAIT_S)
 
 
+def test_who_wants_the_index_renewed_hears_of_its_end_also_behind_that(path: str) -> None:
+    indexer, told = Indexer(path), threading.Event()
+    indexer.start()
+    assert indexer.stop(timeout_s=WAIT_S)
+    indexer.renew(told.set)
+    assert told.is_set()
+
+
 def test_the_search_hears_of_what_the_store_forgets_by_its_age(indexed: str) -> None:
     runtime = PoolRuntime(threads=1)
     store = SqliteStore.open(Place(indexed), runtime, version="0", retention=Retention(sessions_s=1.0))

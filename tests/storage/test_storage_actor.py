@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -13,9 +13,10 @@ from greenroom.actors.simulation import SimRuntime
 from greenroom.actors.store import Committed, ReadFailed, RefusalKind, Refused, SnapshotOf
 from greenroom.storage.faulty_disk import Disk, Fault, FaultKind
 from greenroom.storage.patience import WAIT_S_MAX
+from greenroom.storage.requests import Scrubbed
 from greenroom.storage.store import SqliteStore, StoreHooks
 from greenroom.storage.trouble import Trouble, TroubleKind
-from greenroom.storage.writer import Place
+from greenroom.storage.writer import Place, Writer
 
 PATH = "/room/bot.db"
 
@@ -125,3 +126,19 @@ def test_closing_while_the_disk_refuses_is_not_clean_and_refuses_what_waits(worl
     assert answer.kind is RefusalKind.CLOSED
     world.store.read(SnapshotOf(SessionId(1)), world.answers.append)
     assert isinstance(world.answers[1], ReadFailed)
+
+
+def test_who_waits_for_the_files_to_be_scrubbed_hears_of_a_store_that_died_before_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_writer: Writer, _requests: object) -> NoReturn:
+        raise RuntimeError("a defect of ours")
+
+    monkeypatch.setattr(Writer, "commit", fail)
+    scrubbed: list[Scrubbed] = []
+    for number in range(20):  # Some of them are taken together with what it dies of.
+        world.offer(number)
+        world.store.scrub(scrubbed.append)
+    world.runtime.run()
+    assert [failure.stopped for failure in world.failures] == [True]
+    assert len(world.answers) == len(scrubbed) == 20

@@ -18,7 +18,7 @@ from greenroom.actors.model import (
     Snapshot,
 )
 from greenroom.actors.runtime import MailboxFull
-from greenroom.actors.store import Committed, ReadFailed, RefusalKind, Refused, SnapshotOf
+from greenroom.actors.store import Committed, ReadAnswer, ReadFailed, RefusalKind, Refused, SnapshotOf
 from greenroom.storage.boots import BootEnding
 from greenroom.storage.lock import Held
 from greenroom.storage.sqlite import CannotOpen
@@ -166,6 +166,18 @@ def test_what_waits_when_the_store_is_closed_is_written_first_and_what_comes_lat
     assert late.kind is RefusalKind.CLOSED
     assert isinstance(house.read(SnapshotOf(SessionId(1))), ReadFailed)
     assert count(path, "inbox") == 100
+
+
+def test_a_question_behind_the_end_of_the_readers_is_answered(house: House) -> None:
+    late, reader = Waiter(), house.store._aides.reader
+    assert reader is not None
+
+    def end_and_ask(_: ReadAnswer) -> None:
+        reader.stop(block=False)
+        house.store.read(SnapshotOf(SessionId(1)), late)
+
+    house.store.read(SnapshotOf(SessionId(1)), end_and_ask)
+    assert isinstance(late.wait(1)[0], ReadFailed)
 
 
 def test_a_closed_store_leaves_one_file_its_index_and_its_lock(path: Path) -> None:
