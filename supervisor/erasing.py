@@ -52,7 +52,7 @@ class Forgot(Struct, frozen=True):
 
 Then = Callable[[Forgot | Exception], None]
 
-CLOSED_MEANWHILE = "greenroom was closed while session {0} was being forgotten: it may be; look when it runs again, and try again"
+CLOSED_MEANWHILE = "greenroom was closed meanwhile: it may be forgotten; look when it runs again"
 
 
 class Erasing:
@@ -73,12 +73,12 @@ class Erasing:
         self._store = store
         self._tell = tell
         self._numbers = count()
-        self._waiting: dict[int, tuple[SessionId, Then]] = {}
+        self._waiting: dict[int, Then] = {}
 
     def forget(self, session_id: SessionId, then: Then, *, whole_chat: bool) -> None:
         """Forget a session, or all of its chat. `then` hears what was; RefusedError (never), or BusyError (not now)."""
         number = next(self._numbers)
-        self._waiting[number] = session_id, then
+        self._waiting[number] = then
         told = partial(self._tell_end, number)
         store = self._store()
         if store is None:
@@ -90,12 +90,12 @@ class Erasing:
 
     def end(self) -> None:
         """No try follows any more: those who wait hear that it may have been done."""
-        for number, (session_id, _) in tuple(self._waiting.items()):
-            self._tell_end(number, BusyError(CLOSED_MEANWHILE.format(session_id)))
+        for number in tuple(self._waiting):
+            self._tell_end(number, BusyError(CLOSED_MEANWHILE))
 
     def _tell_end(self, number: int, answer: Forgot | Exception) -> None:
-        _, then = self._waiting.pop(number, (None, _ignore))
-        then(answer)
+        if (then := self._waiting.pop(number, None)) is not None:
+            then(answer)
 
     def _found(self, session_id: SessionId, then: Then, answer: ReadAnswer) -> None:
         match answer:

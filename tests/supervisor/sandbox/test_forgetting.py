@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from greenroom.actors.model import SessionId
-from greenroom.actors.ports import RefusedError
+from greenroom.actors.ports import BusyError, RefusedError, Turn
+from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.forgetting import forget
 from greenroom.supervisor.sandbox.invariants_forgetting import what_is_forgotten_has_no_row
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, PlatformFault, Scenario
@@ -84,3 +87,21 @@ def test_who_waits_for_an_answer_hears_that_there_will_be_none_and_a_number_that
     assert told[0].ids == (ONE,)
     assert isinstance(told[1], RefusedError)
     assert str(told[1]) == "there is no session 1; `greenroom sessions` lists them"
+
+
+def test_who_waits_for_a_chat_that_does_not_come_to_rest_hears_of_the_end() -> None:
+    async def stubborn(_turn: Turn) -> str:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    told: list[Any] = []
+    with Scenario(stubborn, policy=Policy(drain_s=1.0)) as room:
+        assert room.life is not None
+        room.says("work")
+        room.advance(1)
+        room.life.core.erasing.forget(ONE, told.append, whole_chat=False)
+        room.drain()
+        room.boot()
+    assert [type(each) for each in told] == [BusyError]
+    assert "closed meanwhile" in str(told[0])
