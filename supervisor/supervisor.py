@@ -85,6 +85,11 @@ class Room(Doorkeeping):
 class AsyncRoom(Room, AsyncOperating, AsyncDoorkeeping):
     """A running supervisor, for a host with an asyncio loop."""
 
+    def __init__(self, core: Core, failed: Future[str]) -> None:
+        super().__init__(core, failed)
+        self._hearers: set[Callable[[str], None]] = set()
+        failed.add_done_callback(self._tell_failure)
+
     async def accept(
         self,
         *,
@@ -133,8 +138,20 @@ class AsyncRoom(Room, AsyncOperating, AsyncDoorkeeping):
 
     async def failure(self) -> str:
         """Wait until the supervisor cannot go on, and say why. Most never return from this."""
-        why: str = await called_back(lambda then: self._failed.add_done_callback(lambda failed: then(failed.result())))
+        with ExitStack() as leaving:
+
+            def call(then: Callable[[str], None]) -> None:
+                self._hearers.add(then)
+                leaving.callback(self._hearers.discard, then)
+                if self._failed.done():
+                    then(self._failed.result())
+
+            why: str = await called_back(call)
         return why
+
+    def _tell_failure(self, failed: Future[str]) -> None:
+        for then in tuple(self._hearers):
+            then(failed.result())
 
 
 class BlockingRoom(Room, BlockingOperating, BlockingDoorkeeping):

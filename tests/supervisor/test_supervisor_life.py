@@ -1,6 +1,7 @@
 """What a host does to conversations that are there: edits, deletions, releases, photos, and an end that is a restart."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -140,3 +141,31 @@ async def test_a_letter_that_dies_is_in_the_log_with_what_to_do(
             while "1.1.answer of fake:bot:1 cannot be delivered" not in caplog.text:  # noqa: ASYNC110 - no bell rings
                 await asyncio.sleep(0.01)
     assert "see `greenroom dead list`" in caplog.text
+
+
+def count_futures() -> int:
+    """How many futures of asyncio somebody holds."""
+    gc.collect()
+    return sum(type(each) is asyncio.Future for each in gc.get_objects())
+
+
+async def test_who_gives_up_waiting_for_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path / "bot.db", agent=rows) as room:
+        before = count_futures()
+        for _ in range(20):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(room.failure(), 0)
+            waiting = asyncio.create_task(room.failure())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait({waiting})
+        assert count_futures() < before + 20
+
+
+async def test_all_who_wait_for_a_failure_hear_of_it_and_so_does_who_comes_later(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path / "bot.db", agent=rows) as room:
+        waiting = [asyncio.create_task(room.failure()) for _ in range(2)]
+        await asyncio.sleep(0)
+        room._core.fail("the disk is damaged")
+        heard = [await asyncio.wait_for(each, WAIT_S) for each in (*waiting, room.failure())]
+    assert heard == ["the disk is damaged"] * 3
