@@ -63,15 +63,16 @@ class Waiter:
 class Answers:
     """Keeps the waiters, by chat: its session may be another one when the answer comes."""
 
-    def __init__(self, timers: Timers) -> None:
-        """Begin with nobody."""
+    def __init__(self, timers: Timers, store: Callable[[], Store | None]) -> None:
+        """Begin with nobody. `store` gives the one that is open now: it may be another one when it is looked again."""
         self._timers = timers
+        self._store = store
         self._lock = threading.Lock()
         self._waiters: dict[SessionKey, list[Waiter]] = {}
         self._aside: set[SessionId] = set()
         self._ended: NoAnswer | None = None
 
-    def add(self, waiter: Waiter, store: Store | None) -> None:
+    def add(self, waiter: Waiter) -> None:
         """Tell this waiter when the answer is on disk, or at once if it is."""
         with self._lock:
             ended = self._ended
@@ -79,8 +80,8 @@ class Answers:
                 self._waiters.setdefault(waiter.receipt.key, []).append(waiter)
         if ended is not None:
             waiter.then(ended)
-        elif store is not None:
-            self._look_for(waiter, store)
+        else:
+            self._look_for(waiter)
 
     def remove(self, waiter: Waiter) -> bool:
         """Nobody waits here any more. False if that was so already."""
@@ -94,19 +95,19 @@ class Answers:
                 self._waiters.pop(key, None)
             return len(left) < len(waiting)
 
-    def look(self, key: SessionKey, store: Store | None) -> None:
+    def look(self, key: SessionKey) -> None:
         """Work of this chat was concluded: look whether it is what somebody waits for."""
-        if store is None or key not in self._waiters:
+        if key not in self._waiters:
             return
         with self._lock:
             waiters = tuple(self._waiters.get(key, ()))
         for waiter in waiters:
-            self._look_for(waiter, store)
+            self._look_for(waiter)
 
-    def set_aside(self, session_id: SessionId, key: SessionKey, store: Store | None) -> None:
+    def set_aside(self, session_id: SessionId, key: SessionKey) -> None:
         """A session was quarantined: whoever waits, or comes later, hears what is on disk, or that nothing will be."""
         self._aside.add(session_id)
-        self.look(key, store)
+        self.look(key)
 
     def take_back(self, session_id: SessionId) -> None:
         """A session was released: what waits in it may be answered after all."""
@@ -119,12 +120,12 @@ class Answers:
         for waiter in gone:
             self._tell(waiter, NoAnswer("there will be no answer: the conversation was forgotten", final=True))
 
-    def look_again(self, store: Store) -> None:
+    def look_again(self) -> None:
         """The store was reopened: look for everybody."""
         with self._lock:
             chats = tuple(self._waiters)
         for key in chats:
-            self.look(key, store)
+            self.look(key)
 
     def end(self, why: str) -> None:
         """Tell everybody, and whoever comes later, that nothing will be answered any more."""
@@ -134,10 +135,12 @@ class Answers:
         for waiter in waiters:
             self._tell(waiter, ended)
 
-    def _look_for(self, waiter: Waiter, store: Store) -> None:
-        store.read(AnswerTo(waiter.receipt), partial(self._found, waiter, store))
+    def _look_for(self, waiter: Waiter) -> None:
+        """Where no store is open it is looked for everybody when the next one is."""
+        if (store := self._store()) is not None:
+            store.read(AnswerTo(waiter.receipt), partial(self._found, waiter))
 
-    def _found(self, waiter: Waiter, store: Store, answer: ReadAnswer) -> None:
+    def _found(self, waiter: Waiter, answer: ReadAnswer) -> None:
         if isinstance(answer, Message):
             self._tell(waiter, answer)
         elif isinstance(answer, NeverAnswered):
@@ -145,11 +148,11 @@ class Answers:
         elif answer is None and not waiter.ordered and waiter.receipt.session_id in self._aside:
             self._tell(waiter, NoAnswer(ASIDE.format(key=waiter.receipt.key)))
         elif isinstance(answer, ReadFailed) and self._waits(waiter):
-            self._timers.arm(("answer", id(waiter)), LOOK_AGAIN_S, partial(self._look_if_waiting, waiter, store))
+            self._timers.arm(("answer", id(waiter)), LOOK_AGAIN_S, partial(self._look_if_waiting, waiter))
 
-    def _look_if_waiting(self, waiter: Waiter, store: Store) -> None:
+    def _look_if_waiting(self, waiter: Waiter) -> None:
         if self._waits(waiter):
-            self._look_for(waiter, store)
+            self._look_for(waiter)
 
     def _waits(self, waiter: Waiter) -> bool:
         with self._lock:

@@ -119,7 +119,7 @@ class Core:
         self._ending = False
         self._draining: Intent | None = None  # The order outlives the tree that heard it.
         self.reception = Reception(runtime.clock, policy, self.access.meet)
-        self._answers = Answers(runtime.timers)
+        self._answers = Answers(runtime.timers, lambda: self.store)
         self.operations = Operations(runtime, self.reception, self._answers, lambda: self.store, self._tell)
         self.erasing = Erasing(runtime, self.operations, self._answers, lambda: self._owned, self.attachments.revise)
         self.letters = Letters(runtime.clock, lambda: self.store, self.attachments.revise, self.report_dead)
@@ -174,7 +174,7 @@ class Core:
             keeper.sweep(partial(storey.tell, words.Begin()))
         if ordered is not None:
             storey.tell(words.DrainOrdered(ordered))
-        self._answers.look_again(store.port)
+        self._answers.look_again()
 
     def _make_keeper(self, store: Store) -> Keeper | None:
         if self._spawner is None:
@@ -260,7 +260,7 @@ class Core:
 
     def await_answer(self, waiter: Waiter) -> None:
         """Tell the waiter when its answer is on disk, or at once if it is."""
-        self._answers.add(waiter, self.store)
+        self._answers.add(waiter)
 
     def forget_waiter(self, waiter: Waiter) -> None:
         """Nobody waits for this answer any more."""
@@ -282,7 +282,7 @@ class Core:
 
     def report_concluded(self, session: SessionKey) -> None:
         """Look whether somebody waits for an answer in this chat."""
-        self._answers.look(session, self.store)
+        self._answers.look(session)
 
     def report_released(self, session_id: SessionId) -> None:
         """Pass on that a session was given back."""
@@ -293,7 +293,7 @@ class Core:
         self._tell(words.SessionFollowed(session, successor))
 
     def _set_aside(self, session_id: SessionId, session: SessionKey) -> None:
-        self._answers.set_aside(session_id, session, self.store)
+        self._answers.set_aside(session_id, session)
 
     def offer_rest(self, actor: Ref[Any], told: int) -> None:
         """Pass on that a session may be passivated."""
