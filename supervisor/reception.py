@@ -103,12 +103,9 @@ class Reception:
 
     def _take(self, inbound: Inbound, then: Then, judge: Judge) -> None:
         inside = self._inside
-        if inside is None:
-            then(BusyError(CLOSED_WORDS))
-            return
-        trouble = self._trouble
-        if trouble is not None:
-            then(BusyError(trouble))
+        why_not = self._why_not(inside)
+        if inside is None or why_not is not None:
+            then(BusyError(why_not))
             return
         match judge(inbound):
             case TurnAway(words, counted):
@@ -120,6 +117,10 @@ class Reception:
                 then(BusyError(words))
             case Admit(admitted) | Order(admitted):
                 self._store(inside, admitted, then)
+
+    def _why_not(self, inside: Inside | None) -> str | None:
+        """Say why nothing is taken now by this way."""
+        return CLOSED_WORDS if inside is None or inside is not self._inside else self._trouble
 
     def _admit(self, inbound: Inbound) -> Admit | TurnAway | Postpone:
         with self._lock:
@@ -144,6 +145,10 @@ class Reception:
         at, waiting = self._clock.now(), Waiting(then)
         with self._lock:
             self._waiting.add(waiting)
+        # Wait first, look again second; who closes, or hears of trouble, does the reverse. So one of the two sees it.
+        if (why_not := self._why_not(inside)) is not None:
+            self._answer(waiting, BusyError(why_not))
+            return
         try:
             inside.store.accept(inbound, at, partial(_stored, inside, inbound, at, partial(self._answer, waiting)))
         except MailboxFull as error:

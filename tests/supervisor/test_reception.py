@@ -10,7 +10,7 @@ from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.store import Committed, RefusalKind, Refused
 from greenroom.actors.virtual_time import SimClock
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.reception import Inside, Reception
+from greenroom.supervisor.reception import CLOSED_WORDS, Inside, Reception
 from greenroom.supervisor.refusals import WRITE_EVERY_S
 
 OSLO = SessionKey("web", "local", "oslo")
@@ -68,6 +68,21 @@ def test_while_it_refuses_nothing_is_offered_to_it_and_when_it_is_over_everythin
     hall.offer()
     hall.store.offered[0](Committed((RECEIPT,)))
     assert hall.answers[1:] == [RECEIPT]
+
+
+@pytest.mark.parametrize("words", ["the disk is full", CLOSED_WORDS])
+def test_who_is_at_the_door_when_it_is_shut_is_put_off_too(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hall = Hall()
+
+    def shut_meanwhile() -> float:
+        """Stand for another thread, between the look at the door and the wait behind it."""
+        hall.reception.close() if words == CLOSED_WORDS else hall.reception.hear_trouble(words)
+        return 0.0
+
+    monkeypatch.setattr(hall.clock, "now", shut_meanwhile)
+    hall.offer()
+    assert [(type(each), str(each)) for each in hall.answers] == [(BusyError, words)]
+    assert hall.store.offered == []
 
 
 def test_the_same_id_with_other_words_is_refused_for_good_and_a_closing_store_is_not() -> None:
