@@ -137,9 +137,10 @@ class Attachments:
     def turn(self, account: Account, why_not: str | None) -> bool:
         """Remember and tell that a platform can be reached, or why not. True where it was the other way before."""
         attachment = self._all[account]
-        before = attachment.connection
-        attachment.connection = turned(before, why_not, self._runtime.clock.now())
-        attachment.tell(PlatformUp() if why_not is None else PlatformDown())
+        with self._lock:  # An outbox that is being opened hears what is true first, and what changed after that.
+            before = attachment.connection
+            attachment.connection = turned(before, why_not, self._runtime.clock.now())
+            attachment.tell(PlatformUp() if why_not is None else PlatformDown())
         return attachment.connection.connected is not before.connected
 
     def connected(self) -> tuple[Account, ...]:
