@@ -312,7 +312,11 @@ class Supervisor:
             hooks=StoreHooks(self._hear_trouble, self._lose_ownership, self._on_committed),
         )
         self.store = owned.store
-        self._introduce()
+        try:
+            self._introduce()
+        except BaseException:  # Invariant: what could not be opened is not held.
+            owned.abandon()
+            raise
         return owned
 
     def _introduce(self) -> None:

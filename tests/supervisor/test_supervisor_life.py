@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -12,6 +13,8 @@ from greenroom import Attachment, BusyError, Intent, Message, Policy, RefusedErr
 from greenroom.actors.model import DeliveryClass, SessionId, SessionKey
 from greenroom.platforms.fakes.chat_server import FakeChatServer
 from greenroom.platforms.fakes.platform import FakePlatform, Fault
+from greenroom.storage.lock import WriterLock
+from greenroom.storage.writer import Writer
 
 CHAT = "web:me:1"
 WAIT_S = 20
@@ -169,3 +172,35 @@ async def test_all_who_wait_for_a_failure_hear_of_it_and_so_does_who_comes_later
         room._core.fail("the disk is damaged")
         heard = [await asyncio.wait_for(each, WAIT_S) for each in (*waiting, room.failure())]
     assert heard == ["the disk is damaged"] * 3
+
+
+async def test_a_note_that_cannot_be_written_while_the_storage_is_reopened_holds_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, began, fails = asyncio.get_running_loop(), asyncio.Semaphore(0), ["disk full", "a defect"]
+    commit, serve_at = Writer.commit, WriterLock.serve_at
+
+    def fail_once(writer: Writer, requests: Any) -> object:
+        if "a defect" in fails:
+            raise RuntimeError(fails.pop())
+        return commit(writer, requests)
+
+    def fail_then_serve(lock: WriterLock, address: str | None) -> None:
+        if "a defect" not in fails and fails:
+            raise OSError(fails.pop())
+        serve_at(lock, address)
+
+    def hear_began(_: object) -> None:
+        loop.call_soon_threadsafe(began.release)
+
+    supervisor = Supervisor(tmp_path / "bot.db", agent=rows, on_began=hear_began)
+    async with supervisor as room:
+        supervisor.serve_at("http://127.0.0.1:1")
+        await asyncio.wait_for(began.acquire(), WAIT_S)
+        monkeypatch.setattr(Writer, "commit", fail_once)
+        monkeypatch.setattr(WriterLock, "serve_at", fail_then_serve)
+        with pytest.raises(BusyError):
+            await room.accept(chat=CHAT, id="1", text="hello")
+        await asyncio.wait_for(began.acquire(), WAIT_S)
+        assert fails == []
+        await room.accept(chat=CHAT, id="1", text="hello")
