@@ -126,6 +126,7 @@ class _Life:
         try:
             view = None if self._view is None else self._view.bind()
             with self._orders.taken(on_reload=self._reload, on_dump=self._dump):
+                hurrying = asyncio.create_task(self._hurry_if_told())  # Also what opens may be stuck.
                 async with self._viewing(), self._supervisor as room:
                     self._room = room
                     vigil = asyncio.create_task(
@@ -138,7 +139,6 @@ class _Life:
                         code = await self._serve(room, address, view, backlog)
                     self._supervisor.intent = self._orders.intent
                     began = time.monotonic()
-                    hurrying = asyncio.create_task(self._hurry_if_told())
                     telling = asyncio.create_task(self._tell_waiting())
                 for task in (hurrying, telling, vigil):
                     task.cancel()
@@ -210,13 +210,16 @@ class _Life:
         """Say what was recovered, once it is decided: platforms that connect at once are waited for."""
         store = self._supervisor.store
         assert store is not None  # noqa: S101 - this is called inside the room
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._began.wait(), DECIDE_S)
+        decided_or_told = [asyncio.ensure_future(each.wait()) for each in (self._began, self._orders.stop)]
+        await asyncio.wait(decided_or_told, timeout=DECIDE_S, return_when=asyncio.FIRST_COMPLETED)
+        for each in decided_or_told:
+            each.cancel()
         give_up_at = time.monotonic() + CONNECT_S
         while True:
             found = await asyncio.to_thread(read_found, self._config.database, store.epoch, store.boots, backlog)
             connections = room.connections()
-            if is_settled(found, connections) or time.monotonic() >= give_up_at:
+            given_up = self._orders.stop.is_set() or time.monotonic() >= give_up_at
+            if given_up or is_settled(found, connections):
                 named = {each.name for each in self._platforms}  # The web chat says itself where it is served.
                 mine = [each for each in connections if each.platform in named]
                 return [*describe_recovery(found), *describe_connections(mine)]
