@@ -95,8 +95,8 @@ class Postpone(Struct, frozen=True):
     retry_after_s: float
 
 
-def admit(inbound: Inbound, policy: Policy, left: Buckets, now: float) -> Admit | TurnAway | Postpone:
-    """Decide, by what was left before. `now` is in monotonic seconds."""
+def judge(inbound: Inbound, policy: Policy) -> Inbound | TurnAway:
+    """Decide about the message itself, and give it as it is stored. The host's `allow` is asked, and may take long."""
     if (refused := judge_kinds(inbound)) is not None:
         return TurnAway(refused)
     if not policy.allows(inbound.key):
@@ -116,10 +116,7 @@ def admit(inbound: Inbound, policy: Policy, left: Buckets, now: float) -> Admit 
         )
     if policy.pasted_secrets is PastedSecrets.REDACT:
         text = redact(text)
-    took = _take_one(policy, left, now)
-    if isinstance(took, Postpone):
-        return took
-    cleaned = replace(
+    return replace(
         inbound,
         text=text,
         author=clean_author(inbound.author),
@@ -128,7 +125,12 @@ def admit(inbound: Inbound, policy: Policy, left: Buckets, now: float) -> Admit 
         answers=None if inbound.answers is None else clean(inbound.answers),
         attachments=tuple(_clean_attachment(each) for each in inbound.attachments),
     )
-    return Admit(cleaned, took)
+
+
+def admit(judged: Inbound, policy: Policy, left: Buckets, now: float) -> Admit | Postpone:
+    """Decide about what may come in, by what was left before. `now` is in monotonic seconds."""
+    took = _take_one(policy, left, now)
+    return took if isinstance(took, Postpone) else Admit(judged, took)
 
 
 def admit_order(inbound: Inbound, policy: Policy) -> Order | TurnAway:

@@ -17,7 +17,7 @@ from greenroom.actors.model import Inbound, Receipt, SessionKey
 from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.runtime import MailboxFull
 from greenroom.actors.store import Committed, RefusalKind, Refused, Store
-from greenroom.supervisor.admission import Admit, Bucket, Buckets, Order, Postpone, TurnAway, admit, admit_order
+from greenroom.supervisor.admission import Admit, Bucket, Buckets, Order, Postpone, TurnAway, admit, admit_order, judge
 from greenroom.supervisor.faces import or_raise
 from greenroom.supervisor.refusals import Refusals
 from greenroom.supervisor.tree_words import InboundCommitted
@@ -123,9 +123,12 @@ class Reception:
         return CLOSED_WORDS if inside is None or inside is not self._inside else self._trouble
 
     def _admit(self, inbound: Inbound) -> Admit | TurnAway | Postpone:
+        judged = judge(inbound, self._policy)
+        if isinstance(judged, TurnAway):
+            return judged
         with self._lock:
             left = Buckets(self._buckets.pop(inbound.key, None), self._all)
-            verdict = admit(inbound, self._policy, left, self._clock.monotonic())
+            verdict = admit(judged, self._policy, left, self._clock.monotonic())
             if isinstance(verdict, Admit):
                 left = verdict.left
             self._all = left.all

@@ -20,6 +20,7 @@ from greenroom.supervisor.admission import (
     admit,
     admit_order,
     clean,
+    judge,
     refill,
 )
 from greenroom.supervisor.policy import Policy
@@ -93,7 +94,7 @@ def test_an_allowance_never_grows_beyond_the_burst_nor_shrinks_with_the_clock() 
     ],
 )
 def test_what_never_may_come_in_is_told_why(changes: dict[str, Any], words: str) -> None:
-    verdict = admit(replace(INBOUND, **changes), POLICY, Buckets(), 0.0)
+    verdict = judge(replace(INBOUND, **changes), POLICY)
     assert isinstance(verdict, TurnAway)
     assert words in verdict.words
     assert not verdict.counted
@@ -101,19 +102,19 @@ def test_what_never_may_come_in_is_told_why(changes: dict[str, Any], words: str)
 
 def test_what_is_no_inbound_is_refused_with_words_as_an_order_too() -> None:
     nothing: Any = None
-    assert admit(nothing, POLICY, Buckets(), 0.0) == TurnAway("what is taken is an Inbound, not NoneType")
+    assert judge(nothing, POLICY) == TurnAway("what is taken is an Inbound, not NoneType")
     assert admit_order(replace(INBOUND, text=7), POLICY) == TurnAway("text must be str, not int")
 
 
 @pytest.mark.parametrize("at", [math.nan, math.inf, -math.inf, 1e300, 10**400, -(10**400)])
 def test_a_time_that_is_none_costs_nobody_the_message(at: float) -> None:
-    verdict = admit(replace(INBOUND, sent_at=at), POLICY, Buckets(), 0.0)
-    assert isinstance(verdict, Admit)
-    assert verdict.inbound.sent_at is None
+    judged = judge(replace(INBOUND, sent_at=at), POLICY)
+    assert isinstance(judged, Inbound)
+    assert judged.sent_at is None
 
 
 def test_a_chat_that_is_not_allowed_is_only_counted() -> None:
-    verdict = admit(INBOUND, Policy(allow=()), Buckets(), 0.0)
+    verdict = judge(INBOUND, Policy(allow=()))
     assert isinstance(verdict, TurnAway)
     assert verdict.counted
 
@@ -146,12 +147,12 @@ BAD = {
 def test_an_attachment_out_of_its_limits_is_refused_with_the_limit(
     attachments: tuple[Attachment, ...], words: str
 ) -> None:
-    verdict = admit(replace(INBOUND, attachments=attachments), Policy(), Buckets(), 0.0)
+    verdict = judge(replace(INBOUND, attachments=attachments), Policy())
     assert isinstance(verdict, TurnAway)
     assert words in verdict.words
 
 
 def test_with_an_attachment_no_words_are_needed_and_its_name_is_cleaned() -> None:
-    verdict = admit(replace(INBOUND, text="", attachments=(replace(PHOTO, name="a\0b"),)), Policy(), Buckets(), 0.0)
-    assert isinstance(verdict, Admit)
-    assert verdict.inbound.attachments == (replace(PHOTO, name="ab"),)
+    verdict = judge(replace(INBOUND, text="", attachments=(replace(PHOTO, name="a\0b"),)), Policy())
+    assert isinstance(verdict, Inbound)
+    assert verdict.attachments == (replace(PHOTO, name="ab"),)

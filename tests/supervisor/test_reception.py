@@ -1,9 +1,11 @@
 """The door while the disk refuses: nobody waits, nobody is answered twice, and what was offered still wakes its chat."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from greenroom.actors.model import Inbound, InboxId, Receipt, SessionId, SessionKey
 from greenroom.actors.ports import BusyError, RefusedError
@@ -13,7 +15,8 @@ from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import CLOSED_WORDS, Inside, Reception
 from greenroom.supervisor.refusals import WRITE_EVERY_S
 
-OSLO = SessionKey("web", "local", "oslo")
+WAIT_S = 20.0
+OSLO, BERGEN = SessionKey("web", "local", "oslo"), SessionKey("web", "local", "bergen")
 SAID = Inbound(OSLO, "m1", "hello")
 RECEIPT = Receipt(InboxId(1), SessionId(1), OSLO)
 
@@ -83,6 +86,23 @@ def test_who_is_at_the_door_when_it_is_shut_is_put_off_too(words: str, monkeypat
     hall.offer()
     assert [(type(each), str(each)) for each in hall.answers] == [(BusyError, words)]
     assert hall.store.offered == []
+
+
+def test_a_host_that_takes_its_time_to_allow_a_chat_keeps_no_other_waiting() -> None:
+    hall: Hall
+
+    def allow(key: SessionKey) -> bool:
+        if key == OSLO:  # Stands for another thread, on which a message of another chat comes and is stored meanwhile.
+            hall.reception.accept(replace(SAID, key=BERGEN), hall.answers.append)
+            hall.store.offered[0](Committed((RECEIPT,)))
+        return True
+
+    hall = Hall(Policy(allow=allow))
+    asked = threading.Thread(target=hall.offer, daemon=True)
+    asked.start()
+    asked.join(WAIT_S)
+    assert hall.answers == [RECEIPT]
+    assert len(hall.store.offered) == 2
 
 
 def test_the_same_id_with_other_words_is_refused_for_good_and_a_closing_store_is_not() -> None:
