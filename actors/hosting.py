@@ -59,11 +59,13 @@ class HostingRuntime(Runtime):
         mailbox.actor = actor
         try:
             actor.__init__(*args, **kwargs)  # type: ignore[misc]
+            with self.scheduling:  # Who closes meanwhile kills it, or it does not begin.
+                self._refuse_if_closed(f"start {actor_class.__name__}")
+                self.living[number] = mailbox
             mailbox.ready = self._ready_for(actor_class, number)
         except BaseException:  # Whoever was given the ref in there must not wait for an actor that never was.
             mailbox.discard()
             raise
-        self.living[number] = mailbox
         actor._start_actor_loop()  # noqa: SLF001
         return ref
 

@@ -283,3 +283,36 @@ def test_two_pools_ask_each_other() -> None:
     assert here.start(Asker, back).ask("round", timeout=10) == 1
     here.close(10)
     there.close(10)
+
+
+class Latecomer(PooledActor):
+    """Its runtime is closed while it is made."""
+
+    dedicated_thread = True
+
+    def __init__(self, closing: threading.Thread, closed: threading.Event) -> None:
+        super().__init__()
+        closing.start()
+        assert closed.wait(10)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_actor_that_is_made_while_its_runtime_is_closed_never_lives(
+    *, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, closed = PoolRuntime(), threading.Event()
+    kill_all = runtime.kill_all
+
+    def kill_and_say() -> Any:
+        endings = kill_all()
+        closed.set()
+        return endings
+
+    monkeypatch.setattr(runtime, "kill_all", kill_and_say)
+    monkeypatch.setattr(Latecomer, "dedicated_thread", alone)
+    closing = threading.Thread(target=runtime.close, args=(10,))
+    with pytest.raises(RuntimeClosed, match="cannot start Latecomer"):
+        runtime.start(Latecomer, closing, closed)
+    closing.join(10)
+    assert not runtime.living
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("greenroom-Latecomer")]
