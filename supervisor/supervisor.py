@@ -289,9 +289,9 @@ class Supervisor:
         self._failed, self._drained = Future(), Future()
         runtime = self._runtime = PoolRuntime()
         hooks = CoreHooks(self._on_began, partial(_settle, self._drained), partial(_settle, self._failed))
-        spawner = LocalSpawner()
-        core = self._core = Core(runtime, self._open_store, self._agent, self._policy, hooks, spawner, self._summarise)
+        parts = self._open_store, self._agent, self._policy, hooks, LocalSpawner(), self._summarise
         try:
+            core = self._core = Core(runtime, *parts)
             core.start()
         except BaseException:  # Invariant: what could not be opened leaves no thread behind.
             self._core = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from greenroom.platforms.fakes.chat_server import FakeChatServer
 from greenroom.platforms.fakes.platform import FakePlatform, Fault
 from greenroom.storage.lock import WriterLock
 from greenroom.storage.writer import Writer
+from greenroom.supervisor.access import Access
 
 CHAT = "web:me:1"
 WAIT_S = 20
@@ -204,3 +206,19 @@ async def test_a_note_that_cannot_be_written_while_the_storage_is_reopened_holds
         await asyncio.wait_for(began.acquire(), WAIT_S)
         assert fails == []
         await room.accept(chat=CHAT, id="1", text="hello")
+
+
+def test_a_ctrl_c_while_the_parts_are_put_together_leaves_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    with monkeypatch.context() as patched:
+        patched.setattr(Access, "__init__", interrupted)
+        with pytest.raises(KeyboardInterrupt), Supervisor(tmp_path / "bot.db", agent=rows):
+            pass
+    assert set(threading.enumerate()) <= before
+    with Supervisor(tmp_path / "bot.db", agent=rows):
+        pass
