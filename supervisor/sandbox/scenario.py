@@ -269,7 +269,10 @@ class Scenario:
             wire.door.connected()
 
     def disk_fails(self, kind: FaultKind, op: Op | None = None, *, nth: int = 1, times: int | None = 1) -> None:
-        """Let disk operations fail from now on; `times=None` until `disk_heals`. CUT kills the process there."""
+        """Let disk operations fail from now on; `times=None` until `disk_heals`. CUT kills the process there.
+
+        A lock is taken when the file is opened, and kept: BUSY is met by the next boot, or after an I/O error.
+        """
         fault = Fault(kind, op, nth=nth, times=times)
         self.world.disk.inject(fault)
         if kind is FaultKind.SLOW:  # What happens during a commit is heard after it: promises know, as in a seed.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import apsw
 import pytest
 
-from greenroom.actors.model import Attachment, Role
+from greenroom.actors.model import Attachment, Epoch, Role
 from greenroom.actors.ports import Agent, Conclusion, Turn
+from greenroom.storage import group
 from greenroom.supervisor.sandbox.scenario import Scenario, SessionKey
 
 WHOLE_LIFE = "The whole life of a session: commands, questions, processes, notices, failures"
@@ -81,3 +83,22 @@ def interrupt(room: Scenario, text: str = "m1 nap answer", *, after_s: float = 1
     room.advance(after_s)
     assert room.runs(chat)[-1].open
     room.crash()
+
+
+def lock(monkeypatch: pytest.MonkeyPatch, *, nth: int, times: int = 2) -> list[int]:
+    """Let another process hold the database when the nth group from now begins; returns the attempts that met it.
+
+    A simulated disk is locked when it is opened and not again, so the word comes from where SQLite would say it.
+    """
+    begin, attempts, met = group._begin, 0, list[int]()
+
+    def begin_or_wait(db: apsw.Connection, epoch: Epoch) -> int:
+        nonlocal attempts
+        attempts += 1
+        if nth <= attempts < nth + times:
+            met.append(attempts)
+            raise apsw.BusyError("database is locked")
+        return begin(db, epoch)
+
+    monkeypatch.setattr(group, "_begin", begin_or_wait)
+    return met

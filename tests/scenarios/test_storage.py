@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.scenarios.stage import causes, said
+from tests.scenarios.stage import causes, lock, said
 from tests.storage.store_house import House, inbound, opened
 from tests.storage.store_house import said as row
 
@@ -41,12 +41,13 @@ def count(path: Path, table: str) -> int:
 
 
 @pytest.mark.parametrize("nth", range(1, 9))
-def test_s150_a_flush_that_meets_a_locked_database_is_exact(nth: int) -> None:
+def test_s150_a_flush_that_meets_a_locked_database_is_exact(nth: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """S150. Wherever the lock is met, the retried group leaves neither a gap nor a duplicate."""
     with Scenario() as room:
-        room.disk_fails(FaultKind.BUSY, "lock", nth=nth)
+        met = lock(monkeypatch, nth=nth)
         room.says("m1 pure pure answer")
         room.rest()
+        assert met == [nth, nth + 1]
         rows = room.transcript()
         assert [each.seq for each in rows] == list(range(1, 7))
         assert [each.role for each in rows] == ["user", *["assistant", "tool"] * 2, "assistant"]
