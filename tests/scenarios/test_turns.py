@@ -1,8 +1,9 @@
 """Turns, notices, generations and background processes: S100 to S137."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.scenarios.stage import HOUR_S, causes, interrupt, said, shown
@@ -10,6 +11,7 @@ from tests.scenarios.stage import HOUR_S, causes, interrupt, said, shown
 from greenroom import Supervisor
 from greenroom.actors.ports import ToolInDoubtError, Turn
 from greenroom.storage.lock import Held
+from greenroom.supervisor.sandbox.invariants import PLACEHOLDER
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
 
 WORKING = "Still working"
@@ -77,27 +79,31 @@ def test_s104_a_host_that_slept_says_it_once() -> None:
 
 def test_s108_a_match_of_the_turn_that_is_ending_is_dropped() -> None:
     """S108."""
-    _spawn("for n in 1 2 3; do echo READY; done", watch=["READY"], runs=1)
+    assert _spawn("for n in 1 2 3; do echo READY; done", watch=["READY"], runs=1).notes == []
 
 
 def test_s109_a_match_of_an_older_generation_is_dropped() -> None:
-    """S109."""
-    _spawn("sleep 5; echo READY", watch=["READY"], follow_ups=2, runs=3)
+    """S109. A newer run is at work when it comes: that one must not take it for its own."""
+    assert _spawn("sleep 5; echo READY", watch=["READY"], stays_s=4, follow_ups=2, runs=2).notes == []
 
 
 def test_s110_a_match_reaches_its_own_session_while_another_moves_on() -> None:
     """S110."""
-    _spawn("sleep 5; echo READY", watch=["READY"], stays_s=30, elsewhere=True, runs=2)
+    told = _spawn("sleep 5; echo READY", watch=["READY"], stays_s=30, follow_ups=2, elsewhere=True, runs=2)
+    assert told.notes == ["said: READY"]
 
 
 def test_s111_a_match_carries_the_generation_of_its_run() -> None:
-    """S111."""
-    _spawn("echo READY", watch=["READY"], stays_s=30, runs=2)
+    """S111. That run is the third: a match without its generation, or with another one, is not heard."""
+    told = _spawn("echo READY", watch=["READY"], before=2, stays_s=30, runs=4)
+    assert told.generations == [3]
+    assert told.notes == ["said: READY"]
 
 
-def test_s112_a_process_that_the_agent_killed_completes_nothing() -> None:
-    """S112."""
-    _spawn("sleep 60", notify=True, consume="kill", runs=1)
+@pytest.mark.parametrize("command", ["sleep 60", "true"])
+def test_s112_a_process_that_the_agent_killed_completes_nothing(command: str) -> None:
+    """S112. Also one that was dead already."""
+    assert _spawn(command, notify=True, consume="kill", runs=1).notes == []
 
 
 def test_s113_what_was_waited_for_or_read_completes_nothing_more() -> None:
@@ -112,57 +118,81 @@ def test_s114_a_poll_that_showed_the_exit_makes_no_extra_turn() -> None:
 
 
 def test_s116_a_completion_during_the_launching_turn_comes_after_it() -> None:
-    """S116."""
-    _spawn("true", notify=True, stays_s=10, runs=2)
+    """S116. Its person sees a short receipt at once."""
+    told = _spawn("true", notify=True, stays_s=10, runs=2)
+    assert told.seen == ["(Finished in the background: true, exit code 0)", "done", "told"]
+    assert len(told.notes) == 1
 
 
 def test_s117_a_noisy_process_is_heard_a_little() -> None:
     """S117."""
-    _spawn("for n in $(seq 100); do echo READY; done", watch=["READY"], stays_s=30, runs=2)
+    told = _spawn("for n in $(seq 100); do echo READY; done", watch=["READY"], stays_s=30, runs=2)
+    assert told.notes == ["said (the first of 100 such lines): READY"]
+
+
+def test_s117_after_three_floods_a_process_is_not_heard_until_it_ends() -> None:
+    """S117. Of five floods three are heard, as one; then the end is told, which nobody had asked for."""
+    floods = "; ".join(["for n in $(seq 100); do echo READY; done; sleep 3"] * 5)
+    flood, end = _spawn(floods, watch=["READY"], stays_s=60, runs=2).notes
+    assert flood == "said (the first of 300 such lines): READY"
+    assert end.startswith("is over: exit code 0.")
 
 
 def test_s118_a_completion_while_the_session_is_busy_interrupts_nothing() -> None:
-    """S118."""
-    _spawn("sleep 5", notify=True, follow_ups=1, stays_s=30, runs=3)
+    """S118. It comes while a later run works, says nothing there, and has its own run after that."""
+    told = _spawn("sleep 40", notify=True, follow_ups=1, stays_s=30, runs=3)
+    assert told.seen == ["done", "done", "told"]
+    assert len(told.notes) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a background process."""
+
+    notes: list[str]  # what the agent was told of it
+    seen: list[str]  # all that was to be read in the chat, without placeholders
+    generations: list[int]  # of the runs that started processes, as those are stamped
 
 
 def _spawn(
     command: str,
     *,
-    watch: list[str] | None = None,
+    watch: Sequence[str] = (),
     notify: bool = False,
     consume: str = "",
     stays_s: float = 0.0,
+    before: int = 0,
     follow_ups: int = 0,
     elsewhere: bool = False,
     runs: int,
-) -> None:
-    """Let an agent start a process in its first run, and count the runs that come of it."""
+) -> Told:
+    """Let an agent start a process, after some runs `before` that, and count the runs; none of them is cut short."""
 
-    missing: list[AttributeError] = []
-
-    async def agent(turn: Any) -> str:
-        if "start" in turn.text:
-            try:
-                process = await turn.spawn(command, notify_on_complete=notify, watch_patterns=watch or [])
-            except AttributeError as error:
-                missing.append(error)
-                raise
+    async def agent(turn: Turn) -> str:
+        if turn.news:
+            return "told"
+        if turn.text == "start":
+            process = await turn.spawn(command, notify_on_complete=notify, watch_patterns=watch)
             if consume:
                 await getattr(process, consume)()
-            await asyncio.sleep(stays_s)
+        await asyncio.sleep(stays_s)
         return "done"
 
     with Scenario(agent) as room:
+        for n in range(before):
+            room.says(f"earlier {n}")
+            room.rest()
         room.says("start")
         room.advance(1)
         for n in range(follow_ups):
             room.says(f"follow-up {n}", 2 if elsewhere else 1)
+            room.advance(0.1)
         room.rest()
-        for error in missing:
-            raise error
-        assert len(room.runs()) == runs
+        assert [run.ending for run in room.runs()] == ["answered"] * runs
         assert room.broken() == []
+        notes = [row.text.split(") ", 1)[1] for row in room.transcript() if row.kind == "process"]
+        seen = [text for text in shown(room) if text != PLACEHOLDER]
+        return Told(notes, seen, [row.generation for row in room.of_session("processes")])
 
 
 def test_s122_two_chats_bound_to_one_session_wait_for_each_other() -> None:
