@@ -27,10 +27,10 @@ NOTHING_SAID = "(no words)"
 
 
 class DeliveryPolicy(StrEnum):
-    """What the host wants of a platform. AT_LEAST_ONCE: no placeholder, possible repeats visibly marked."""
+    """What the host wants of a platform account."""
 
-    EXACTLY_ONCE = "exactly_once"
-    AT_LEAST_ONCE = "at_least_once"
+    EXACTLY_ONCE = "exactly_once"  # as the platform allows it: by its keys, a placeholder that is edited, a search
+    AT_LEAST_ONCE = "at_least_once"  # no placeholder, and no words before all are there; a possible repeat is marked
 
 
 class OutboxLimits(Struct, frozen=True):
@@ -65,6 +65,7 @@ class Ways(Struct, frozen=True):
     utf16: bool = False
     late_s: float = 0.0
     edit_min_s_where: tuple[tuple[str, float], ...] = ()
+    waived: bool = False  # its platform can do more than its host wants, who may have wanted it before
 
     @classmethod
     def of(cls, traits: Traits, policy: DeliveryPolicy, uid: str, limits: OutboxLimits) -> Self:
@@ -83,6 +84,7 @@ class Ways(Struct, frozen=True):
             traits.utf16,
             traits.late_s,
             traits.edit_min_s_where,
+            marked and traits.edits and traits.delivery is not DeliveryClass.NONE,
         )
 
     def split(self, text: str) -> tuple[str, ...]:
@@ -144,15 +146,18 @@ class Entry(Struct, frozen=True):
 def take_up(ways: Ways, delivery: Delivery, *, now: float, not_before: float) -> Entry:
     """Make the entry of a row that a process before this one may have worked on, and whose last call may be under way.
 
-    A part's id is stored only when all parts before it are complete.
+    A part's id is stored only when all parts before it are complete. Where its host waived placeholders the last one
+    may be one of before all the same, and the parts be cut otherwise: all of it is posted again, and marked.
     """
     known = len(delivery.message_ids)
     certain = ways.rule is DeliveryClass.NONE and delivery.state not in {DeliveryState.SENDING, DeliveryState.UNKNOWN}
-    tried_upto = -1 if certain else known
-    done = max(0, known - 1) if ways.edits else known
+    again = ways.waived and known > 0
+    tried_upto = -1 if certain and not again else known
+    done = 0 if again else max(0, known - 1) if ways.edits else known
     entry = Entry(
         delivery,
         done=done,
+        gone=again,
         doubt=done <= tried_upto,
         tried_upto=tried_upto,
         not_before=not_before,

@@ -62,6 +62,7 @@ class Attachment:
     door: PlatformDoor
     hung_up: Callable[[BaseException | None], bool]
     connection: Connection
+    policy: DeliveryPolicy
     types: bool = False  # it can show that somebody is typing
     receiver: Ref[PlatformActor] | None = None
     outbox: Ref[DeliveryActor] | None = None
@@ -89,16 +90,22 @@ class Attachments:
         self._all: dict[Account, Attachment] = {}
         self._store: Store | None = None
 
-    def attach(self, platform: Platform, door: PlatformDoor, hung_up: Callable[[BaseException | None], bool]) -> None:
+    def attach(
+        self,
+        platform: Platform,
+        door: PlatformDoor,
+        hung_up: Callable[[BaseException | None], bool],
+        policy: DeliveryPolicy,
+    ) -> None:
         """Serve a platform from now on. Raises ValueError for a second one of the same name and account."""
         account = (platform.name, platform.account)
         with self._lock:
             if account in self._all:
                 msg = f"platform {platform.name}:{platform.account} is attached already; give one another account"
                 raise ValueError(msg)
-            rule = rule_of(platform.traits, DeliveryPolicy.EXACTLY_ONCE)
+            rule = rule_of(platform.traits, policy)
             connection = Connection(*account, since=self._runtime.clock.now(), delivery=rule)
-            attachment = Attachment(platform, door, hung_up, connection, types=platform.traits.typing)
+            attachment = Attachment(platform, door, hung_up, connection, policy, types=platform.traits.typing)
             self._all[account] = attachment
             self._open(attachment)
         self._receive(attachment)
@@ -229,6 +236,7 @@ class Attachments:
             DeliveryActor,
             self._store,
             attachment.platform,
+            policy=attachment.policy,
             report_dead=self._bury,
             mailbox_max=self._policy.shared_mailbox_max,
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from pykka import ActorDeadError
 
+from greenroom.actors.entry import DeliveryPolicy
 from greenroom.actors.floor import Floor
 from greenroom.actors.house import House
 from greenroom.actors.keeper import Keeper
@@ -244,13 +245,18 @@ class Core:
 
     # -- the door --------------------------------------------------------------------------------------------------
 
-    def attach(self, platform: Platform, hung_up: Callable[[BaseException | None], bool] = lambda _: False) -> None:
+    def attach(
+        self,
+        platform: Platform,
+        hung_up: Callable[[BaseException | None], bool] = lambda _: False,
+        promise: DeliveryPolicy = DeliveryPolicy.EXACTLY_ONCE,
+    ) -> None:
         """Serve a platform from now on; `hung_up` is told when it ends and says whether that is for good.
 
         Raises ValueError for a second one of the same name and account.
         """
         door = PlatformDoor(self, (platform.name, platform.account))
-        self.attachments.attach(platform, door, walled("hung_up", hung_up, otherwise=False))
+        self.attachments.attach(platform, door, walled("hung_up", hung_up, otherwise=False), promise)
 
     def turn(self, account: Account, why_not: str | None) -> bool:
         """A platform can be reached (what waited for it is decided and sent), or cannot. True where that is new."""

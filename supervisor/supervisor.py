@@ -15,6 +15,7 @@ from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from greenroom.actors.entry import DeliveryPolicy
 from greenroom.actors.model import Attachment, Change, Inbound, Receipt, SessionKey
 from greenroom.actors.pool import PoolRuntime
 from greenroom.actors.session_actor import AGENTS_LOOP
@@ -73,13 +74,20 @@ class Room(Doorkeeping):
         await self._core.pulse()
         await self.history.settled(PULSE)
 
-    def attach(self, platform: Platform, *, hung_up: Callable[[BaseException | None], bool] = lambda _: False) -> None:
+    def attach(
+        self,
+        platform: Platform,
+        *,
+        promise: DeliveryPolicy | str = DeliveryPolicy.EXACTLY_ONCE,
+        hung_up: Callable[[BaseException | None], bool] = lambda _: False,
+    ) -> None:
         """Serve a platform from now on: any object with the `Platform` protocol.
 
         It runs on a loop of ours and is run again when it ends, unless `hung_up(error)` says that this is the end.
-        Raises ValueError for a second platform of the same name and account.
+        With `promise="at_least_once"` it shows no placeholder, and what may be a repeat is marked. Raises ValueError
+        for a second platform of the same name and account, and for another promise.
         """
-        self._core.attach(platform, hung_up)
+        self._core.attach(platform, hung_up, DeliveryPolicy(promise))
 
 
 class AsyncRoom(Room, AsyncOperating, AsyncDoorkeeping):

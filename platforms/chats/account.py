@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from greenroom.actors.entry import DeliveryPolicy
 from greenroom.actors.session_key import KEY_PART_MAX
 from greenroom.platforms.chats.addressing import Listening, SessionsPer
 
@@ -22,6 +23,7 @@ class AccountSettings(BaseModel):
 
     account: str = Field(default="me", min_length=1, max_length=KEY_PART_MAX)
     """The account's name, the second part of session keys; where it is one of several, its table is named so."""
+    promise: DeliveryPolicy = DeliveryPolicy.EXACTLY_ONCE  # how often an answer may stand there after a crash
 
 
 class GroupSettings(AccountSettings):

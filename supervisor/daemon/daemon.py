@@ -116,6 +116,7 @@ class _Life:
         self._room: AsyncRoom | None = None
         history = StoreHistory(lambda: self._supervisor.store)
         self._platforms = make_platforms(wanted, config.database.parent, history)
+        self._promises = [each.settings.promise for each in wanted]
         self._web = make_web(config, history, self._readiness.problem)
         self._view = make_view(config, self._feed, self._readiness.problem, self._metrics)
 
@@ -160,8 +161,10 @@ class _Life:
 
     async def _serve(self, room: AsyncRoom, address: str | None, view: str | None, backlog: Backlog) -> int:
         """Attach, report, and wait for the end; the drain follows when the caller leaves the room."""
-        for platform in (*self._platforms, *([] if self._web is None else [self._web])):
-            room.attach(platform)
+        for platform, promise in zip(self._platforms, self._promises, strict=True):
+            room.attach(platform, promise=promise)
+        if self._web is not None:
+            room.attach(self._web)
         self._supervisor.serve_at(address)
         gc.freeze()
         self._readiness.begin(room.pulse)

@@ -269,6 +269,28 @@ def test_under_many_faults_and_crashes_too(
     check(world)
 
 
+@pytest.mark.parametrize("text", ["A short line.", LONG])
+def test_what_was_begun_under_another_promise_loses_no_word(text: str) -> None:
+    """Its placeholder stands there; the host wants none from now on."""
+    script = (opens("a", 1.0), fills("a", text, 1.0))
+    before, after = (ways_of(DeliveryClass.EDIT_ANCHOR, policy) for policy in DeliveryPolicy)
+    for crash_at in count(1):
+        world = World(before, script, (), frozenset({crash_at}))
+        with suppress(Crash):
+            world.live()
+        if world.points < crash_at:
+            break
+        world.ways, world.lane = after, Lane()
+        world.events = deque([TakenUp(CHAT, tuple(each for each in world.rows.values() if each.state not in OWED))])
+        world.live()
+        texts = [shown for shown in world.server.texts(CHAT) if shown != before.placeholder]
+        for sentence in text.split(". "):
+            found = [shown for shown in texts if sentence in shown]
+            assert len([shown for shown in found if not shown.startswith(REPEAT_MARK)]) <= 1, crash_at
+            assert found, crash_at
+    assert crash_at > 5
+
+
 def first_failure(rule: DeliveryClass) -> str:
     for world in every_case(rule, DeliveryPolicy.EXACTLY_ONCE):
         try:

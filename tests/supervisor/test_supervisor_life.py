@@ -133,6 +133,20 @@ def test_a_blocking_host_orders_the_same(tmp_path: Path) -> None:
         room.send(chat=CHAT, text="late", timeout_s=WAIT_S)
 
 
+@pytest.mark.parametrize("promise, texts", [("exactly_once", ("...", "hello")), ("at_least_once", ("hello",))])
+async def test_a_host_says_of_each_platform_what_it_promises(tmp_path: Path, promise: str, texts: tuple[str]) -> None:
+    server = FakeChatServer()
+    chat = SessionKey("fake", "bot", "1")
+    async with Supervisor(tmp_path / "bot.db", agent=lambda messages: messages[-1].text) as room:
+        with pytest.raises(ValueError, match="twice"):
+            room.attach(FakePlatform(server, DeliveryClass.EDIT_ANCHOR), promise="twice")
+        room.attach(FakePlatform(server, DeliveryClass.EDIT_ANCHOR), promise=promise)
+        receipt = await room.accept(chat=chat, id="u1", text="hello")
+        assert await room.answer(receipt) == "hello"
+    (message,) = server.visible(chat)  # The drain flushed it.
+    assert tuple(message.texts) == texts
+
+
 async def test_a_letter_that_dies_is_in_the_log_with_what_to_do(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
