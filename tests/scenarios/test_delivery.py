@@ -250,25 +250,38 @@ def test_s086_a_streamed_final_is_not_sent_again_and_a_failure_is_always_told() 
         assert room.world.networks[0].server.posts == 2
 
 
-def test_s087_the_late_answer_of_a_run_that_was_ended_is_suppressed() -> None:
-    """S087. Until there is a busy policy `interrupt`, a run that gave no sign of life is what is ended."""
+@pytest.mark.parametrize(
+    "policy, endings",
+    [
+        (Policy(busy="interrupt"), ["superseded", "answered"]),
+        (Policy(silent_max_s=20.0), ["failed", "answered"]),
+    ],
+    ids=["its user writes", "it gave no sign of life"],
+)
+def test_s087_the_late_answer_of_a_run_that_was_ended_is_suppressed(policy: Policy, endings: list[str]) -> None:
+    """S087. The agent clings to its turn, says more, and returns when it has been told to end."""
+    returned: list[str] = []
 
     async def agent(turn: Turn) -> str:
         if turn.text == "first":
             try:
                 await asyncio.sleep(40)
             except asyncio.CancelledError:
+                await turn.say("late words")
                 await asyncio.sleep(1)
+            returned.append("late")
             return "late"
         await asyncio.sleep(5)
         return "in time"
 
-    with Scenario(agent, policy=Policy(silent_max_s=20.0)) as room:
+    with Scenario(agent, policy=policy) as room:
         room.says("first")
         room.advance(15)
         room.says("second")
         room.rest()
+        assert returned == ["late"]
         assert not any("late" in text for text in shown(room))
+        assert [run.ending for run in room.runs()] == endings
         assert room.visible()[-1] == "in time"
         assert room.broken() == []
 

@@ -1,5 +1,6 @@
 """Chats, processes and files that must not hurt each other: S167 to S170, S174 to S182."""
 
+import asyncio
 import errno
 import os
 import signal
@@ -12,13 +13,15 @@ from telegram import Update
 from tests.scenarios.stage import listened, said
 from tests.supervisor.cli.shell import CONFIG, Shell
 
+from greenroom import Supervisor
 from greenroom.actors.atomic import replace_file
 from greenroom.actors.model import SessionId
-from greenroom.actors.ports import Door
+from greenroom.actors.ports import Door, Turn
 from greenroom.platforms.chats.addressing import Listening, SessionsPer, place
 from greenroom.platforms.chats.telegram.codec import Me, Rules, read_update
 from greenroom.storage.session_view import read_session_view
 from greenroom.storage.views import SessionState, open_views, read_sessions, read_store_status
+from greenroom.supervisor import closing
 from greenroom.supervisor.sandbox.scenario import Accident, DeliveryClass, Policy, Scenario, SessionKey
 
 TOPIC_A, TOPIC_B = (SessionKey("p1", "bot", "chat1", topic) for topic in ("A", "B"))
@@ -144,6 +147,29 @@ def test_s177_an_agent_that_does_not_let_go_does_not_hold_the_drain(script: str)
         room.advance(1)
         assert room.drain(within_s=30.0)
         assert room.runs()[-1].open
+
+
+def test_s177_an_agent_that_hangs_when_it_is_closed_does_not_hold_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S177. What it keeps open (a memory's provider) is waited for, and not for ever; the boot is a clean one."""
+    monkeypatch.setattr(closing, "AGENT_CLOSE_S", 0.1)
+    path = tmp_path / "bot.db"
+
+    class Remembering:
+        async def __call__(self, turn: Turn) -> str:
+            return turn.text
+
+        async def close(self) -> None:
+            await asyncio.Event().wait()
+
+    with Supervisor(path, agent=Remembering()) as room:
+        receipt = room.accept(chat="host:me:1", id="u1", text="hello", timeout_s=20)
+        assert room.answer(receipt, timeout_s=20) == "hello"
+    assert "the agent did not end within 0.1 s" in caplog.text
+    db = open_views(path)
+    assert db.execute("SELECT ending FROM boots").get == "clean"
+    db.close()
 
 
 @pytest.mark.parametrize("code", [None, errno.EXDEV, errno.EBUSY])

@@ -6,10 +6,11 @@ from greenroom.supervisor.sandbox.scenario import Attachment, DeliveryClass, Pol
 
 
 def test_s024_the_users_next_message_goes_to_the_same_session_and_reading_clears_nothing() -> None:
-    """S024."""
-    with Scenario(policy=Policy(auto_resume=frozenset())) as room:
+    """S024. Nor does a policy begin it anew whose time is over: what is open goes on first."""
+    with Scenario(policy=Policy(auto_resume=frozenset(), reset="idle", reset_after_s=60.0)) as room:
         interrupt(room)
         for _ in range(2):
+            room.stays_down(600)
             room.boot()
             room.rest()
             assert room.runs()[-1].open

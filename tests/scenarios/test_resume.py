@@ -116,7 +116,7 @@ def test_s006_a_marker_over_an_answered_transcript_starts_nothing_and_is_cleared
 
 
 def test_s007_repeated_restarts_do_not_keep_old_work_fresh() -> None:
-    """S007. Each boot resumes a run that shows no progress; the fourth finds the work older than an hour."""
+    """S007. Each boot resumes a run that shows no progress; the third finds the work older than an hour."""
     with Scenario(policy=TRUSTING) as room:
         interrupt(room, "m1 hang")
         for _ in range(3):

@@ -74,6 +74,20 @@ def test_s154_a_failed_turn_has_its_user_row_once() -> None:
         assert said(room) == ["m1 fail"]
 
 
+def test_s154_an_agent_that_writes_its_own_rows_cannot_write_its_users_a_second_time() -> None:
+    """S154. A neighbour: whoever flushes the whole turn, user's row included, is told that it is there."""
+
+    async def agent(turn: Turn) -> str:
+        await turn.transcript.append_many([{"role": "user", "text": turn.text, "key": "u"}])
+        return "never"
+
+    with Scenario(agent) as room:
+        room.says("Tell me")
+        room.rest()
+        assert said(room) == ["Tell me"]
+        assert room.runs()[-1].ending == "failed"
+
+
 def test_s156_while_another_process_holds_the_lock_no_chat_is_frozen_and_no_message_lost(tmp_path: Path) -> None:
     """S156. Who waits for the commit waits; nobody else does, and all of it is stored when the lock is let go."""
     path = tmp_path / "bot.db"

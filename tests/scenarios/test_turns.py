@@ -297,16 +297,23 @@ def test_s132_what_the_user_says_while_a_question_waits_is_its_answer() -> None:
         assert causes(room) == ["inbound"]
 
 
-def test_s133_a_question_without_a_time_out_waits_without_end() -> None:
-    """S133."""
-    with Scenario() as room:
-        room.says("m1 question answer")
+@pytest.mark.parametrize("asked_s, policy_s", [(None, 0.0), (0.0, 60.0)], ids=["by the policy", "by the agent"])
+def test_s133_a_question_without_a_time_out_waits_without_end(asked_s: float | None, policy_s: float) -> None:
+    """S133. 0 is said by whoever asks, or by the policy for who says nothing; a restart changes nothing."""
+
+    async def agent(turn: Turn) -> str:
+        return f"{await turn.ask_user('Which?', timeout_s=asked_s)} it is"
+
+    with Scenario(agent, policy=Policy(question_timeout_s=policy_s)) as room:
+        room.says("Paint it")
+        room.advance(40 * 24 * HOUR_S)
+        room.restart()
         room.advance(40 * 24 * HOUR_S)
         assert room.runs()[-1].open
-        assert len(room.visible()) == 1
-        room.says("r1")
+        assert room.visible() == ["Which?"]
+        room.says("blue")
         room.rest()
-        assert room.visible()[-1] == "answer <m1> <r1>"
+        assert room.visible()[-1] == "blue it is"
 
 
 def test_s134_what_comes_while_the_session_is_held_waits_and_is_never_dropped() -> None:
