@@ -10,7 +10,7 @@ from greenroom.actors.model import DeliveryKind, Ending, MessageKind, OpenRun, R
 from greenroom.actors.rules import Rules
 from greenroom.actors.state import Idle, Interrupted
 from greenroom.actors.times import read_time, read_zone
-from greenroom.actors.wording import expired_line
+from greenroom.actors.wording import overtaken_line
 
 
 def age_of_work_s(tail: Tail, run: OpenRun | None, now: float) -> float | None:
@@ -46,7 +46,7 @@ def expire_if_stale(draft: Draft, rules: Rules) -> None:
         return
     if not is_stale(draft.tail, old.run, draft.now, rules.fresh_s):
         return
-    line = expired_line(asked_at(draft.tail, old.run, draft.now), now=draft.now, zone=read_zone(rules.zone))
+    line = overtaken_line(asked_at(draft.tail, old.run, draft.now), now=draft.now, zone=read_zone(rules.zone))
     draft.close_calls(old.run.generation)
     upto = draft.tail.user_seq
     draft.append(conclusion_key(old.run.work), Role.SYSTEM, line, kind=MessageKind.FAILED, answers_upto=upto)

@@ -114,7 +114,12 @@ def user_notice(reason: InterruptReason | str) -> str:
 
 
 def expired_line(at: float | None, *, now: float, zone: tzinfo | None) -> str:
-    """Tell the person, once, that an old request will not be finished by itself."""
+    """Tell the person, once, that an old request will not be finished by itself. It is the last one, for now."""
+    return f"Your request{_of(at, now, zone)} was interrupted; /retry runs it again."
+
+
+def overtaken_line(at: float | None, *, now: float, zone: tzinfo | None) -> str:
+    """Tell the same to who has written since: the last request, which `/retry` runs again, is another one."""
     return f"Your request{_of(at, now, zone)} was interrupted; send it again if you still want it."
 
 

@@ -32,7 +32,7 @@ from greenroom.actors.model import (
 )
 from greenroom.actors.store import Unfinished
 from greenroom.actors.times import read_zone
-from greenroom.actors.wording import expired_line, quarantine_line, unfinished_line
+from greenroom.actors.wording import expired_line, overtaken_line, quarantine_line, unfinished_line
 from greenroom.supervisor.decisions import explain, outcome_of, rule_of
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.resume import Decision, Quarantine, Resume, ResumeInputs, Skip, Wait, Why
@@ -80,7 +80,8 @@ def _consequences(
             line = unfinished_line(at, now=now, zone=zone)
             return _given_up(unfinished, Ending.EMPTY, line, inputs, epoch)
         case Skip(Why.STALE):
-            line = expired_line(at, now=now, zone=zone)
+            say = overtaken_line if unfinished.waiting else expired_line
+            line = say(at, now=now, zone=zone)
             return _given_up(unfinished, Ending.EXPIRED, line, inputs, epoch)
         case Quarantine() if unfinished.quarantined:
             return ()  # Its actor crashed once more; what there is to say was said when it was set aside.

@@ -67,7 +67,7 @@ def test_s057_the_person_is_told_why_it_goes_on() -> None:
 def test_times_are_shown_where_the_person_lives() -> None:
     assert (
         expired_line(NOW - 3600, now=NOW, zone=UTC)
-        == "Your request of 07:00 UTC was interrupted; send it again if you still want it."
+        == "Your request of 07:00 UTC was interrupted; /retry runs it again."
     )
     oslo = timezone(timedelta(hours=1))
     assert "of 08:00 UTC+01:00 was" in expired_line(NOW - 3600, now=NOW, zone=oslo)
@@ -91,5 +91,5 @@ def test_another_day_is_named() -> None:
 
 @pytest.mark.parametrize("at", [None, 0.0, -1.0, float("nan"), float("inf"), NOW + 1e9])
 def test_a_time_nobody_knows_is_left_out(at: float | None) -> None:
-    line = "Your request was interrupted; send it again if you still want it."
+    line = "Your request was interrupted; /retry runs it again."
     assert expired_line(at, now=NOW, zone=UTC) == expired_line(NOW, now=float("nan"), zone=None) == line

@@ -58,9 +58,30 @@ def test_s003_what_is_older_than_the_window_is_not_resumed_and_the_person_is_tol
             assert len(agent.heard) == 1
             assert [row.ending for row in room.runs()] == ["expired"]
             (line,) = room.visible()
-            assert "was interrupted" in line
+            assert "was interrupted; /retry runs it again" in line
             room.crash()
         assert rules(room) == ["STALE"]
+        room.boot()
+        room.says("/retry")
+        room.rest()
+        assert room.visible()[-1] == "answer <m1>"
+        assert room.broken() == []
+
+
+def test_s003_who_has_written_since_is_not_told_of_an_order_that_would_run_the_newer_request() -> None:
+    """S003. Neighbour: the last request is the one that waited behind it."""
+    with Scenario() as room:
+        room.says("m1 nap answer")
+        room.advance(0.5)
+        room.says("m2 answer")
+        room.advance(0.5)
+        room.crash()
+        room.stays_down(2 * HOUR_S)
+        room.boot()
+        room.rest()
+        line, answer = room.visible()
+        assert "was interrupted; send it again" in line
+        assert answer.endswith("answer <m2>")
 
 
 @pytest.mark.parametrize(

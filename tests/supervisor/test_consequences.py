@@ -70,7 +70,7 @@ UNFINISHED = Unfinished(
     0,
     routed=True,
 )
-LINE = "Your request of 06:00 UTC was interrupted; send it again if you still want it."
+LINE = "Your request of 06:00 UTC was interrupted; /retry runs it again."
 
 
 def inputs_of(unfinished: Unfinished, *, allowed: bool = True) -> ResumeInputs:
@@ -155,7 +155,7 @@ def test_a_boot_and_the_users_next_message_give_up_old_work_alike(anchored: bool
     kind = TailKind.TOOL_CALLS if calls else TailKind.USER
     tail = replace(UNFINISHED.tail, kind=kind, open_calls=frozenset(calls))
     run = replace(RUN, opened_at=AT - 60)
-    unfinished = replace(UNFINISHED, run=run, tail=tail, anchored=anchored)
+    unfinished = replace(UNFINISHED, run=run, tail=tail, anchored=anchored, waiting=1)
     records = tuple(ToolRecord(ToolCall(key, "clock", "{}", ToolPolicy.PURE)) for key in calls)
     snapshot = Snapshot(
         UNFINISHED.session_id, UNFINISHED.key, EPOCH, RUN.generation, tail, run, anchored=anchored, calls=records
