@@ -37,7 +37,9 @@ def gated(shell: Shell) -> Shell:
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: gate\nVersion: 1\n")
     (folder / "entry_points.txt").write_text("[greenroom.platforms]\ngate = gate:make\n")
-    two = '[platforms.gate.one]\ntoken = "file:one"\n[platforms.gate.two]\ntoken = "sesame"\n'
+    two = (
+        '[platforms.gate.one]\ntoken = "file:one"\n[platforms.gate.two]\ntoken = "sesame"\npromise = "at_least_once"\n'
+    )
     quick = "[policy]\nrestart_backoff_s = 0.01\nrestart_backoff_max_s = 0.05\n"
     (shell.home / "greenroom.toml").write_text(CONFIG + quick + two)
     (shell.home / "one").write_text("mellon\n")
@@ -58,7 +60,8 @@ def test_a_wrong_token_is_told_and_cured_while_everything_else_runs(gated: Shell
     (gated.home / "one").write_text("sesame\n")
     while not all(each["connected"] for each in gated.json("status")["connections"]):
         pass  # Each look starts a process; the platform is tried again twenty times a second.
-    assert {each["account"] for each in gated.json("status")["connections"]} == {"one", "two", "local"}
+    offered = {each["account"]: each["delivery"] for each in gated.json("status")["connections"]}
+    assert offered == {"one": "native_key", "two": "none", "local": "edit_anchor"}  # The second one promises less.
     assert daemon.end(signal.SIGTERM) == 0
     assert gated.json("status", code=3)["connections"] is None
 
