@@ -6,6 +6,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
+from greenroom.actors.entry import DeliveryPolicy
 from greenroom.actors.model import DeliveryClass
 from greenroom.actors.outbox_words import PlatformDown, PlatformUp
 from greenroom.actors.ports import Traits
@@ -63,7 +64,7 @@ class Boxes:
 def test_an_outbox_that_is_opened_while_its_platform_connects_knows_that_it_is_up() -> None:
     boxes = Boxes()
     boxes.attachments._lock = SeenLock(boxes.come)  # type: ignore[assignment]
-    boxes.attachments.attach(Wire(), None, lambda _: False)  # type: ignore[arg-type]
+    boxes.attachments.attach(Wire(), None, lambda _: False, DeliveryPolicy.EXACTLY_ONCE)  # type: ignore[arg-type]
     boxes.attachments.build(object())  # type: ignore[arg-type]
     boxes.connecting.join(10)
     assert isinstance(boxes.heard[-1], PlatformUp)
