@@ -16,6 +16,7 @@ import apsw
 from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.lines import with_choices
 from greenroom.actors.model import DeliveryClass, SessionKey
+from greenroom.actors.setback import UNCONFIRMED
 from greenroom.actors.splitting import split
 from greenroom.supervisor.sandbox.invariants_access import ACCESS_AFTER_BOOT, shut_out
 from greenroom.supervisor.sandbox.invariants_after_boot import (
@@ -99,8 +100,8 @@ def what_was_said_is_stored_once(db: apsw.Connection, world: World) -> Iterator[
 def what_is_stored_is_answered(db: apsw.Connection, world: World) -> Iterator[str]:
     """Each stored message became one user row that a concluding row covers, or its session was visibly set aside.
 
-    A person whom the question did not reach cannot answer it either. Who pressed a button of a question that is over
-    was told so. A chat that may not write any more is answered nothing.
+    A person whom the question did not reach, or who does not see it any more, cannot answer it either. Who pressed a
+    button of a question that is over was told so. A chat that may not write any more is answered nothing.
     """
     aside = shut_out(db, world)
     for update_id, session, key in rows(
@@ -115,7 +116,9 @@ def what_is_stored_is_answered(db: apsw.Connection, world: World) -> Iterator[st
         " AND (inbox.generation IS NULL OR seq IS NOT NULL AND NOT EXISTS"
         " (SELECT 1 FROM messages WHERE messages.session_id = inbox.session_id AND answers_upto >= inbox.seq))"
         " AND NOT EXISTS (SELECT 1 FROM questions, deliveries USING (session_id)"
-        " WHERE session_id = inbox.session_id AND answer IS NULL AND state = 'dead' AND instr(text, prompt) > 0)",
+        " WHERE session_id = inbox.session_id AND answer IS NULL AND instr(text, prompt) > 0"
+        " AND (state = 'dead' OR instr(error, ?) = 1))",
+        UNCONFIRMED,
     ):
         if key not in aside:
             yield f"{update_id} in session {session} has no answer"

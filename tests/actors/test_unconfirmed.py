@@ -23,6 +23,19 @@ def test_its_row_says_so_and_the_conversation_goes_on(refused: Fault) -> None:
         assert room.visible()[-1] == "answer <m2>"
 
 
+def test_a_question_that_its_person_does_not_see_any_more_waits_for_their_next_words() -> None:
+    """Found by seed 1741008886, a false alarm: nobody answers a question over which older words stand."""
+    with Scenario(seed=1) as room:
+        room.platform_fails(None, Fault.LATE, None, Fault.REFUSED)
+        room.says("m1 say nap question answer")
+        room.rest()
+        assert room.visible() == ["(m1 words) "]
+        assert room.broken() == []
+        room.says("m2")
+        room.rest()
+        assert room.visible()[-1] == "answer <m1> <m2>"
+
+
 def test_one_that_is_shown_once_more_has_nothing_against_it() -> None:
     with Scenario(seed=1) as room:
         room.platform_fails(None, Fault.LATE)
