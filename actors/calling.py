@@ -77,6 +77,11 @@ class Calling:
         """Have a line shown when the store is known to be ours. What becomes of it interests nobody."""
         self._planned.append((message.session, message))
 
+    def drop_notices(self, key: str) -> None:
+        """Leave those of this key that are not out yet."""
+        for calls in (self._planned, self._asked):
+            calls[:] = [each for each in calls if not (isinstance(each[1], Outgoing) and each[1].key == key)]
+
     def hush(self, session: SessionKey) -> None:
         """There is something to be said: nothing may show any more that somebody is typing."""
         job = self._typing.pop(session, None)

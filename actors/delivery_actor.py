@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, assert_never
@@ -15,9 +14,9 @@ from greenroom.actors.calls import Outcome
 from greenroom.actors.entry import DeliveryPolicy, OutboxLimits, Ways
 from greenroom.actors.hearsay import Hearsay
 from greenroom.actors.model import Delivery, SessionKey
-from greenroom.actors.outbox import step
+from greenroom.actors.outbox import can_stream, step
+from greenroom.actors.outbox_box import Box
 from greenroom.actors.outbox_words import (
-    Act,
     AskSlot,
     Bury,
     CallEnded,
@@ -26,7 +25,6 @@ from greenroom.actors.outbox_words import (
     Event,
     Filled,
     Forgotten,
-    Lane,
     LiveText,
     Moment,
     NoticeWanted,
@@ -37,10 +35,13 @@ from greenroom.actors.outbox_words import (
     PlatformDown,
     PlatformUp,
     ReadStatus,
+    Remarked,
     Reread,
     Revived,
     SlotGranted,
     TakenUp,
+    TroubleOver,
+    TroubleTold,
     TypingWanted,
     WakeIn,
     WhenFlushed,
@@ -100,29 +101,12 @@ class _PauseOver(Struct, Solicited, frozen=True):
     pass
 
 
-class _Box:
-    """A lane, and what waits while its commit is under way."""
-
-    __slots__ = ("acts", "lane", "next", "stash")
-
-    def __init__(self) -> None:
-        self.lane = Lane()
-        self.next: Lane | None = None
-        self.acts: tuple[Act, ...] = ()
-        self.stash: deque[Event] = deque()
-
-    @property
-    def owes(self) -> bool:
-        """Whether a text waits to become visible, or may."""
-        return self.lane.owes or self.next is not None or bool(self.stash)
-
-
 class DeliveryActor(PooledActor):
     """Makes the deliveries of one platform account visible. Everything it knows can be lost: the rows are the outbox.
 
-    Told `Opened`, `Filled`, `Revived`, `Dropped`, `Forgotten`, `LiveText`, `NoticeWanted`, `PlatformUp`,
-    `PlatformDown`, `Reread`, `WhenFlushed`; asked `ReadStatus`. It dies with StoreRefusedError when the store belongs
-    to somebody else.
+    Told `Opened`, `Filled`, `Revived`, `Dropped`, `Forgotten`, `LiveText`, `NoticeWanted`, `TroubleTold`,
+    `TroubleOver`, `PlatformUp`, `PlatformDown`, `Reread`, `WhenFlushed`; asked `ReadStatus`. It dies with
+    StoreRefusedError when the store belongs to somebody else.
     """
 
     falls = Falls.WIRE
@@ -143,7 +127,7 @@ class DeliveryActor(PooledActor):
         self._account = OwedOf(platform.name, platform.account)
         self._ways = Ways.of(platform.traits, policy, store.uid, limits)
         self._traffic = Traffic(limits.in_flight_max)
-        self._boxes: dict[SessionKey, _Box] = {}
+        self._boxes: dict[SessionKey, Box] = {}
         self._calling = Calling(
             self.runtime,
             platform,
@@ -166,7 +150,7 @@ class DeliveryActor(PooledActor):
     def on_failure(self, *_exc_info: Any) -> None:
         self._leave()
 
-    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one line a message
+    def on_receive(self, message: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one line a message
         match message:
             case Opened() | Filled() | LiveText():
                 self._hear(message)
@@ -175,6 +159,12 @@ class DeliveryActor(PooledActor):
             case NoticeWanted(message=notice):
                 if self._traffic.up:
                     self._calling.plan_notice(notice)
+            case TroubleTold():
+                self._tell_trouble(message)
+            case TroubleOver(key, line):
+                self._calling.drop_notices(key)
+                for session in tuple(self._boxes):
+                    self._feed(session, Remarked(session, line, holds=False))
             case _Returned(number, outcome):
                 self._end_call(number, outcome)
             case _CallLate():
@@ -233,6 +223,15 @@ class DeliveryActor(PooledActor):
         if self._traffic.up and (box is None or not box.owes):
             self._calling.plan_typing(session)
 
+    def _tell_trouble(self, told: TroubleTold) -> None:
+        awaited = [session for session, box in self._boxes.items() if box.lane.awaited]
+        for session in awaited if told.session is None else (told.session,):
+            box = self._boxes.get(session)
+            if box is not None and can_stream(self._ways, box.lane):
+                self._feed(session, Remarked(session, told.line, holds=True))
+            else:
+                told.unheard(session)
+
     def _read_owed(self) -> None:
         self._hold_words()
         if self._hearsay.reading:
@@ -266,11 +265,11 @@ class DeliveryActor(PooledActor):
     def _feed(self, session: SessionKey, event: Event) -> None:
         box = self._boxes.get(session)
         if box is None:
-            box = self._boxes[session] = _Box()
+            box = self._boxes[session] = Box()
         box.stash.append(event)
         self._replay(session, box)
 
-    def _replay(self, session: SessionKey, box: _Box) -> None:
+    def _replay(self, session: SessionKey, box: Box) -> None:
         while box.stash and box.next is None:
             event = self._news(box.stash.popleft())
             if event is None:
@@ -305,7 +304,7 @@ class DeliveryActor(PooledActor):
         self._act(session, box)
         self._replay(session, box)
 
-    def _act(self, session: SessionKey, box: _Box) -> None:
+    def _act(self, session: SessionKey, box: Box) -> None:
         """Adopt the new lane and perform what it asks for."""
         if box.next is not None:
             box.lane, box.next = box.next, None

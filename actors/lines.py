@@ -126,6 +126,15 @@ def over_budget_line(excess: Excess) -> str:
     return f"(The agent {what}, so its run was ended. Write again to go on.)"
 
 
+def trouble_line(words: str) -> str:
+    """Tell who waits, or writes, that nothing can be saved just now, and why.
+
+    >>> trouble_line("cannot save right now: the disk is full")
+    '(I cannot save right now: the disk is full. What you wrote is not lost; I go on by myself when that is over.)'
+    """
+    return f"(I {words}. What you wrote is not lost; I go on by myself when that is over.)"
+
+
 def lapsed_text(lapse: Lapse) -> str:
     """Say in the transcript that a question is over without an answer."""
     return _LAPSED[lapse]

@@ -27,6 +27,7 @@ from greenroom.actors.entry import (
     take_up,
 )
 from greenroom.actors.facts import DeliveryMoved
+from greenroom.actors.lines import joined
 from greenroom.actors.model import Delivery, DeliveryClass, DeliveryState
 from greenroom.actors.outbox_words import (
     NOTHING,
@@ -47,6 +48,7 @@ from greenroom.actors.outbox_words import (
     Pause,
     Perform,
     PlatformUp,
+    Remarked,
     Revived,
     SlotGranted,
     TakenUp,
@@ -71,6 +73,8 @@ def step(ways: Ways, lane: Lane, event: Event, moment: Moment) -> tuple[Lane, Ef
         case LiveText(_, key, text):
             streamed = (structs.replace(e, live=text) if _streams(ways, e, key) else e for e in lane.entries)
             return _settle(ways, structs.replace(lane, entries=tuple(streamed)), moment)
+        case Remarked(_, line, holds):
+            return _settle(ways, _remark(ways, lane, line, holds=holds), moment)
         case PlatformUp():
             hurried = (structs.replace(e, not_before=moment.now) for e in lane.entries)
             return _settle(ways, structs.replace(lane, entries=tuple(hurried)), moment)
@@ -84,6 +88,22 @@ def step(ways: Ways, lane: Lane, event: Event, moment: Moment) -> tuple[Lane, Ef
             return _settle(ways, lane, moment)
         case _:
             assert_never(event)
+
+
+def can_stream(ways: Ways, lane: Lane) -> bool:
+    """Whether words can be shown there before all are known."""
+    return any(_streams(ways, entry, entry.delivery.key) for entry in lane.entries)
+
+
+def _remark(ways: Ways, lane: Lane, line: str, *, holds: bool) -> Lane:
+    """Let a line stand below the words so far of what streams, or not any more (then a placeholder, if it is alone)."""
+    entries = list(lane.entries)
+    for at, entry in enumerate(entries):
+        shown = (entry.live or entry.says or "").removeprefix(ways.placeholder)
+        if _streams(ways, entry, entry.delivery.key) and (holds or shown.endswith(line)):
+            said = shown.removesuffix(line).rstrip()
+            entries[at] = structs.replace(entry, live=joined(said, line) if holds else said or ways.placeholder)
+    return structs.replace(lane, entries=tuple(entries))
 
 
 def _streams(ways: Ways, entry: Entry, key: str) -> bool:

@@ -81,6 +81,32 @@ class NoticeWanted(Struct, frozen=True):
     message: Outgoing
 
 
+class TroubleTold(Struct, Solicited, frozen=True):
+    """The disk refuses: say so where words are awaited; or only in `session`, where somebody has just written.
+
+    `unheard` is told of the chats where nothing stands that could say it; it returns at once.
+    """
+
+    line: str
+    session: SessionKey | None
+    unheard: Callable[[SessionKey], None]
+
+
+class TroubleOver(Struct, Solicited, frozen=True):
+    """The disk takes writes again: this line is not true any more, nor a notice of this key that is not out yet."""
+
+    key: str
+    line: str
+
+
+class Remarked(Struct, Solicited, frozen=True):
+    """Let this line stand below the words so far, until others come; or, where it does not hold any more, go."""
+
+    session: SessionKey
+    line: str
+    holds: bool
+
+
 class PlatformUp(Struct, Solicited, frozen=True):
     """The platform can be reached: what waits for a retry is tried now."""
 
@@ -137,7 +163,18 @@ class CallEnded(Struct, frozen=True):
 
 
 Event = (
-    Opened | Filled | Revived | Dropped | Forgotten | LiveText | TakenUp | Woke | PlatformUp | SlotGranted | CallEnded
+    Opened
+    | Filled
+    | Revived
+    | Dropped
+    | Forgotten
+    | LiveText
+    | Remarked
+    | TakenUp
+    | Woke
+    | PlatformUp
+    | SlotGranted
+    | CallEnded
 )
 
 
@@ -221,3 +258,8 @@ class Lane(Struct, frozen=True):
     def owes(self) -> bool:
         """Whether a text waits to become visible."""
         return any(entry.parts is not None and not entry.confirms for entry in self.entries)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody sees that there will be words."""
+        return any(entry.parts is None for entry in self.entries)

@@ -39,6 +39,7 @@ class Traits(Struct, frozen=True):
     edit_min_s: float = 1.0
     placeholder: str = "..."
     typing: bool = False  # it has `typing`, see `Typing`
+    announces: bool = False  # it tells everybody who looks of a disk that refuses, and needs no line in a chat
     buttons: bool = False  # it shows `Choices` under a message; else they are listed in the text
     late_s: float = LATE_S
     utf16: bool = False  # `text_max` counts UTF-16 code units: most emoji are two of them

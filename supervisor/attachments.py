@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
@@ -15,6 +15,7 @@ from pykka import ActorDeadError, Timeout
 from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText, ShowTyping
 from greenroom.actors.delivery_actor import DeliveryActor
 from greenroom.actors.entry import DeliveryPolicy, rule_of
+from greenroom.actors.lines import trouble_line
 from greenroom.actors.outbox_words import (
     Dropped,
     Filled,
@@ -27,9 +28,12 @@ from greenroom.actors.outbox_words import (
     ReadStatus,
     Reread,
     Revived,
+    TroubleOver,
+    TroubleTold,
     TypingWanted,
     WhenFlushed,
 )
+from greenroom.actors.ports import Outgoing
 from greenroom.actors.runtime import MailboxFull
 from greenroom.supervisor.connections import Connection, turned
 from greenroom.supervisor.platform_actor import PlatformActor
@@ -37,7 +41,7 @@ from greenroom.supervisor.platform_actor import PlatformActor
 if TYPE_CHECKING:
     from greenroom.actors.model import Delivery, SessionKey
     from greenroom.actors.outbox_words import OutboxStatus
-    from greenroom.actors.ports import Outgoing, Platform
+    from greenroom.actors.ports import Platform
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.store import Store
@@ -49,6 +53,9 @@ ANSWER_S = 1.0
 """How long an actor is waited for that is asked how it stands."""
 
 logger = logging.getLogger("greenroom.platform")
+
+TROUBLE = "trouble"
+"""Begins the keys of notices that say that the disk refuses."""
 
 REOPEN_S = 1.0
 """How long a dead outbox or receiver waits before it is opened again."""
@@ -66,6 +73,7 @@ class Attachment:
     types: bool = False  # it can show that somebody is typing
     receiver: Ref[PlatformActor] | None = None
     outbox: Ref[DeliveryActor] | None = None
+    told: set[SessionKey] = field(default_factory=set)  # chats that know of the trouble that lasts
     flushing: bool = False
     flushed: bool = False
 
@@ -76,6 +84,14 @@ class Attachment:
                 self.outbox.tell(message)
             except (ActorDeadError, MailboxFull):
                 return
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The disk refuses, and what chats are told of it."""
+
+    key: str
+    line: str
 
 
 class Attachments:
@@ -89,6 +105,7 @@ class Attachments:
         self._lock = threading.Lock()
         self._all: dict[Account, Attachment] = {}
         self._store: Store | None = None
+        self._trouble: Trouble | None = None
 
     def attach(
         self,
@@ -198,6 +215,37 @@ class Attachments:
         attachment = self._all.get((message.session.platform, message.session.account))
         if attachment is not None:
             attachment.tell(NoticeWanted(message))
+
+    def hear_trouble(self, words: str | None) -> None:
+        """The disk refuses; None: it takes writes again. Those who wait for words are told, once while it lasts."""
+        before, self._trouble = self._trouble, None
+        if words is not None:
+            key = before.key if before is not None else f"{TROUBLE}.{self._runtime.clock.now():.3f}"
+            self._trouble = Trouble(key, trouble_line(words))
+        for attachment in tuple(self._all.values()):
+            if before is not None:
+                attachment.tell(TroubleOver(before.key, before.line))
+            if words is None:
+                attachment.told.clear()
+            self._tell_trouble(attachment, None)
+
+    def tell_trouble(self, session: SessionKey) -> None:
+        """Somebody writes here: say that nothing can be saved, if that is so."""
+        attachment = self._all.get((session.platform, session.account))
+        if attachment is not None:
+            self._tell_trouble(attachment, session)
+
+    def _tell_trouble(self, attachment: Attachment, session: SessionKey | None) -> None:
+        if (trouble := self._trouble) is not None and not attachment.platform.traits.announces:
+            attachment.tell(TroubleTold(trouble.line, session, partial(self._post_trouble, attachment, trouble)))
+
+    def _post_trouble(self, attachment: Attachment, trouble: Trouble, session: SessionKey) -> None:
+        """Nothing stands there that could say it."""
+        with self._lock:
+            known = session in attachment.told
+            attachment.told.add(session)
+        if not known:
+            attachment.tell(NoticeWanted(Outgoing(session, trouble.key, trouble.line)))
 
     def revise(self, change: Revived | Dropped | Forgotten) -> None:
         """Tell the outbox what whoever runs the service ordered of what it shows; that is on disk."""

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
-from pykka import ActorDeadError
-
 from greenroom.actors.entry import DeliveryPolicy
 from greenroom.actors.floor import Floor
 from greenroom.actors.house import House
 from greenroom.actors.keeper import Keeper
 from greenroom.actors.model import SessionId, SessionKey
-from greenroom.actors.runtime import Depth, Failure, Falls, MailboxFull
+from greenroom.actors.runtime import Depth, Failure, Falls
 from greenroom.supervisor import tree_words as words
 from greenroom.supervisor.access import Access
 from greenroom.supervisor.answers import Answers, Waiter
@@ -35,6 +33,7 @@ from greenroom.supervisor.rebuild_actor import Fell, RebuildActor, RebuildDue
 from greenroom.supervisor.reception import Inside, Reception, called_back
 from greenroom.supervisor.restarts import FRESH, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import count_unclean_boots
+from greenroom.supervisor.storey import Storey
 from greenroom.supervisor.tree_actor import TreeActor
 
 if TYPE_CHECKING:
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from greenroom.actors.runtime import Runtime
     from greenroom.actors.spawner import Spawner
     from greenroom.actors.store import Store
+    from greenroom.storage.trouble import Trouble
     from greenroom.supervisor.drain import Intent
     from greenroom.supervisor.owned import OwnedStore
     from greenroom.supervisor.policy import Policy
@@ -61,22 +61,6 @@ class CoreHooks:
     began: Callable[[tuple[Decided, ...]], None] = lambda _: None
     drained: Callable[[CloseBoot], None] = lambda _: None
     fatal: Callable[[str], None] = lambda _: None
-
-
-@dataclass(frozen=True, slots=True)
-class Storey:
-    """What stands on one opening of the store, and falls with it."""
-
-    store: OwnedStore
-    tree: Ref[TreeActor]
-    keeper: Keeper | None
-
-    def tell(self, message: object) -> None:
-        """Tell the tree; one that is gone is being replaced, and reads the rows."""
-        try:
-            self.tree.tell(message)
-        except (ActorDeadError, MailboxFull):
-            return
 
 
 class Core:
@@ -242,6 +226,12 @@ class Core:
         self.erasing.end()
         self._answers.end("greenroom was closed before there was an answer; ask again when it runs again")
         return storey
+
+    def hear_trouble(self, trouble: Trouble | None) -> None:
+        """The disk refuses; None: it takes writes again. Platforms are told at once what that means to them."""
+        words = None if trouble is None else f"cannot save right now: {trouble.brief}"
+        self.reception.hear_trouble(words)
+        self.attachments.hear_trouble(words)
 
     # -- the door --------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from greenroom.actors.ports import BusyError
 from greenroom.supervisor.reception import accepted
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ class PlatformDoor:
 
     async def accept(self, inbound: Inbound) -> Receipt:
         """See `ports.Door.accept`."""
-        return await accepted(self._core.reception, inbound)
+        try:
+            return await accepted(self._core.reception, inbound)
+        except BusyError:
+            if self.allows(inbound.key):
+                self._core.attachments.tell_trouble(inbound.key)
+            raise
 
     def allows(self, session: SessionKey) -> bool:
         """See `ports.Door.allows`."""

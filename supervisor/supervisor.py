@@ -337,10 +337,8 @@ class Supervisor:
             self._core.fail("another greenroom has taken over this database; this one must end")
 
     def _hear_trouble(self, trouble: Trouble | None) -> None:
-        """On a storage thread: platforms are told at once that nothing can be acknowledged now."""
         if self._core is not None:
-            words = None if trouble is None else f"cannot save right now: {trouble.brief}"
-            self._core.reception.hear_trouble(words)
+            self._core.hear_trouble(trouble)
         self._on_trouble(trouble)
 
     def _close(self) -> None:
@@ -364,13 +362,12 @@ class Supervisor:
 
     def _let_go(self, core: Core, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Where something came between (a second Ctrl-C): as a killed process does, so that another may begin."""
-        if error is None:
-            return
-        try:
-            core.abandon()
-        finally:
-            if self.store is not None:  # It may have been taken from the core, and not been closed yet.
-                self.store.abandon()
+        if error is not None:
+            try:
+                core.abandon()
+            finally:
+                if self.store is not None:  # It may have been taken from the core, and not been closed yet.
+                    self.store.abandon()
 
     def _wait_for_drain(self) -> None:
         """Wait, but not for ever: what runs on regardless is marked; the boot is closed and the next one decides."""

@@ -18,6 +18,7 @@ from greenroom.actors.lines import with_choices
 from greenroom.actors.model import DeliveryClass, SessionKey
 from greenroom.actors.setback import UNCONFIRMED
 from greenroom.actors.splitting import split
+from greenroom.supervisor.attachments import TROUBLE
 from greenroom.supervisor.sandbox.invariants_access import ACCESS_AFTER_BOOT, shut_out
 from greenroom.supervisor.sandbox.invariants_after_boot import (
     ROWS_AFTER_BOOT,
@@ -187,6 +188,8 @@ def what_is_visible_has_its_row(db: apsw.Connection, world: World) -> Iterator[s
     texts = {key: (text, asks, state) for key, text, asks, state in rows(db, _DELIVERIES)}
     ids = {key: json.loads(them) for key, them in rows(db, "SELECT key, message_ids FROM deliveries")}
     for network, chat, message in visible(world):
+        if message.key.startswith(TROUBLE):
+            continue  # A notice: `troubles.py` looks at it.
         match = _PART.match(message.key)
         delivery = match["delivery"] if match else ""
         if match is None or delivery not in texts:

@@ -18,6 +18,8 @@ AS_IT_HAPPENS = {
     "a_drain_begins_nothing": "Once the process was told to end, no agent is started.",
     "an_overtaken_process_is_silent": "A process that is no longer the owner says nothing, whatever it believes.",
     "what_was_given_up_is_not_sent": "A delivery that an operator gave up causes no call to a platform any more.",
+    "a_trouble_is_told_once": "That the disk refuses is said once in a chat, as long as it lasts.",
+    "a_trouble_is_told_while_it_lasts": "When the disk takes writes again, no chat is told any more that it refuses.",
     "a_refusal_is_believed": "What a platform refused for ever is not tried again and again.",
     "a_stale_writer_is_refused": "A process that is no longer the owner writes nothing, whatever it believes.",
     "nothing_open_is_forgotten": "Retention takes nothing of a session that has work to do.",

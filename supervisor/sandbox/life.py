@@ -143,8 +143,9 @@ class Life:
 
     def _hear_trouble(self, trouble: Trouble | None) -> None:
         self.troubles.append(trouble)
+        self.world.troubles.hear(self.world.now, lasts=trouble is not None)
         self.world.note(STORE, "the disk works again" if trouble is None else trouble.text)
-        self.core.reception.hear_trouble(None if trouble is None else f"cannot save right now: {trouble.brief}")
+        self.core.hear_trouble(trouble)
 
     def _lose_ownership(self) -> None:
         self.core.fail("another process has taken over the database")

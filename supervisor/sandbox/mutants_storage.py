@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 from msgspec.structs import replace
 
+from greenroom.actors.calling import Calling
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, InboundStored, InboundTaken
 from greenroom.actors.model import Epoch, InboxId, OpenRun, Receipt, SessionId
 from greenroom.actors.store import Committed, Refused
@@ -16,7 +17,8 @@ from greenroom.storage import checkpointer, group, reading, statements, unfinish
 from greenroom.storage.checkpointer import Checkpoint
 from greenroom.storage.storage_actor import StorageActor
 from greenroom.storage.store import SqliteStore
-from greenroom.supervisor.sandbox import stories
+from greenroom.supervisor.attachments import Attachments
+from greenroom.supervisor.sandbox import stories, stories_trouble
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.swap import Swap
 
@@ -65,6 +67,16 @@ def _without_fence(real: Callable[..., apsw.Connection]) -> Any:
         return db
 
     return opened
+
+
+def _to_all_who_write(real: Callable[..., None]) -> Any:
+    """Nobody remembers who was told."""
+
+    def post(attachments: Any, attachment: Any, trouble: Any, session: Any) -> None:
+        attachment.told.clear()
+        real(attachments, attachment, trouble, session)
+
+    return post
 
 
 def _unsynced(real: Callable[..., apsw.Connection]) -> Any:
@@ -234,5 +246,19 @@ MUTANTS = (
         (Swap(StorageActor, "_after_trouble", _believes_the_disk),),
         frozenset({"nothing_acknowledged_is_lost"}),
         story(stories.writes_to_a_full_disk),
+    ),
+    Mutant(
+        "a trouble is told at each message",
+        "who writes while the disk refuses is told so again and again",
+        (Swap(Attachments, "_post_trouble", _to_all_who_write),),
+        frozenset({"a_trouble_is_told_once"}),
+        story(stories_trouble.writes_to_a_disk_that_refuses),
+    ),
+    Mutant(
+        "a trouble is told when it is over",
+        "what could not be said while the database could not be read is said afterwards",
+        (Swap(Calling, "drop_notices", lambda _: lambda *_args: None),),
+        frozenset({"a_trouble_is_told_while_it_lasts"}),
+        story(stories_trouble.writes_to_a_disk_that_cannot_be_read),
     ),
 )

@@ -22,6 +22,7 @@ from greenroom.supervisor.sandbox.archive import Archive
 from greenroom.supervisor.sandbox.happening import PEOPLE, PROCESS, Happening, Kind
 from greenroom.supervisor.sandbox.latecomers import Latecomers
 from greenroom.supervisor.sandbox.looked_after import Look, LookedAfter
+from greenroom.supervisor.sandbox.troubles import Troubles
 
 if TYPE_CHECKING:
     from greenroom.actors.simulation import SimRuntime
@@ -218,6 +219,7 @@ class World:
     begun: dict[str, float] = field(default_factory=dict)  # chat -> when its agent began, asked, was answered
     resting: dict[str, float] = field(default_factory=dict)  # chat -> since when no agent works there
     drained_at: float | None = None  # since when the living process is told to end
+    troubles: Troubles = field(default_factory=Troubles)
     overtaken_at: float | None = None  # since when the living process is no longer the owner
     planned: dict[DiskFault, str] = field(default_factory=dict)  # faults of the disk that have not struck yet
     runs: int = 0
@@ -354,6 +356,7 @@ class World:
     def _choose(self, seen: Seen) -> Fault | None:
         if self.is_late(self.overtaken_at):
             self.break_promise("an_overtaken_process_is_silent", f"{seen.name} to {seen.session}")
+        self.troubles.look_at(seen, self.now, self.break_promise)
         if self.is_late(self._given_up(seen)):
             self.break_promise("what_was_given_up_is_not_sent", f"{seen.name} to {seen.session}: {seen.text!r}")
         fault = None if self.calm else self.choose(seen)

@@ -13,6 +13,7 @@ from tests.storage.store_house import said as row
 
 from greenroom import Policy, Supervisor
 from greenroom.actors.facts import Fact
+from greenroom.actors.lines import trouble_line
 from greenroom.actors.ports import Turn
 from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.store import Committed
@@ -220,7 +221,7 @@ def test_s162_a_file_system_that_cannot_hold_the_database_is_refused_or_warned_o
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 def test_s163_a_disk_that_fills_up_in_a_turn_is_told_waited_for_and_leaves_no_half_turn(nth: int) -> None:
-    """S163. The host is told (its chats say it, where a platform can); nothing of the turn is on disk by halves."""
+    """S163. The host is told, and who waits reads it; nothing of the turn is on disk by halves."""
     with Scenario() as room:
         room.says("m1 once nap answer")
         room.advance(0.2)
@@ -230,6 +231,7 @@ def test_s163_a_disk_that_fills_up_in_a_turn_is_told_waited_for_and_leaves_no_ha
         told = room.life.troubles[-1]
         assert told is not None
         assert "full" in told.brief
+        assert room.visible() == [trouble_line("cannot save right now: the disk is full")]  # where the answer will come
         assert room.broken(at_rest=False) == []
         room.disk_heals()
         room.rest()

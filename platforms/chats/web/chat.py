@@ -40,6 +40,7 @@ TRAITS = Traits(
     edits=True,
     edit_min_s=0.1,
     buttons=True,
+    announces=True,
     late_s=0.0,
 )
 

@@ -1,0 +1,32 @@
+"""Stories of a disk that refuses, in which bugs show themselves; see `stories.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenroom.storage.faulty_disk import FaultKind
+
+if TYPE_CHECKING:
+    from greenroom.supervisor.sandbox.scenario import Scenario
+
+
+def writes_to_a_disk_that_refuses(told: Scenario, _: int) -> None:
+    """The disk is full for a while, and a person writes twice."""
+    told.says("m0 answer")
+    told.advance(5)
+    told.disk_fails(FaultKind.FULL, "write", times=None)
+    for text in ("m1 answer", "m2 answer"):
+        told.says(text)
+        told.advance(20)
+    told.disk_heals()
+
+
+def writes_to_a_disk_that_cannot_be_read(told: Scenario, _: int) -> None:
+    """Nobody can say whose database it is, until the disk heals."""
+    told.says("m0 answer")
+    told.advance(5)
+    told.disk_fails(FaultKind.IO_ERROR, "write", times=None)
+    told.disk_fails(FaultKind.IO_ERROR, "read", times=None)
+    told.says("m1 answer")
+    told.advance(20)
+    told.disk_heals()
