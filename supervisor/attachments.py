@@ -57,6 +57,11 @@ logger = logging.getLogger("greenroom.platform")
 TROUBLE = "trouble"
 """Begins the keys of notices that say that the disk refuses."""
 
+MISSED = (
+    "nothing is attached for %s:%s: what is answered there is kept until something is, and what a crash interrupts"
+    ' waits for it, too; a host that carries its messages itself writes room.attach(HostedChat("%s", "%s"))'
+)
+
 REOPEN_S = 1.0
 """How long a dead outbox or receiver waits before it is opened again."""
 
@@ -106,6 +111,7 @@ class Attachments:
         self._all: dict[Account, Attachment] = {}
         self._store: Store | None = None
         self._trouble: Trouble | None = None
+        self._missed = False
 
     def attach(
         self,
@@ -192,6 +198,7 @@ class Attachments:
         """Hand an act to the outbox of the session's account. Where there is none, the row waits for one."""
         attachment = self._all.get((session.platform, session.account))
         if attachment is None:
+            self._miss(session)
             return
         match act:
             case OpenAnchor(delivery):
@@ -204,6 +211,12 @@ class Attachments:
                 attachment.tell(TypingWanted(session))
             case _:
                 assert_never(act)
+
+    def _miss(self, session: SessionKey) -> None:
+        """Tell a host once that nobody shows what is answered there: it has forgotten something, or does so later."""
+        if not self._missed:
+            self._missed = True
+            logger.warning(MISSED, session.platform, session.account, session.platform, session.account)
 
     def shows_typing(self, session: SessionKey) -> bool:
         """Whether the session's platform can show that somebody is typing."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pytest
+
+from greenroom import HostedChat, Supervisor, Turn
 from greenroom.actors.entry import DeliveryPolicy
 from greenroom.actors.model import DeliveryClass
 from greenroom.actors.outbox_words import PlatformDown, PlatformUp
@@ -68,3 +72,25 @@ def test_an_outbox_that_is_opened_while_its_platform_connects_knows_that_it_is_u
     boxes.attachments.build(object())  # type: ignore[arg-type]
     boxes.connecting.join(10)
     assert isinstance(boxes.heard[-1], PlatformUp)
+
+
+def test_a_host_that_attached_nothing_is_told_so_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def agent(turn: Turn) -> str:
+        return turn.text
+
+    with Supervisor(tmp_path / "bot.db", agent=agent) as room:
+        for number in ("1", "2"):
+            room.answer(room.accept(chat="mine:me:1", id=number, text="hello", timeout_s=20), timeout_s=20)
+    (told,) = [each.getMessage() for each in caplog.records if "nothing is attached" in each.getMessage()]
+    assert told.startswith("nothing is attached for mine:me: ")
+    assert told.endswith('room.attach(HostedChat("mine", "me"))')
+
+
+def test_who_carries_messages_itself_hears_nothing_of_that(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def agent(turn: Turn) -> str:
+        return turn.text
+
+    with Supervisor(tmp_path / "bot.db", agent=agent) as room:
+        room.attach(HostedChat("mine", "me"))
+        room.answer(room.accept(chat="mine:me:1", id="1", text="hello", timeout_s=20), timeout_s=20)
+    assert "nothing is attached" not in caplog.text
