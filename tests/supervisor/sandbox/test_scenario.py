@@ -41,14 +41,15 @@ def test_what_is_said_while_the_process_is_down_is_answered_once() -> None:
 def test_faults_of_disk_and_platform_strike_where_they_are_told_to() -> None:
     with Scenario(platforms=[DeliveryClass.NATIVE_KEY]) as room:
         room.disk_fails(FaultKind.FULL, "write", times=None)
-        room.platform_fails(PlatformFault.BREAKS_AFTER)
         room.says("m1 answer")
         room.advance(5)
-        assert room.visible() == []
+        (told,) = room.visible()
+        assert "the disk is full" in told
         room.disk_heals()
+        room.platform_fails(PlatformFault.BREAKS_AFTER)
         room.rest()
-        assert room.visible() == ["answer <m1>"]
-        assert [call.name for call in room.wire().calls] == ["send", "send"]
+        assert room.visible() == [told, "answer <m1>"]
+        assert [call.name for call in room.wire().calls] == ["send", "send", "send"]
 
 
 def test_a_cut_ends_the_process_at_that_operation() -> None:
