@@ -114,7 +114,12 @@ class ReportSucceeded(Struct, frozen=True):
 
 
 class ReportReleased(Struct, frozen=True):
-    """Tell the supervisor that the session was given back: what is open in it is to be decided again."""
+    """Tell the supervisor that the session was given back: what is open in it is to be decided again.
+
+    `interrupted`: the run that is open and that nobody works at; one that is begun from here on is another.
+    """
+
+    interrupted: Generation | None
 
 
 class ReportConcluded(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from greenroom.actors.acts import Showing
 from greenroom.actors.floor import Floor
 from greenroom.actors.keeper import Keeper
-from greenroom.actors.model import SessionId, SessionKey
+from greenroom.actors.model import Generation, SessionId, SessionKey
 from greenroom.actors.ports import Agent, Summarise
 from greenroom.actors.ref import Ref
 from greenroom.actors.rules import Rules
@@ -30,8 +30,8 @@ class Surroundings(Protocol):
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         """Say that another session has this chat from here on, and what waits in it."""
 
-    def report_released(self, session_id: SessionId) -> None:
-        """Say that the session was given back, as was ordered; what is open in it is to be decided again."""
+    def report_released(self, session_id: SessionId, interrupted: Generation | None) -> None:
+        """Say that the session was given back, as was ordered; this run of it, if any, is to be decided about again."""
 
     def report_concluded(self, session: SessionKey) -> None:
         """Say that work was concluded, for those who wait for an answer."""

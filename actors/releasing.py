@@ -12,8 +12,9 @@ from greenroom.actors.state import Interrupted
 
 def release(draft: Draft) -> None:
     """Forget what counted against it. Begin nothing: what is open is decided when that is on disk."""
+    interrupted = draft.phase.run.generation if isinstance(draft.phase, Interrupted) else None
     draft.write(SessionReleased(draft.id, draft.now))
-    draft.do(ReportReleased())
+    draft.do(ReportReleased(interrupted))
     draft.quarantined = draft.suspended = False
     if isinstance(draft.phase, Interrupted):
         draft.move(replace(draft.phase, run=replace(draft.phase.run, attempt=0)))

@@ -267,8 +267,8 @@ class SessionActor(PooledActor):
                 around.report_run(self._id, live=live)
             case ReportConcluded():
                 around.report_concluded(self._state.key)
-            case ReportReleased():
-                around.report_released(self._id)
+            case ReportReleased(interrupted):
+                around.report_released(self._id, interrupted)
             case ReportSucceeded():
                 around.report_succeeded(self._state.key, self._successor)
             case _:

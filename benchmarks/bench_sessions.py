@@ -17,7 +17,7 @@ from benchmarks.figures import Figure
 from greenroom.actors.acts import Showing
 from greenroom.actors.events import IdleRang
 from greenroom.actors.house import House
-from greenroom.actors.model import InboxId, Receipt, SessionId, SessionKey, StoredInbound
+from greenroom.actors.model import Generation, InboxId, Receipt, SessionId, SessionKey, StoredInbound
 from greenroom.actors.pool import PoolRuntime
 from greenroom.actors.ref import Ref
 from greenroom.actors.session_actor import SessionActor
@@ -25,7 +25,7 @@ from greenroom.storage.store import SqliteStore
 from greenroom.storage.writer import Place
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.tree_actor import TreeActor
-from greenroom.supervisor.tree_words import Begin, InboundCommitted, RestOffered, TreeHooks
+from greenroom.supervisor.tree_words import Due, InboundCommitted, RestOffered, TreeHooks
 
 PATIENCE_S = 1_200.0
 LOADING_MAX = 256
@@ -78,7 +78,7 @@ class Outside:
     def report_concluded(self, session: SessionKey) -> None:
         """Nothing is concluded."""
 
-    def report_released(self, session_id: SessionId) -> None:
+    def report_released(self, session_id: SessionId, interrupted: Generation | None) -> None:
         """Nothing was set aside."""
 
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
@@ -114,7 +114,7 @@ def child(count: int) -> None:
         )
         house = House(store, _answer, POLICY.rules(), outside)
         tree = outside.tree = runtime.start(TreeActor, house, POLICY, hooks, unclean_boots=0, mailbox_max=count)
-        tree.tell(Begin())
+        tree.tell(Due(None))
         settle(lambda: bool(began))
         _load(tree, runtime, 1, 1)  # One session pays for what all share.
         before, blocks = resident(), sys.getallocatedblocks()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, assert_never
 
 from pykka import ActorDeadError, Timeout
@@ -111,6 +112,7 @@ class Attachments:
         self._all: dict[Account, Attachment] = {}
         self._store: Store | None = None
         self._trouble: Trouble | None = None
+        self._numbers = count(1)
         self._missed = False
 
     def attach(
@@ -231,34 +233,37 @@ class Attachments:
 
     def hear_trouble(self, words: str | None) -> None:
         """The disk refuses; None: it takes writes again. Those who wait for words are told, once while it lasts."""
-        before, self._trouble = self._trouble, None
-        if words is not None:
-            key = before.key if before is not None else f"{TROUBLE}.{self._runtime.clock.now():.3f}"
-            self._trouble = Trouble(key, trouble_line(words))
-        for attachment in tuple(self._all.values()):
-            if before is not None:
-                attachment.tell(TroubleOver(before.key, before.line))
-            if words is None:
-                attachment.told.clear()
-            self._tell_trouble(attachment, None)
+        with self._lock:  # What is said of a trouble comes before the word that it is over, or not at all.
+            before, self._trouble = self._trouble, None
+            if words is not None:
+                now, number = self._runtime.clock.now(), next(self._numbers)
+                key = f"{TROUBLE}.{now:.3f}.{number}" if before is None else before.key
+                self._trouble = Trouble(key, trouble_line(words))
+            for attachment in self._all.values():
+                if before is not None:
+                    attachment.tell(TroubleOver(before.key, before.line))
+                if words is None:
+                    attachment.told.clear()
+                self._tell_trouble(attachment, None)
 
     def tell_trouble(self, session: SessionKey) -> None:
         """Somebody writes here: say that nothing can be saved, if that is so."""
-        attachment = self._all.get((session.platform, session.account))
-        if attachment is not None:
-            self._tell_trouble(attachment, session)
+        with self._lock:
+            attachment = self._all.get((session.platform, session.account))
+            if attachment is not None:
+                self._tell_trouble(attachment, session)
 
     def _tell_trouble(self, attachment: Attachment, session: SessionKey | None) -> None:
         if (trouble := self._trouble) is not None and not attachment.platform.traits.announces:
             attachment.tell(TroubleTold(trouble.line, session, partial(self._post_trouble, attachment, trouble)))
 
     def _post_trouble(self, attachment: Attachment, trouble: Trouble, session: SessionKey) -> None:
-        """Nothing stands there that could say it."""
+        """Nothing stands there that could say it. It may be over meanwhile."""
         with self._lock:
-            known = session in attachment.told
-            attachment.told.add(session)
-        if not known:
-            attachment.tell(NoticeWanted(Outgoing(session, trouble.key, trouble.line)))
+            lasts = self._trouble is not None and self._trouble.key == trouble.key
+            if lasts and session not in attachment.told:
+                attachment.told.add(session)
+                attachment.tell(NoticeWanted(Outgoing(session, trouble.key, trouble.line)))
 
     def revise(self, change: Revived | Dropped | Forgotten) -> None:
         """Tell the outbox what whoever runs the service ordered of what it shows; that is on disk."""

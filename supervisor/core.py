@@ -39,7 +39,7 @@ from greenroom.supervisor.tree_actor import TreeActor
 if TYPE_CHECKING:
     from greenroom.actors.acts import Showing
     from greenroom.actors.events import ProcessEvent
-    from greenroom.actors.model import Delivery, Epoch
+    from greenroom.actors.model import Delivery, Epoch, Generation
     from greenroom.actors.ports import Agent, Platform, Summarise
     from greenroom.actors.ref import Ref
     from greenroom.actors.runtime import Runtime
@@ -154,9 +154,9 @@ class Core:
             storey.tell(words.PlatformConnected(account))
         self.reception.open(Inside(store.port, storey.tell))  # What comes in is kept until the boot has decided.
         if keeper is None:
-            storey.tell(words.Begin())
+            storey.tell(words.Due(None))
         else:  # What lives on of an earlier life is ended before anything is decided.
-            keeper.sweep(partial(storey.tell, words.Begin()))
+            keeper.sweep(partial(storey.tell, words.Due(None)))
         if ordered is not None:
             storey.tell(words.DrainOrdered(ordered))
         self._answers.look_again()
@@ -280,9 +280,9 @@ class Core:
         """Look whether somebody waits for an answer in this chat."""
         self._answers.look(session)
 
-    def report_released(self, session_id: SessionId) -> None:
+    def report_released(self, session_id: SessionId, interrupted: Generation | None) -> None:
         """Pass on that a session was given back."""
-        self._tell(words.ReleaseWritten(session_id))
+        self._tell(words.ReleaseWritten(session_id, interrupted=interrupted))
 
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         """Pass on that another session has this chat."""

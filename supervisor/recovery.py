@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, MessageAppended, RunClosed
-from greenroom.actors.model import Epoch, InterruptReason, SessionId, SessionKey
+from greenroom.actors.model import Epoch, Generation, InterruptReason, SessionId, SessionKey
 from greenroom.actors.store import Unfinished
 from greenroom.supervisor.consequences import decision_facts
 from greenroom.supervisor.policy import Policy
@@ -90,7 +90,7 @@ class Recovery:
         self._policy = policy
         self._queue: OrderedDict[SessionId, Resumable] = OrderedDict()
         self._resuming: set[SessionId] = set()
-        self._held: dict[Account, set[SessionId]] = {}
+        self._held: dict[Account, dict[SessionId, Generation | None]] = {}  # with the run that is interrupted
 
     def decide(self, items: Iterable[Unfinished], now: float, around: Circumstances) -> list[Decided]:
         """Decide each, by the one table. Nothing comes of it before `remember`, when the decision is on disk."""
@@ -127,7 +127,9 @@ class Recovery:
             case Resume(reason):
                 self._queue[session_id] = Resumable(session_id, key, reason)
             case Wait():
-                self._held.setdefault((key.platform, key.account), set()).add(session_id)
+                run = decided.unfinished.run
+                held = self._held.setdefault((key.platform, key.account), {})
+                held[session_id] = None if run is None else run.generation
             case Skip() | Quarantine():
                 pass
 
@@ -147,16 +149,16 @@ class Recovery:
         """A run lives in the session, which goes on with the interrupted work, whatever it was opened for."""
         self._queue.pop(session_id, None)
         for held in self._held.values():
-            held.discard(session_id)
+            held.pop(session_id, None)
 
     def followed(self, key: SessionKey) -> None:
         """The chat's conversation began anew: what was to go on in the one before does not."""
         for session_id in [each.session_id for each in self._queue.values() if each.key == key]:
             self.overtaken(session_id)
 
-    def release(self, account: Account) -> set[SessionId]:
-        """Give back the sessions that waited for this platform account; they are to be decided again."""
-        return self._held.pop(account, set())
+    def release(self, account: Account) -> dict[SessionId, Generation | None]:
+        """Give back the sessions that waited for this platform account, and their runs: to be decided about again."""
+        return self._held.pop(account, {})
 
     def clear(self) -> None:
         """Resume nothing more: the process is about to end."""

@@ -78,22 +78,20 @@ class TreeActor(PooledActor):
                 self._wake_arrived()
             case words.ReleaseOrdered(session_id):
                 self._release(session_id)
-            case words.ReleaseWritten(session_id, answer):
-                self._hear_release(session_id, answer)
+            case words.ReleaseWritten():
+                self._hear_release(message)
             case words.RestOffered(actor, told):
                 self._rest(actor, told)
             case words.DeliveryDied(session_id, key):
                 self._tell_living(session_id, Undelivered(key))
-            case words.Begin():
-                self._read_open(None)
             case words.OpenRead():
                 self._decide(message)
             case words.DecisionsWritten(decided, answer, boot):
                 self._take_effect(decided, answer, boot=boot)
             case words.ActorFailed(failure):
                 self._failed(failure)
-            case words.RestartDue(session_id, gave_up, tries):
-                self._read_open(session_id, gave_up=gave_up, tries=tries)
+            case words.Due():
+                self._read_open(message)
             case words.PlatformConnected(account):
                 self._connect(account)
             case words.PlatformDisconnected(account):
@@ -173,14 +171,15 @@ class TreeActor(PooledActor):
         fact = SessionReleased(session_id, self.runtime.clock.now())
         self._house.store.write((fact,), lambda answer: self.hear(words.ReleaseWritten(session_id, answer)))
 
-    def _hear_release(self, session_id: SessionId, answer: Committed | Refused) -> None:
+    def _hear_release(self, written: words.ReleaseWritten) -> None:
+        session_id, answer = written.session_id, written.answer
         self._releasing.discard(session_id)
         self._hooks.released(session_id, answer)
         if isinstance(answer, Committed):
             self._budgets.forget(session_id)
             if session_id not in self._live and not self._ending:
                 self._deciding.add(session_id)  # as at a start
-                self._read_open(session_id)
+                self._read_open(words.Due(session_id, interrupted=written.interrupted))
         self._wake_arrived()
 
     def _is_held(self, session_id: SessionId) -> bool:
@@ -209,27 +208,25 @@ class TreeActor(PooledActor):
 
     # -- decisions -------------------------------------------------------------------------------------------------
 
-    def _read_open(self, session_id: SessionId | None, *, gave_up: bool = False, tries: int = 0) -> None:
-        store = self._house.store
-        store.read(
-            UnfinishedOf(session_id), lambda answer: self.hear(words.OpenRead(answer, session_id, gave_up, tries))
-        )
+    def _read_open(self, due: words.Due) -> None:
+        self._house.store.read(UnfinishedOf(due.of), lambda answer: self.hear(words.OpenRead(answer, due)))
 
     def _decide(self, read: words.OpenRead) -> None:
+        due = read.due
         if not isinstance(read.answer, tuple):
             after_s, again = read.again()
             logger.warning("what is open could not be read and is asked again in %.0f s: %s", after_s, read.answer)
-            self.runtime.timers.arm((self.actor_urn, read.of), after_s, partial(self.hear, again))
+            self.runtime.timers.arm((self.actor_urn, due.of), after_s, partial(self.hear, again))
             return
-        items = [item for item in cast("tuple[Unfinished, ...]", read.answer) if not self._goes_on(item)]
+        items = [each for each in cast("tuple[Unfinished, ...]", read.answer) if not self._goes_on(each, due)]
         now = self.runtime.clock.now()
         for item in items:
             self._budgets.read(item, now)
         around = Circumstances(self._house.store.epoch, self._unclean_boots, self._is_connected)
-        decide = self._recovery.give_up if read.gave_up else self._recovery.decide
-        decided = decide([item for item in items if read.of in {None, item.session_id}], now, around)
-        if read.of is not None:
-            self._deciding.discard(read.of)
+        decide = self._recovery.give_up if due.gave_up else self._recovery.decide
+        decided = decide([item for item in items if due.of in {None, item.session_id}], now, around)
+        if due.of is not None:
+            self._deciding.discard(due.of)
         handled = {each.unfinished.session_id for each in decided}
         for item in items:  # What no run ever had is simply handled, however old.
             if (item.waiting or item.untold) and item.session_id not in handled and self._policy.allows(item.key):
@@ -238,11 +235,13 @@ class TreeActor(PooledActor):
         *before, last = words.in_batches(decided)
         for batch in before:
             self._write_decisions(batch, boot=False)
-        self._write_decisions(last, boot=read.of is None)
+        self._write_decisions(last, boot=due.of is None)
 
-    def _goes_on(self, item: Unfinished) -> bool:
+    def _goes_on(self, item: Unfinished, due: words.Due) -> bool:
         """Whether the open run is that of an actor that lives: it was begun while it was looked what is open."""
-        return item.session_id in self._wards and item.run is not None and item.run.epoch == self._house.store.epoch
+        if item.session_id not in self._wards or item.run is None or item.run.generation == due.interrupted:
+            return False
+        return item.run.epoch == self._house.store.epoch
 
     def _write_decisions(self, decided: tuple[Decided, ...], *, boot: bool) -> None:
         facts = [fact for each in decided for fact in each.facts]
@@ -318,9 +317,9 @@ class TreeActor(PooledActor):
 
     def _connect(self, account: Account) -> None:
         self._connected.add(account)
-        for session_id in () if self._ending else self._recovery.release(account):
+        for session_id, interrupted in {} if self._ending else self._recovery.release(account).items():
             self._deciding.add(session_id)
-            self._read_open(session_id)
+            self._read_open(words.Due(session_id, interrupted=interrupted))
 
     def _is_connected(self, key: SessionKey) -> bool:
         return (key.platform, key.account) in self._connected
@@ -349,11 +348,11 @@ class TreeActor(PooledActor):
                 logger.warning("session %s died and is started again in %.1f s: %s", session_id, delay_s, what)
                 self._count(session_id, spent)
                 self.runtime.timers.arm(
-                    (self.actor_urn, session_id), delay_s, partial(self.hear, words.RestartDue(session_id))
+                    (self.actor_urn, session_id), delay_s, partial(self.hear, words.Due(session_id))
                 )
             case GiveUp(why):
                 logger.error("session %s is quarantined: %s", session_id, why)
-                self._read_open(session_id, gave_up=True)
+                self._read_open(words.Due(session_id, gave_up=True))
 
     def _count(self, session_id: SessionId, budget: Budget) -> None:
         """Remember a session's restarts, also for the boots to come."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pykka import ActorDeadError
 
 from greenroom.actors.events import ProcessEvent, SayTimers
-from greenroom.actors.model import Receipt, SessionId, SessionKey, StoredInbound
+from greenroom.actors.model import Generation, Receipt, SessionId, SessionKey, StoredInbound
 from greenroom.actors.runtime import Failure, MailboxFull, Solicited
 from greenroom.actors.store import Committed, ReadAnswer, RefusalKind, Refused
 from greenroom.supervisor.drain import CloseBoot, Intent
@@ -44,10 +45,6 @@ def in_batches(decided: Sequence[Decided]) -> list[tuple[Decided, ...]]:
     """Divide the decisions of a boot into those that share a transaction; there is always a last one."""
     starts = range(0, max(1, len(decided)), DECISIONS_PER_WRITE)
     return [tuple(decided[at : at + DECISIONS_PER_WRITE]) for at in starts]
-
-
-class Begin(Struct, Solicited, frozen=True):
-    """Look at what is open, and decide."""
 
 
 class Pulse(Struct, Solicited, frozen=True):
@@ -92,14 +89,12 @@ class OpenRead(Struct, Solicited, frozen=True):
     """The store's answer to what is open."""
 
     answer: ReadAnswer
-    of: SessionId | None  # None: of all, at a boot
-    gave_up: bool = False  # its restarts are spent
-    tries: int = 0  # so often there was no answer before
+    due: Due
 
-    def again(self) -> tuple[float, RestartDue]:
+    def again(self) -> tuple[float, Due]:
         """Say in how many seconds it is asked again, and by what."""
-        doublings = min(self.tries, READ_DOUBLINGS_MAX)
-        return READ_AGAIN_S * 2**doublings, RestartDue(self.of, self.gave_up, self.tries + 1)
+        doublings = min(self.due.tries, READ_DOUBLINGS_MAX)
+        return READ_AGAIN_S * 2**doublings, replace(self.due, tries=self.due.tries + 1)
 
 
 class DecisionsWritten(Struct, Solicited, frozen=True):
@@ -135,6 +130,7 @@ class ReleaseWritten(Struct, Solicited, frozen=True):
 
     session_id: SessionId
     answer: Committed | Refused = Committed()
+    interrupted: Generation | None = None  # the run of a living session that is open, and that nobody works at
 
 
 class RestOffered(Struct, Solicited, frozen=True):
@@ -157,12 +153,13 @@ class ActorFailed(Struct, Solicited, frozen=True):
     failure: Failure
 
 
-class RestartDue(Struct, Solicited, frozen=True):
-    """The back-off of a dead session is over, or its restarts are spent; or the store had no answer before."""
+class Due(Struct, Solicited, frozen=True):
+    """It is time to look what is open, and to decide: at a boot, after a back-off, or when something has changed."""
 
-    session_id: SessionId | None  # None: all of them, at a boot
-    gave_up: bool = False
-    tries: int = 0
+    of: SessionId | None  # None: of all, at a boot
+    gave_up: bool = False  # its restarts are spent
+    tries: int = 0  # so often the store had no answer before
+    interrupted: Generation | None = None  # at this run nobody works, whoever lives
 
 
 class Doomed(Struct, Solicited, frozen=True):

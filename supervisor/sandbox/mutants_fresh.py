@@ -69,7 +69,7 @@ def _says_nothing(_: Any) -> Any:
 def _only_writes(_: Any) -> Any:
     def release(draft: Draft) -> None:
         draft.write(SessionReleased(draft.id, draft.now))
-        draft.do(ReportReleased())
+        draft.do(ReportReleased(draft.generation))
 
     return release
 

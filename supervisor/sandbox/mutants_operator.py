@@ -27,7 +27,7 @@ from greenroom.supervisor.tree_words import ReleaseWritten
 if TYPE_CHECKING:
     from greenroom.actors.draft import Draft
     from greenroom.actors.model import SessionId, StoredInbound
-    from greenroom.actors.store import Committed, Refused
+    from greenroom.actors.store import Committed, Refused, Unfinished
     from greenroom.supervisor.sandbox.scenario import Scenario
 
 
@@ -73,6 +73,14 @@ def _past_its_actor(_: Any) -> Any:
         tree._house.store.write((fact,), written)  # noqa: SLF001
 
     return give_back
+
+
+def _by_its_life(_: Any) -> Any:
+    def goes_on(tree: Any, item: Unfinished, _due: Any) -> bool:
+        lives = item.session_id in tree._wards  # noqa: SLF001 - it replaces a method
+        return lives and item.run is not None and item.run.epoch == tree._house.store.epoch  # noqa: SLF001
+
+    return goes_on
 
 
 def _orders(room: Scenario, _seed: int) -> None:
@@ -139,5 +147,12 @@ MUTANTS = (
         (Swap(TreeActor, "_release", _past_its_actor), Swap(session, "release", _in_memory_only)),
         frozenset({"what_is_suspended_begins_nothing"}),
         story(stories_aside.is_suspended_while_it_is_given_back),
+    ),
+    Mutant(
+        "whoever lives is at work",
+        "the open run of a released session is taken for one that its living actor works at",
+        (Swap(TreeActor, "_goes_on", _by_its_life),),
+        frozenset({"what_is_stored_is_answered", "no_run_stays_open"}),
+        story(stories_aside.is_given_back_in_the_same_life),
     ),
 )

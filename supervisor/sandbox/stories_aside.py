@@ -38,6 +38,17 @@ def is_given_back_late(told: Scenario, seed: int) -> None:
     is_given_back(told, seed, after_s=7_200.0)
 
 
+def is_given_back_in_the_same_life(told: Scenario, _: int) -> None:
+    """Its person suspends it in the middle of a run, and an operator gives it back while its actor lives."""
+    told.says("m1 nap answer")
+    told.advance(1)
+    told.says("/suspend")
+    told.advance(5)
+    if told.life is not None:
+        told.life.core.operations.release(SessionId(1), lambda _: None)
+    told.advance(5)
+
+
 def is_suspended_while_it_is_given_back(told: Scenario, seed: int) -> None:
     """A session is set aside; its person suspends it, and in that moment an operator gives it back. More is said."""
     told.says("m1 doze answer")

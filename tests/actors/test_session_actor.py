@@ -93,7 +93,7 @@ class Around:
     def report_concluded(self, session: SessionKey) -> None:
         self.heard.append((session, "concluded"))
 
-    def report_released(self, session_id: SessionId) -> None:
+    def report_released(self, session_id: SessionId, interrupted: Generation | None) -> None:
         self.heard.append((session_id, "released"))
 
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:

@@ -115,6 +115,41 @@ def test_a_session_whose_actor_dies_before_it_wrote_its_release_is_released_all_
         assert room.visible()[-1] == "re one"
 
 
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_session_that_was_suspended_in_this_life_goes_on_at_once_when_it_is_released(writes: bool) -> None:
+    """Its actor lives, and its run is of this life: it was taken for one that somebody works at."""
+    with Scenario(agent := Agent(), policy=FAR) as room:
+        room.says("one")
+        room.until(lambda: agent.runs)
+        room.says("/suspend")
+        room.advance(5)
+        assert room.life is not None
+        room.life.core.operations.release(SessionId(1), lambda _: None)
+        if writes:
+            room.says("two")
+        room.rest()
+        assert room.visible()[-1] == ("re one\ntwo" if writes else "re one")
+        assert room.broken(at_rest=False) == []
+
+
+def test_a_session_that_was_quarantined_in_this_life_goes_on_at_once_when_it_is_released() -> None:
+    with Scenario(agent := Agent(), policy=Policy(restarts_max=2, unclean_boots_max=99, attempts_max=99)) as room:
+        room.says("one")
+        room.until(lambda: agent.runs)
+        room.accident(Accident.SESSIONS_KEEP_FAILING)
+        room.says("/status")
+        room.rest()
+        assert room.decisions()[-1] == "RESTARTS_EXHAUSTED"
+        room.accidents.clear()
+        room.says("/status")  # Its actor lives again, and says that it is set aside.
+        room.advance(5)
+        assert room.life is not None
+        room.life.core.operations.release(SessionId(1), lambda _: None)
+        room.rest()
+        assert room.visible()[-1] == "re one"
+        assert room.broken(at_rest=False) == []
+
+
 def test_what_runs_in_a_suspended_session_is_let_be_when_it_is_released() -> None:
     agent = Agent()
     with Scenario(agent, policy=FAR) as room:

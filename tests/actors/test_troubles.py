@@ -78,6 +78,19 @@ def test_while_nobody_can_say_whose_database_it_is_nobody_is_told_and_not_afterw
         assert room.broken() == []
 
 
+def test_who_writes_before_the_machine_sleeps_over_the_end_of_it_is_told_once_at_most() -> None:
+    """Found by seed 1743042057: who was not told before it was over was told afterwards, and again."""
+    for steps in range(12):
+        with Scenario() as room:
+            room.disk_fails(FaultKind.IO_ERROR, "write", times=3)
+            room.says("m1 answer")
+            room.advance(0.1)
+            room.steps(steps)
+            room.host_sleeps(3600)
+            room.rest()
+            assert room.broken() == []
+
+
 def test_a_stranger_hears_nothing_of_it() -> None:
     with Scenario(policy=Policy(allow=())) as room:
         room.disk_fails(FaultKind.FULL, "write", times=None)

@@ -47,7 +47,7 @@ def test_who_is_overtaken_is_not_resumed() -> None:
     recovery.overtaken(SessionId(1))
     recovery.overtaken(SessionId(2))
     assert recovery.next() is None
-    assert recovery.release(("telegram", "bot")) == set()
+    assert recovery.release(("telegram", "bot")) == {}
 
 
 def test_a_conversation_that_another_one_has_followed_is_not_resumed() -> None:
@@ -65,9 +65,9 @@ def test_a_platform_that_connects_gives_back_its_own_sessions_once() -> None:
     for decided in recovery.decide([left(1, "telegram"), left(2, "matrix")], NOW, around("web")):
         assert isinstance(decided.decision, Wait)
         recovery.remember(decided)
-    assert recovery.release(("telegram", "bot")) == {1}
-    assert recovery.release(("telegram", "bot")) == set()
-    assert recovery.release(("matrix", "bot")) == {2}
+    assert recovery.release(("telegram", "bot")) == {1: 1}
+    assert recovery.release(("telegram", "bot")) == {}
+    assert recovery.release(("matrix", "bot")) == {2: 1}
 
 
 def test_of_two_decisions_about_one_session_the_later_stands() -> None:
@@ -77,7 +77,7 @@ def test_of_two_decisions_about_one_session_the_later_stands() -> None:
     recovery.remember(goes_on)
     recovery.remember(waits)
     assert recovery.next() is None
-    assert recovery.release(("web", "bot")) == {1}
+    assert recovery.release(("web", "bot")) == {1: 1}
 
 
 def test_giving_up_sets_aside_with_a_line() -> None:
