@@ -332,6 +332,7 @@ class TreeActor(PooledActor):
         ward = self._wards[session_id]
         self._forget(session_id)
         self._recovery.ended(session_id)
+        self._recovery.overtaken(session_id)  # What is open in it is another run by now, maybe: to be decided about.
         # It may have died after its commit and before its acts; or its commit is on its way, and comes before this one.
         self._house.store.write((), lambda _: self._hooks.died(ward.key))
         self._house.end_unwanted(session_id)

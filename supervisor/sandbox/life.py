@@ -163,6 +163,7 @@ class Life:
         if self.taken_over is not None:
             self.world.fault("zombie: another process takes over")
             self.world.late.outlast(FROZEN_S)
+            self.world.mail.outlast(FROZEN_S)
             self.world.overtaken_at = self.world.now
 
     def _power_fails(self) -> None:

@@ -32,6 +32,11 @@ class LookedAfter:
 
     forgotten: dict[SessionId, float] = field(default_factory=dict)  # and since when
 
+    def outlast(self, seconds: float) -> None:
+        """The process is frozen for so long: what was certain before it hears of afterwards."""
+        self.dropped = {key: at + seconds for key, at in self.dropped.items()}
+        self.forgotten = {session: at + seconds for session, at in self.forgotten.items()}
+
     def given_up(self, key: str) -> float | None:
         """Since when the delivery is given up, or its session forgotten, that a platform was told this key for."""
         of_sessions = ((f"-{session}.", at) for session, at in self.forgotten.items())

@@ -81,6 +81,7 @@ class Mishaps:
                 self._world.resting.clear()  # The timers of a run may ring before its agent has begun.
                 self._world.sleeps.append((runtime.clock.now(), HOUR_S))
                 self._world.late.outlast(HOUR_S)
+                self._world.mail.outlast(HOUR_S)
             case Accident.MESSAGE_REMOVED | Accident.BLOCKED:
                 self._harass(accident, dice)
             case Accident.RELEASE:

@@ -1,0 +1,49 @@
+"""The queue of those that are resumed, and who is in it while something else becomes of them."""
+
+import asyncio
+
+from greenroom.actors.ports import Turn
+from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.scenario import Accident, Scenario
+
+
+class Agent:
+    """Hangs in the first life; in the second, works in the first chat until it is let go."""
+
+    def __init__(self) -> None:
+        self.first_life = True
+        self.held = True
+        self.runs = 0
+
+    async def __call__(self, turn: Turn) -> str:
+        self.runs += 1
+        while self.first_life or (self.held and turn.session.chat.endswith("2")):  # noqa: ASYNC110 - set by the test
+            await asyncio.sleep(0.01)
+        return f"re {turn.text}"
+
+
+def test_who_died_with_a_run_of_its_own_is_decided_about_before_its_place_in_the_queue_comes() -> None:
+    """Found by seed 1744045716: the queue knew of the run before, and went on with the new one, which nobody had counted."""
+    with Scenario(agent := Agent(), policy=Policy(resume_concurrency=1, unclean_boots_max=99)) as room:
+        for chat in (1, 2):
+            room.says("hello", chat)
+            room.advance(1)
+        assert agent.runs == 2
+        room.crash()
+        agent.first_life = False
+        room.boot()
+        room.until(lambda: agent.runs == 3)  # The second chat's, which was at work last.
+        opened = len(room.runs())
+        room.says("are you there?", 1)
+        room.until(lambda: len(room.runs()) > opened)
+        room.accident(Accident.SESSION_RAISES)
+        room.advance(0.02)
+        agent.held = False
+        room.rest()
+        assert room.decisions() == [
+            "NOT_CONNECTED",
+            "RESUME",
+            "RESUME",
+        ]  # of the second's run, and of the first's new one
+        assert room.broken() == []
+        assert room.visible(1)[-1] == "re hello\nare you there?"
