@@ -42,6 +42,18 @@ def _forgets_that_it_is_set_aside(real: Callable[..., Any]) -> Any:
     return lambda unfinished, *args, **words: real(replace(unfinished, quarantined=False), *args, **words)
 
 
+def _keeps_its_place(real: Callable[..., Any]) -> Any:
+    """Whose actor died stays in the queue of those that are resumed."""
+
+    def failed(tree: Any, failure: Any) -> None:
+        queue = tree._recovery._queue  # noqa: SLF001 - it replaces a method
+        before = dict(queue)
+        real(tree, failure)
+        queue.update(before)
+
+    return failed
+
+
 def _goes_on_with_questions(real: Callable[..., Any]) -> Any:
     """The session does not look whether it waits for its person."""
 
@@ -279,5 +291,12 @@ MUTANTS = (
         (Swap(TreeActor, "_restart", _dies_and_stays_dead),),
         frozenset({"what_is_stored_is_answered", "no_run_stays_open", "deliveries_come_to_an_end"}),
         story(stories.an_actor_dies),
+    ),
+    Mutant(
+        "dead and still in the queue",
+        "who died with a run of its own goes on when its place comes, before anybody has decided about that run",
+        (Swap(TreeActor, "_failed", _keeps_its_place),),
+        frozenset({"a_run_has_its_cause", "attempts_are_bounded"}),
+        story(stories.dies_while_it_waits_for_its_place, policy=Policy(resume_concurrency=1, unclean_boots_max=99)),
     ),
 )

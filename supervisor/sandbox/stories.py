@@ -148,6 +148,21 @@ def kills_its_process(told: Scenario, _: int) -> None:
         told.boot()
 
 
+def dies_while_it_waits_for_its_place(told: Scenario, _: int) -> None:
+    """Two go on one after the other; who waits writes, and dies with that run just before the place is free."""
+    for chat in (1, 2):
+        told.says(f"m{chat} doze answer", chat)
+        told.advance(1)
+    told.crash()
+    told.boot()
+    told.advance(99.9)
+    opened = len(told.runs())
+    told.says("m3 answer", 1)
+    told.until(lambda: len(told.runs()) > opened)
+    told.accident(Accident.SESSION_RAISES)
+    told.advance(5)
+
+
 def an_actor_dies(told: Scenario, seed: int) -> None:
     """A session raises while it concludes: at each of its messages, one a seed."""
     told.says("m1 nap answer")
