@@ -99,9 +99,9 @@ def _remark(ways: Ways, lane: Lane, line: str, *, holds: bool) -> Lane:
     """Let a line stand below the words so far of what streams, or not any more (then a placeholder, if it is alone)."""
     entries = list(lane.entries)
     for at, entry in enumerate(entries):
-        shown = (entry.live or entry.says or "").removeprefix(ways.placeholder)
+        shown = entry.live or entry.says or ""
         if _streams(ways, entry, entry.delivery.key) and (holds or shown.endswith(line)):
-            said = shown.removesuffix(line).rstrip()
+            said = "" if shown == ways.placeholder else shown.removesuffix(line).rstrip()
             entries[at] = structs.replace(entry, live=joined(said, line) if holds else said or ways.placeholder)
     return structs.replace(lane, entries=tuple(entries))
 

@@ -229,9 +229,9 @@ class Core:
 
     def hear_trouble(self, trouble: Trouble | None) -> None:
         """The disk refuses; None: it takes writes again. Platforms are told at once what that means to them."""
-        words = None if trouble is None else f"cannot save right now: {trouble.brief}"
-        self.reception.hear_trouble(words)
-        self.attachments.hear_trouble(words)
+        why_not = None if trouble is None else f"cannot save right now: {trouble.brief}"
+        self.reception.hear_trouble(why_not)
+        self.attachments.hear_trouble(why_not)
 
     # -- the door --------------------------------------------------------------------------------------------------
 
