@@ -21,7 +21,7 @@ from greenroom.actors.ports import BusyError, RefusedError
 from greenroom.actors.store import Committed, Kin, KinOf, ReadFailed, RefusalKind, Refused
 from greenroom.storage.requests import Scrubbed
 from greenroom.supervisor.access import CLOSED
-from greenroom.supervisor.operations import is_session_number
+from greenroom.supervisor.operations import NO_SESSION, is_session_number
 
 if TYPE_CHECKING:
     from greenroom.actors.model import SessionId
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from greenroom.supervisor.answers import Answers
     from greenroom.supervisor.operations import Operations
     from greenroom.supervisor.owned import OwnedStore
-
-UNKNOWN = "there is no session {0}; `greenroom sessions` lists them"
 
 TRIES_MAX = 30
 TRY_AGAIN_S = 0.5
@@ -84,7 +82,7 @@ class Erasing:
         if store is None:
             told(BusyError(CLOSED))
         elif not is_session_number(session_id):
-            told(RefusedError(UNKNOWN.format(session_id)))
+            told(RefusedError(NO_SESSION.format(session_id)))
         else:
             store.port.read(KinOf(session_id, whole_chat), partial(self._found, session_id, told))
 
@@ -104,7 +102,7 @@ class Erasing:
             case ReadFailed(why):
                 then(BusyError(why))
             case _:
-                then(RefusedError(UNKNOWN.format(session_id)))
+                then(RefusedError(NO_SESSION.format(session_id)))
 
     def _try(self, kin: Kin, then: Then, tries: int) -> None:
         store = self._store()

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from greenroom.supervisor.reception import Reception
 
 
-UNKNOWN = (
+NO_SESSION = "there is no session {0}; `greenroom sessions` lists them"
+
+CUT_OFF = (
     "the service fell, or ended, while session {0} was being released: it may be. To release it twice does no harm"
 )
 
@@ -93,7 +95,7 @@ class Operations:
         `then` hears what kept it: RefusedError, there is no such session; BusyError, not now.
         """
         if not is_session_number(session_id):
-            walled("release", then, None)(RefusedError(f"there is no session {session_id}"))
+            walled("release", then, None)(RefusedError(NO_SESSION.format(session_id)))
             return
         with self._lock:
             self._releases.setdefault(session_id, []).append(walled("release", then, None))
@@ -114,7 +116,7 @@ class Operations:
     def fall(self) -> None:
         """Whoever was ordered falls: those who wait hear that it may have been carried out."""
         for session_id in tuple(self._releases):
-            self._end_release(session_id, BusyError(UNKNOWN.format(session_id)))
+            self._end_release(session_id, BusyError(CUT_OFF.format(session_id)))
 
     def _end_release(self, session_id: SessionId, why_not: BusyError | RefusedError | None) -> None:
         with self._lock:

@@ -2,9 +2,23 @@
 
 import asyncio
 
+from greenroom.actors.commands import Command
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox.scenario import Accident, Scenario
+
+
+class Once:
+    """Hangs in its first run; answers afterwards."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    async def __call__(self, turn: Turn) -> str:
+        self.runs += 1
+        if self.runs == 1:
+            await asyncio.Event().wait()
+        return f"re {turn.text}"
 
 
 class Agent:
@@ -47,3 +61,24 @@ def test_who_died_with_a_run_of_its_own_is_decided_about_before_its_place_in_the
         ]  # of the second's run, and of the first's new one
         assert room.broken() == []
         assert room.visible(1)[-1] == "re hello\nare you there?"
+
+
+def test_who_waits_for_its_platform_goes_on_when_it_connects_also_where_its_actor_was_woken_meanwhile() -> None:
+    """An order woke it: its run is of this life, and was taken for one that its living actor works at."""
+    with Scenario(agent := Once(), policy=Policy(unclean_boots_max=99)) as room:
+        room.says("hello")
+        room.until(lambda: agent.runs)
+        door = room.wire().door
+        assert door is not None
+        assert room.life is not None
+        door.disconnected("the network is gone")
+        room.accident(Accident.SESSION_RAISES)
+        room.life.core.operations.order(room.chat(), Command.SEND, lambda _: None, text="we look into it")
+        room.advance(10)
+        assert room.decisions() == ["NOT_CONNECTED"]
+        room.life.core.operations.order(room.chat(), Command.SEND, lambda _: None, text="soon")
+        room.advance(1)
+        door.connected()
+        room.rest()
+        assert room.decisions() == ["NOT_CONNECTED", "RESUME"]
+        assert "re hello" in room.visible()
