@@ -105,7 +105,7 @@ def test_a_session_whose_actor_dies_before_it_wrote_its_release_is_released_all_
         room.says("one")
         room.until(lambda: agent.runs)
         room.says("/suspend")
-        room.rest()
+        room.advance(5)  # Its actor lives.
         room.accident(Accident.SESSION_RAISES)
         assert room.life is not None
         room.life.core.operations.release(SessionId(1), heard.append)
