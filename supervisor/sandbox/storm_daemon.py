@@ -111,8 +111,12 @@ class Daemon:
         return await self._end(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """SIGSTOP: it lives, and does nothing."""
-        self._living().send_signal(signal.SIGSTOP)
+        """SIGSTOP, and return when its last thread has stopped: it lives, and does nothing."""
+        process = self._living()
+        process.send_signal(signal.SIGSTOP)
+        if sys.platform != "darwin":  # There Python knows of `waitid` since 3.13 only.
+            with suppress(ChildProcessError):  # It is dead.
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """SIGCONT: it goes on where it was."""

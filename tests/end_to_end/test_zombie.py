@@ -158,6 +158,22 @@ async def check_second_goes_on(two: Two) -> None:
     db.close()
 
 
+async def test_a_daemon_that_is_frozen_stands_still_with_every_thread(tmp_path: Path) -> None:
+    """Else it could go into a transaction after somebody has looked whether it is in one."""
+    async with living(Daemon(tmp_path, free_port())) as daemon:
+        for _ in range(100):
+            daemon.freeze()
+            states = [read_state(stat) for stat in Path(f"/proc/{daemon.pid}/task").glob("*/stat")]  # noqa: ASYNC240
+            assert states == ["T"] * len(states)
+            assert len(states) > 1
+            daemon.thaw()
+
+
+def read_state(stat: Path) -> str:
+    """A thread's state, as proc(5) has it: the field behind the name, which may itself hold spaces and brackets."""
+    return stat.read_text().rpartition(") ")[2][0]
+
+
 async def test_frozen_while_its_agent_speaks_it_says_not_one_word_more_when_it_wakes(tmp_path: Path) -> None:
     async with stage(tmp_path, DeliveryClass.EDIT_ANCHOR) as two:
         await two.guest.say("m1", "count to 20")
