@@ -79,7 +79,7 @@ def step(ways: Ways, lane: Lane, event: Event, moment: Moment) -> tuple[Lane, Ef
             hurried = (structs.replace(e, not_before=moment.now) for e in lane.entries)
             return _settle(ways, structs.replace(lane, entries=tuple(hurried)), moment)
         case Revived(delivery):
-            return _settle(ways, _with(lane, *(_hurried(e, moment) for e in _named(lane, delivery.key))), moment)
+            return _settle(ways, _with(lane, *(_owed_again(e, moment) for e in _named(lane, delivery.key))), moment)
         case Dropped(delivery):
             return _settle(ways, _without(lane, _named(lane, delivery.key)), moment)
         case Forgotten(_, ids):
@@ -115,10 +115,10 @@ def _named(lane: Lane, key: str) -> tuple[Entry, ...]:
     return tuple(entry for entry in lane.entries if entry.delivery.key == key)
 
 
-def _hurried(entry: Entry, moment: Moment) -> Entry:
-    """What was counted against it is forgotten, and its next call is due."""
+def _owed_again(entry: Entry, moment: Moment) -> Entry:
+    """Given up or not: what was counted against it is forgotten, and its next call is due."""
     delivery = structs.replace(entry.delivery, attempts=0, retry_at=None)
-    return structs.replace(entry, delivery=delivery, not_before=moment.now, failing_from=None)
+    return structs.replace(entry, delivery=delivery, not_before=moment.now, failing_from=None, dropped=False)
 
 
 def _hear(ways: Ways, lane: Lane, delivery: Delivery) -> Lane:

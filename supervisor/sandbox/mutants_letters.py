@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
+from greenroom.actors import outbox
 from greenroom.actors.facts import DeliveryMoved, DeliveryRevived
 from greenroom.actors.hearsay import Hearsay
 from greenroom.actors.model import DeliveryClass, DeliveryState
@@ -78,6 +81,21 @@ def given_up_and_wanted_back(room: Scenario, _: int) -> None:
     room.connects()
 
 
+def _is_wanted_back_while_it_is_being_sent(room: Scenario, _: int) -> None:
+    """The call that is under way when an operator gives the answer up, and changes their mind, comes to nothing."""
+    room.platform_fails(PlatformFault.HANGS_BEFORE)
+    room.says("m1 answer")
+    room.advance(1)
+    drop(room.world, "1.1.answer")
+    room.advance(1)
+    resend(room.world, "1.1.answer")
+    room.advance(60)
+
+
+def _and_stays_given_up(real: Any) -> Any:
+    return lambda entry, moment: structs.replace(real(entry, moment), dropped=entry.dropped)
+
+
 def _dies_while_it_is_read(room: Scenario, seed: int) -> None:
     """An answer dies while the outbox reads what is owed, because another one is wanted back."""
     room.platform_fails(PlatformFault.REFUSED, PlatformFault.REFUSED)
@@ -124,6 +142,13 @@ MUTANTS = (
         (Swap(STATEMENTS, DeliveryMoved, _whatever_it_was),),
         frozenset({"what_was_given_up_stays_so", "what_was_given_up_is_not_sent", "deliveries_come_to_an_end"}),
         story(_an_answer_is_being_sent, platforms=(DeliveryClass.NATIVE_KEY,)),
+    ),
+    Mutant(
+        "wanted back and left",
+        "what an operator gave up and wanted back while it was being sent is left alone when that call has ended",
+        (Swap(outbox, "_owed_again", _and_stays_given_up),),
+        frozenset({"deliveries_come_to_an_end"}),
+        story(_is_wanted_back_while_it_is_being_sent, platforms=(DeliveryClass.NATIVE_KEY,)),
     ),
     Mutant(
         "two turns for one chat",

@@ -1,5 +1,6 @@
 """What an operator does to a delivery that the outbox has in its hands: by hand, one lane, one hearsay."""
 
+import pytest
 from msgspec.structs import replace
 from tests.actors.test_outbox import Account, row
 
@@ -52,6 +53,19 @@ def test_what_is_given_up_is_delivered_all_the_same_if_the_call_under_way_works(
     account.end(Worked("m1"))
     account.tell(Woke(A.session))
     assert account.states[-1] == "delivered"
+
+
+@pytest.mark.parametrize("rule", DeliveryClass)
+def test_what_is_wanted_back_before_the_call_under_way_has_ended_is_gone_on_with(rule: DeliveryClass) -> None:
+    """Seeds 213, 1750000052 and 1750000777: it stayed as it was until the next start."""
+    account = Account(rule)
+    account.tell(Filled(A))
+    account.tell(Dropped(A))
+    assert account.tell(Revived(A)) is None
+    assert account.end(Unsent("503")) is None
+    (entry,) = account.lane.entries
+    account.now = entry.not_before
+    assert account.tell(Woke(A.session)) is not None
 
 
 def test_a_dead_letter_is_sent_again_by_what_its_platform_offers() -> None:
