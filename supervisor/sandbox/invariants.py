@@ -1,7 +1,7 @@
 """What must be true, each promise a named function with one sentence. They read rows and the world, never the house.
 
-`AFTER_BOOT` holds whenever a boot has made its decisions (`invariants_after_boot.py`), `AT_THE_END` when faults have
-stopped and all is quiet.
+`AFTER_BOOT` holds whenever a boot has made its decisions (`invariants_after_boot.py`), `AT_REST` when a life has come
+to rest (`invariants_at_rest.py`), and `AT_THE_END` when faults have stopped as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import apsw
 from greenroom.actors.entry import REPEAT_MARK
 from greenroom.actors.lines import with_choices
 from greenroom.actors.model import DeliveryClass, SessionKey
-from greenroom.actors.setback import UNCONFIRMED
 from greenroom.actors.splitting import split
 from greenroom.supervisor.attachments import TROUBLE
 from greenroom.supervisor.sandbox.invariants_access import ACCESS_AFTER_BOOT, shut_out
@@ -33,6 +32,11 @@ from greenroom.supervisor.sandbox.invariants_after_boot import (
 from greenroom.supervisor.sandbox.invariants_amended import AMENDED
 from greenroom.supervisor.sandbox.invariants_as_it_happens import AS_IT_HAPPENS
 from greenroom.supervisor.sandbox.invariants_asking import ASKING_AFTER_BOOT, ASKING_AT_THE_END
+from greenroom.supervisor.sandbox.invariants_at_rest import (
+    no_run_stays_open,
+    what_is_stored_is_answered,
+    who_rests_owes_nothing,
+)
 from greenroom.supervisor.sandbox.invariants_budgets import BUDGETS
 from greenroom.supervisor.sandbox.invariants_busy import BUSY_AFTER_BOOT, BUSY_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_commands import COMMANDS_AFTER_BOOT, COMMANDS_AT_THE_END
@@ -49,6 +53,7 @@ from greenroom.supervisor.sandbox.world import Network, World
 __all__ = [
     "AFTER_BOOT",
     "AS_IT_HAPPENS",
+    "AT_REST",
     "AT_THE_END",
     "PLACEHOLDER",
     "TOKEN",
@@ -96,40 +101,6 @@ def what_was_said_is_stored_once(db: apsw.Connection, world: World) -> Iterator[
             yield f"{update_id} is stored {stored[update_id]} times"
     for update_id in stored.keys() - world.said.keys():
         yield f"{update_id} was never said"
-
-
-def what_is_stored_is_answered(db: apsw.Connection, world: World) -> Iterator[str]:
-    """Each stored message became one user row that a concluding row covers, or its session was visibly set aside.
-
-    A person whom the question did not reach, or who does not see it any more, cannot answer it either. Who pressed a
-    button of a question that is over was told so. A chat that may not write any more is answered nothing.
-    """
-    aside = shut_out(db, world)
-    for update_id, session, key in rows(
-        db,
-        "SELECT inbox.update_id, inbox.session_id, sessions.key"
-        " FROM inbox JOIN sessions ON sessions.id = inbox.session_id"
-        " WHERE quarantined_at IS NULL AND suspended_at IS NULL AND command IS NULL"
-        " AND NOT (answers IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries WHERE"
-        " key = inbox.session_id || '.' || inbox.generation || '.over.' || inbox.id))"
-        " AND NOT (change IS NOT NULL AND inbox.generation IS NULL AND NOT EXISTS (SELECT 1 FROM inbox AS later"
-        " WHERE later.session_id = inbox.session_id AND later.id > inbox.id AND later.seq IS NOT NULL))"
-        " AND (inbox.generation IS NULL OR seq IS NOT NULL AND NOT EXISTS"
-        " (SELECT 1 FROM messages WHERE messages.session_id = inbox.session_id AND answers_upto >= inbox.seq))"
-        " AND NOT EXISTS (SELECT 1 FROM questions, deliveries USING (session_id)"
-        " WHERE session_id = inbox.session_id AND answer IS NULL AND instr(text, prompt) > 0"
-        " AND (state = 'dead' OR instr(error, ?) = 1))",
-        UNCONFIRMED,
-    ):
-        if key not in aside:
-            yield f"{update_id} in session {session} has no answer"
-    for session, reason in rows(
-        db,
-        "SELECT id, quarantine_reason FROM sessions WHERE quarantined_at IS NOT NULL AND NOT EXISTS"
-        " (SELECT 1 FROM deliveries WHERE session_id = sessions.id AND state IN ('delivered', 'dead')"
-        " AND text LIKE '%set this conversation aside%')",
-    ):
-        yield f"session {session} was set aside without a word: {reason}"
 
 
 def answers_cover_what_they_claim(db: apsw.Connection, _: World) -> Iterator[str]:
@@ -314,22 +285,6 @@ def a_keyed_tool_has_one_key(_: apsw.Connection, world: World) -> Iterator[str]:
             yield f"keyed({name}) was called under {sorted(keys)}"
 
 
-def no_run_stays_open(db: apsw.Connection, world: World) -> Iterator[str]:
-    """When all is quiet only a run that waits for its person, or that its policy leaves alone, is open."""
-    aside = shut_out(db, world)
-    for session, key, generation, rule in rows(
-        db,
-        "SELECT runs.session_id, sessions.key, runs.generation,"
-        " (SELECT rule FROM decisions WHERE session_id = runs.session_id ORDER BY id DESC LIMIT 1)"
-        " FROM runs JOIN sessions ON sessions.id = runs.session_id WHERE open = 1"
-        " AND quarantined_at IS NULL AND suspended_at IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM questions WHERE answer IS NULL"
-        " AND questions.session_id = runs.session_id AND questions.work = runs.work)",
-    ):
-        if rule != "REASON_NOT_ALLOWED" and not (rule == "NOT_ALLOWED" and key in aside):
-            yield f"run {generation} of session {session} is open (last decision: {rule})"
-
-
 def parts_of(network: Network, text: str, asks: str | None) -> list[str]:
     """The messages that a text becomes on this platform; what is asked has its choices in it where no buttons are."""
     if asks is not None and not network.traits.buttons:
@@ -361,18 +316,27 @@ AFTER_BOOT: tuple[Check, ...] = (
     *ACCESS_AFTER_BOOT,
 )
 
-AT_THE_END: tuple[Check, ...] = (
-    *AFTER_BOOT,
+AT_REST: tuple[Check, ...] = (
+    who_rests_owes_nothing,
+    what_was_said_is_stored_once,
+    each_conclusion_is_shown,
+    deliveries_come_to_an_end,
     *COMMANDS_AT_THE_END,
     *OPERATOR_AT_THE_END,
+    *PROCESSES_AT_THE_END,
+    *BUSY_AT_THE_END,
+    *ASKING_AT_THE_END,
+)
+
+AT_THE_END: tuple[Check, ...] = (
+    *AFTER_BOOT,
+    what_is_stored_is_answered,
+    no_run_stays_open,
+    *AT_REST,
     *TRANSCRIPT_AT_THE_END,
     the_file_is_whole,
     *DOCTOR_AT_THE_END,
-    what_was_said_is_stored_once,
-    what_is_stored_is_answered,
     answers_cover_what_they_claim,
-    each_conclusion_is_shown,
-    deliveries_come_to_an_end,
     what_is_visible_has_its_row,
     what_is_delivered_is_visible,
     nothing_is_shown_twice,
@@ -383,9 +347,5 @@ AT_THE_END: tuple[Check, ...] = (
     the_journal_is_bounded,
     once_is_once,
     a_keyed_tool_has_one_key,
-    no_run_stays_open,
     *FRESH_AT_THE_END,
-    *PROCESSES_AT_THE_END,
-    *BUSY_AT_THE_END,
-    *ASKING_AT_THE_END,
 )

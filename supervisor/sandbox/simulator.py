@@ -30,7 +30,7 @@ from greenroom.supervisor.sandbox.faults import (
     platform_faults,
 )
 from greenroom.supervisor.sandbox.happening import PROCESS, Happening, Kind
-from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_THE_END, Check, Violation, check
+from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_REST, AT_THE_END, Check, Violation, check
 from greenroom.supervisor.sandbox.latecomers import Latecomers
 from greenroom.supervisor.sandbox.letters import draw_letters
 from greenroom.supervisor.sandbox.life import PATH, Life
@@ -167,6 +167,7 @@ class Simulation:
             if self._is_idle(life):
                 asked = rng.random() < 0.5 and self._people.reply()
                 if not asked:
+                    self._check(life, AT_REST)
                     break
         self._end(life, plan.ending, rng)
         if plan.ending is not Ending.POWER_CUT or world.crashes:
