@@ -88,6 +88,12 @@ HEALS_AFTER_S = (0.05, 1.0, 20.0)
 DAY_S = 86_400.0
 KEPT_DAYS = (0.0, 0.0, 0.01)
 """How long a host keeps a kind of rows: mostly for ever, else so short that a world sees them go."""
+WAIVED = 0.2
+"""How many accounts do not promise what they could."""
+
+WHOLE = 1_000
+"""Where a message may have so many characters, none of a world's texts is cut."""
+
 DOWN_S = (0.0, 0.5, 2.0, 30.0, 400.0, 4_000.0)
 """How long no process lives after a life; sometimes it is a day."""
 
@@ -113,6 +119,17 @@ VICTIMS: dict[Accident, tuple[type[Any], str, int, BaseException]] = {
     Accident.STORAGE_RAISES: (StorageActor, "on_receive_many", 1, RuntimeError("an accident in the storage")),
     Accident.RECEIVER_RAISES: (PlatformActor, "on_receive", 1, RuntimeError("an accident in a receiver")),
 }
+
+
+def draw_waiver(rng: random.Random, text_max: int, parts: Parts, name: str) -> int | None:
+    """The life from which on its host wants an account to promise no more than "at least once"; mostly none.
+
+    A host does not change its mind where a text may be under way in parts: they would be cut elsewhere.
+    """
+    waives, life = rng.random() < WAIVED, rng.choice((1, 1, 2, 3))
+    if not waives or (life > 1 and text_max < WHOLE):
+        return None
+    return life if parts.happens(f"{name}.waived") else None
 
 
 def draw_disk_fault(rng: random.Random, accident: Accident) -> Fault:

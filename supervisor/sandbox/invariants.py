@@ -48,7 +48,8 @@ from greenroom.supervisor.sandbox.invariants_letters import LETTERS_AFTER_BOOT
 from greenroom.supervisor.sandbox.invariants_operator import OPERATOR_AFTER_BOOT, OPERATOR_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_processes import PROCESSES_AFTER_BOOT, PROCESSES_AT_THE_END
 from greenroom.supervisor.sandbox.invariants_transcript import TRANSCRIPT_AFTER_BOOT, TRANSCRIPT_AT_THE_END
-from greenroom.supervisor.sandbox.world import Network, World
+from greenroom.supervisor.sandbox.networks import Network
+from greenroom.supervisor.sandbox.world import World
 
 __all__ = [
     "AFTER_BOOT",

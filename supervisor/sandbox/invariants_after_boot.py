@@ -15,7 +15,8 @@ import apsw
 from greenroom.actors.model import SessionKey
 from greenroom.platforms.fakes.chat_server import ChatMessage
 from greenroom.storage.rows import read_attachments
-from greenroom.supervisor.sandbox.world import Network, World
+from greenroom.supervisor.sandbox.networks import Network
+from greenroom.supervisor.sandbox.world import World
 
 TOKEN = re.compile(r"<(\w+)>")
 

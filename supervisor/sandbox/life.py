@@ -105,8 +105,8 @@ class Life:
         world.note(PROCESS, f"starts, wall clock {world.wall:.0f}", kind=Kind.START)
         try:
             self.core.start()
-            for wire in world.make_wires():
-                self.core.attach(wire)
+            for network, wire in zip(world.networks, world.make_wires(), strict=True):
+                self.core.attach(wire, promise=network.promise(world.lives))
         except (CannotOpen, PowerCut, ActorDeadError, apsw.Error) as error:
             self.over = "it did not come up: " + str(error)
             world.note(PROCESS, self.over, kind=Kind.END)

@@ -3,8 +3,8 @@
 A message is `m3`, its second word `m3.2`, its repetition `m3.again`; an order is `o2`, one of
 an operator `x2`; the third thing around a stranger is `s1.3`. The second life is `life2`, its
 accident at the 37th step `life2.step37`, its ending `life2.end` (without it: a plain kill), the time until the next
-one `life2.down`. What goes wrong with the fourth call in a chat is `p1:bot:chat1.call4`, and `order2` is the second
-time that updates come in another order.
+one `life2.down`. What goes wrong with the fourth call in a chat is `p1:bot:chat1.call4`, `order2` is the second
+time that updates come in another order, and `p1.waived` that a platform's host wants no more than "at least once".
 """
 
 from __future__ import annotations

@@ -34,8 +34,9 @@ from greenroom.supervisor.sandbox.agents import ScriptedAgent
 from greenroom.supervisor.sandbox.faults import Accident, Accidents
 from greenroom.supervisor.sandbox.invariants import AFTER_BOOT, AT_THE_END, Violation, check
 from greenroom.supervisor.sandbox.life import PATH, Life
+from greenroom.supervisor.sandbox.networks import Wire, make_network
 from greenroom.supervisor.sandbox.simulator import migrated, quiet
-from greenroom.supervisor.sandbox.world import Wire, World, make_network
+from greenroom.supervisor.sandbox.world import World
 
 if TYPE_CHECKING:
     from greenroom.actors.ports import Agent, Summarise

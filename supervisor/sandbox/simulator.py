@@ -27,6 +27,7 @@ from greenroom.supervisor.sandbox.faults import (
     Mix,
     draw_life,
     draw_policy,
+    draw_waiver,
     platform_faults,
 )
 from greenroom.supervisor.sandbox.happening import PROCESS, Happening, Kind
@@ -35,11 +36,12 @@ from greenroom.supervisor.sandbox.latecomers import Latecomers
 from greenroom.supervisor.sandbox.letters import draw_letters
 from greenroom.supervisor.sandbox.life import PATH, Life
 from greenroom.supervisor.sandbox.mishaps import Mishaps
+from greenroom.supervisor.sandbox.networks import Network, make_network
 from greenroom.supervisor.sandbox.operators import draw_orders
 from greenroom.supervisor.sandbox.parts import Parts, split_dice
 from greenroom.supervisor.sandbox.people import People
 from greenroom.supervisor.sandbox.strangers import draw_strangers
-from greenroom.supervisor.sandbox.world import World, make_network
+from greenroom.supervisor.sandbox.world import World
 
 STEPS_MAX = 20_000
 """A life that takes more steps than this goes round in circles."""
@@ -79,19 +81,9 @@ class Simulation:
         self.seed = seed
         self.mix = mix
         self.rng = rng = random.Random(f"plan of {seed}")
-        networks = tuple(
-            make_network(
-                f"p{n}",
-                rng.choice(CLASSES),
-                rng.randint(1, mix.chats_max),
-                text_max=rng.choice((4096, 4096, 60)),
-                edit_min_s=rng.choice((0.0, 1.0)),
-                buttons=rng.choice((False, True)),
-            )
-            for n in range(1, rng.choice((1, 1, 2)) + 1)
-        )
-        self.world = World(networks, migrated().reboot(Loss.NOTHING, seed=seed), history=[] if history else None)
         self.parts = Parts(omitted)
+        networks = tuple(self._draw_network(f"p{n}") for n in range(1, rng.choice((1, 1, 2)) + 1))
+        self.world = World(networks, migrated().reboot(Loss.NOTHING, seed=seed), history=[] if history else None)
         self.policy = draw_policy(rng)
         self.world.choose = platform_faults(split_dice(rng), rng.choice(mix.platform_fault), self.parts)
         self._lives = [split_dice(rng) for _ in range(rng.randint(1, mix.lives_max))]
@@ -106,6 +98,22 @@ class Simulation:
         self._people.join(draw_strangers(self.world, random.Random(f"strangers of {seed}"), self.parts))
         self._people.join(draw_letters(self.world, random.Random(f"letters of {seed}"), self.parts))
         self._mishaps = Mishaps(self.world, self.accidents)
+
+    def _draw_network(self, name: str) -> Network:
+        rng, mix = self.rng, self.mix
+        delivery, chats = rng.choice(CLASSES), rng.randint(1, mix.chats_max)
+        text_max, edit_min_s = rng.choice((4096, 4096, 60)), rng.choice((0.0, 1.0))
+        buttons = rng.choice((False, True))
+        waived_from = draw_waiver(random.Random(f"promise of {name} of {self.seed}"), text_max, self.parts, name)
+        return make_network(
+            name,
+            delivery,
+            chats,
+            text_max=text_max,
+            edit_min_s=edit_min_s,
+            buttons=buttons,
+            waived_from=waived_from,
+        )
 
     def run(self) -> Report:
         """Live, die, live again; then calm, and check."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,18 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from greenroom.actors.commands import Command, read_text
-from greenroom.actors.model import Attachment, Change, DeliveryClass, Inbound, Receipt, SessionId, SessionKey
-from greenroom.actors.ports import Choices, Door, Outgoing, SendRefusedError, Traits
+from greenroom.actors.model import Attachment, Change, Receipt, SessionId, SessionKey
 from greenroom.actors.simulation import WALL
-from greenroom.platforms.fakes.chat_server import FakeChatServer
 from greenroom.platforms.fakes.machine import FakeMachine
-from greenroom.platforms.fakes.platform import FakePlatform, Fault, Seen
+from greenroom.platforms.fakes.platform import Fault, Seen
 from greenroom.storage.faulty_disk import Disk
 from greenroom.storage.faulty_disk import Fault as DiskFault
 from greenroom.supervisor.sandbox.archive import Archive
 from greenroom.supervisor.sandbox.happening import PEOPLE, PROCESS, Happening, Kind
 from greenroom.supervisor.sandbox.latecomers import Latecomers
 from greenroom.supervisor.sandbox.looked_after import Look, LookedAfter
+from greenroom.supervisor.sandbox.networks import Network, Wire
 from greenroom.supervisor.sandbox.troubles import Troubles
 
 if TYPE_CHECKING:
@@ -44,124 +42,6 @@ LATE_S = 1.0
 
 STRANGER_S = 600.0
 """How long a stranger's process runs."""
-
-EDITABLE = frozenset({DeliveryClass.NATIVE_KEY, DeliveryClass.EDIT_ANCHOR})
-
-
-class RememberingServer(FakeChatServer):
-    """A chat server that knows what it was told was safe with the bot."""
-
-    def __init__(self, *, native_keys: bool) -> None:
-        super().__init__(native_keys=native_keys)
-        self.acknowledged: set[str] = set()
-        self._breaks: Callable[[], None] | None = None
-        self.mix_up: Callable[[list[Inbound]], None] = lambda _: None
-        """May change the order in which updates are handed over."""
-        self.shown: Callable[[SessionKey, str, str], None] = lambda *_: None
-        """Hears what a person sees from now on: the chat, the message, its text."""
-
-    def break_off(self, told: Callable[[], None]) -> None:
-        """Let whoever receives lose the connection when it asks next; `told` hears that it did."""
-        self._breaks = told
-
-    def unacknowledged(self) -> list[Inbound]:
-        """What persons said and the bot has not acknowledged."""
-        told, self._breaks = self._breaks, None
-        if told is not None:
-            told()
-            raise ConnectionResetError("the connection broke")
-        updates = super().unacknowledged()
-        self.mix_up(updates)
-        return updates
-
-    def waits(self, chat: SessionKey) -> bool:
-        """Whether something of this chat is not acknowledged yet, for who only looks: that breaks no connection."""
-        return any(each.key == chat for each in super().unacknowledged())
-
-    def acknowledge(self, inbound: Inbound) -> None:
-        """Never give this update again."""
-        self.acknowledged.add(inbound.update_id)
-        super().acknowledge(inbound)
-
-    def post(self, message: Outgoing) -> str:
-        """Show a new message; returns its id."""
-        before, made = self.posts, super().post(message)
-        if self.posts != before:
-            self.shown(message.session, made, message.text)
-        return made
-
-    def edit(self, session: SessionKey, message_id: str, text: str, choices: Choices | None = None) -> None:
-        """Change a message."""
-        super().edit(session, message_id, text, choices)
-        self.shown(session, message_id, text)
-
-
-class Wire(FakePlatform):
-    """One process's wire to a chat server; the world can cut it and join it again.
-
-    One that is not `reachable` when the process starts connects only when `reach` is called.
-    """
-
-    door: Door | None = None
-    reachable = True
-    refused: Callable[[Seen], None] = staticmethod(lambda _: None)
-    """Told of each call that the server will never take."""
-
-    _waits: Callable[[], object] | None = None
-
-    async def run(self, door: Door) -> None:
-        """See `Platform.run`."""
-        self.door = door
-        if not self.reachable:
-            reached, loop = asyncio.Event(), asyncio.get_running_loop()
-            self._waits = partial(loop.call_soon_threadsafe, reached.set)
-            await reached.wait()
-        await super().run(door)
-
-    async def _under_fault(self, seen: Seen, effect: Callable[[], T]) -> T:
-        try:
-            return await super()._under_fault(seen, effect)
-        except SendRefusedError:
-            self.refused(seen)
-            raise
-
-    def reach(self) -> None:
-        """The network is there now."""
-        self.reachable = True
-        if self._waits is not None:
-            self._waits()
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """One account of one platform, with the server behind it and its chats."""
-
-    name: str
-    traits: Traits
-    server: RememberingServer
-    chats: tuple[SessionKey, ...]
-
-    @property
-    def delivery(self) -> DeliveryClass:
-        """The delivery class that the platform declares."""
-        return self.traits.delivery
-
-
-def make_network(
-    name: str,
-    delivery: DeliveryClass,
-    chats: int,
-    *,
-    text_max: int = 4096,
-    edit_min_s: float = 1.0,
-    buttons: bool = False,
-    typing: bool = True,
-) -> Network:
-    """Build an account with so many chats."""
-    edits = delivery in EDITABLE
-    traits = Traits(delivery, text_max=text_max, edits=edits, edit_min_s=edit_min_s, buttons=buttons, typing=typing)
-    server = RememberingServer(native_keys=delivery is DeliveryClass.NATIVE_KEY)
-    return Network(name, traits, server, tuple(SessionKey(name, "bot", f"chat{n}") for n in range(1, chats + 1)))
 
 
 @dataclass(slots=True, eq=False)
@@ -222,6 +102,7 @@ class World:
     troubles: Troubles = field(default_factory=Troubles)
     overtaken_at: float | None = None  # since when the living process is no longer the owner
     planned: dict[DiskFault, str] = field(default_factory=dict)  # faults of the disk that have not struck yet
+    lives: int = 0  # so many processes were started
     runs: int = 0
     crashes: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -319,6 +200,7 @@ class World:
 
     def begin_life(self, runtime: SimRuntime) -> None:
         """A process starts: what was watched of the one before is over."""
+        self.lives += 1
         self.runtime = runtime
         self.late.begin_life(runtime, self.now)
         self.inherited = frozenset(each.mark for each in self.machine.living())

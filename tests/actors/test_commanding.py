@@ -9,8 +9,8 @@ from greenroom.actors.lines import OVER_LINE
 from greenroom.actors.model import DeliveryClass
 from greenroom.actors.ports import Turn
 from greenroom.actors.replies import HELP
+from greenroom.supervisor.sandbox.networks import EDITABLE
 from greenroom.supervisor.sandbox.scenario import Policy, Scenario
-from greenroom.supervisor.sandbox.world import EDITABLE
 
 PATIENT = Policy(unclean_boots_max=99, attempts_max=99)
 ORDERS = ("/help", "/status", "/stop", "/new", "/retry", "/resume", "/suspend", "/approve", "/deny", "/explain")
