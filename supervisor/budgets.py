@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from greenroom.actors.facts import RestartsCounted
 from greenroom.actors.model import SessionId
 from greenroom.actors.store import Unfinished
@@ -19,10 +21,11 @@ class Budgets:
         """What a session has left."""
         return self._counted.get(session_id, FRESH)
 
-    def read(self, item: Unfinished, now: float) -> None:
+    def read(self, items: Iterable[Unfinished], now: float) -> None:
         """Take what an earlier boot counted, unless this one knows better."""
-        if item.restart_budget is not None:
-            self._counted.setdefault(item.session_id, Budget.from_json(item.restart_budget, now=now))
+        for item in items:
+            if item.restart_budget is not None:
+                self._counted.setdefault(item.session_id, Budget.from_json(item.restart_budget, now=now))
 
     def forget(self, session_id: SessionId) -> None:
         """An operator gave it all of them back, on disk as well."""

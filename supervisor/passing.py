@@ -42,15 +42,16 @@ class Fate(StrEnum):
 
     END = "end"  # the store takes nothing from this process any more: it is opened again above, or never
     APART = "apart"  # one session's contradiction costs no other: each is written by itself
-    OVERTAKEN = "overtaken"  # a run was begun meanwhile, and has the work
+    OVERTAKEN = "overtaken"  # a run was begun meanwhile, and whoever began it lives and has the work
+    AGAIN = "again"  # a run was begun meanwhile by an actor that died of it: what is open now was not looked at
     LEFT = "left"  # setting it aside is the last resort, and that cannot be written: until the next start
     RESTART = "restart"  # decide again, as after a crash of its actor
 
 
-def decide_fate(kind: RefusalKind, decisions: Sequence[Decision]) -> Fate:
-    """Say what becomes of decisions that were refused together.
+def decide_fate(kind: RefusalKind, decisions: Sequence[Decision], *, lives: bool) -> Fate:
+    """Say what becomes of decisions that were refused together. `lives`: the first one's session has an actor.
 
-    >>> decide_fate(RefusalKind.CONFLICT, [Wait()])
+    >>> decide_fate(RefusalKind.CONFLICT, [Wait()], lives=False)
     <Fate.RESTART: 'restart'>
     """
     if kind not in OF_ONE_SESSION:
@@ -58,5 +59,5 @@ def decide_fate(kind: RefusalKind, decisions: Sequence[Decision]) -> Fate:
     if len(decisions) > 1:
         return Fate.APART
     if kind is RefusalKind.STALE_WRITER:
-        return Fate.OVERTAKEN
+        return Fate.OVERTAKEN if lives else Fate.AGAIN
     return Fate.LEFT if any(isinstance(decision, Quarantine) for decision in decisions) else Fate.RESTART

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from greenroom.actors.facts import DeliveryFilled, DeliveryOpened, Fact, MessageAppended, RunClosed
+from greenroom.actors.facts import DecisionStored, DeliveryFilled, DeliveryOpened, Fact, MessageAppended, RunClosed
 from greenroom.actors.model import Epoch, Generation, InterruptReason, SessionId, SessionKey
 from greenroom.actors.store import Unfinished
 from greenroom.supervisor.consequences import decision_facts
@@ -41,6 +41,11 @@ class Decided:
     facts: tuple[Fact, ...]
 
     @property
+    def changes(self) -> bool:
+        """Whether more becomes true with it than that it was decided."""
+        return any(not isinstance(fact, DecisionStored) for fact in self.facts)
+
+    @property
     def speaks(self) -> bool:
         """Whether the chat gets a line with it: then the outbox has to look."""
         return any(isinstance(fact, DeliveryOpened | DeliveryFilled) for fact in self.facts)
@@ -54,6 +59,11 @@ class Decided:
     def sets_aside(self) -> bool:
         """Whether nothing will be answered in this session before an operator releases it."""
         return isinstance(self.decision, Quarantine) or self.decision == Skip(Why.QUARANTINED)
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether it is set aside because its actor's restarts are spent."""
+        return isinstance(self.decision, Quarantine) and self.decision.crashing
 
     @property
     def serves_inbound(self) -> bool:
@@ -142,8 +152,13 @@ class Recovery:
         return resumable
 
     def ended(self, session_id: SessionId) -> None:
-        """A run of this session is over, or waits for its user, or its actor died: its place is free."""
+        """A run of this session is over, or waits for its user: its place is free."""
         self._resuming.discard(session_id)
+
+    def died(self, session_id: SessionId) -> None:
+        """Its actor did. What is open in it is another run by now, maybe, and is to be decided about."""
+        self.ended(session_id)
+        self.overtaken(session_id)
 
     def overtaken(self, session_id: SessionId) -> None:
         """A run lives in the session, which goes on with the interrupted work, whatever it was opened for."""

@@ -7,12 +7,10 @@ only when it has handled all of it. Sessions are held by number; a ref never out
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
-from pykka import ActorDeadError
 
 from greenroom.actors.events import Arrived, CutShort, Drained, Released, Resumed, Undelivered, Woke
 from greenroom.actors.facts import SessionReleased
@@ -28,6 +26,7 @@ from greenroom.supervisor.passing import Fate, Passing, decide_fate, decide_pass
 from greenroom.supervisor.recovery import Account, Circumstances, Decided, Recovery
 from greenroom.supervisor.restarts import FRESH, Budget, GiveUp, RestartAfter, decide_restart
 from greenroom.supervisor.resume import Wait
+from greenroom.supervisor.wards import Ward, Wards
 
 if TYPE_CHECKING:
     from greenroom.actors.events import ProcessEvent, TreeEvent
@@ -51,8 +50,7 @@ class TreeActor(PooledActor):
         self._hooks = hooks
         self._unclean_boots = unclean_boots
         self._recovery = Recovery(policy)
-        self._wards: dict[SessionId, words.Ward] = {}
-        self._by_ref: dict[Ref[Any], SessionId] = {}
+        self._wards = Wards(partial(self.runtime.start, SessionActor, house, mailbox_max=policy.session_mailbox_max))
         self._live: set[SessionId] = set()  # an agent runs; from a drain's order on: may run, as far as is known
         self._deciding: set[SessionId] = set()  # not to be started before their decision is on disk
         self._releasing: set[SessionId] = set()  # are being given back
@@ -111,8 +109,7 @@ class TreeActor(PooledActor):
 
     def on_stop(self) -> None:
         """Take the sessions down too: nothing lives that nobody watches."""
-        for ward in self._wards.values():
-            ward.ref.kill()
+        self._wards.kill()
 
     def on_failure(self, *_: object) -> None:
         """See `on_stop`."""
@@ -137,24 +134,11 @@ class TreeActor(PooledActor):
         if passing is Passing.KEEP:
             self._keep(session_id, key).append(event)
         elif passing is Passing.TELL:
-            self._tell(session_id, key, event)
-
-    def _tell(self, session_id: SessionId, key: SessionKey, event: TreeEvent) -> None:
-        ward = self._wards.get(session_id) or self._start(session_id, key)
-        ward.told += 1
-        with suppress(ActorDeadError):  # Its failure is on its way to us; the store remembers what counts.
-            ward.ref.tell(event)
-
-    def _start(self, session_id: SessionId, key: SessionKey) -> words.Ward:
-        ref = self.runtime.start(SessionActor, self._house, session_id, mailbox_max=self._policy.session_mailbox_max)
-        ward = self._wards[session_id] = words.Ward(key, ref)
-        self._by_ref[ref] = session_id
-        return ward
+            self._wards.tell(session_id, key, event)
 
     def _rest(self, actor: Ref[Any], told: int) -> None:
-        session_id = self._by_ref.get(actor)
-        if session_id is not None and self._wards[session_id].told == told:
-            self._forget(session_id)
+        if (ward := self._wards.whose(actor)) and ward.told == told:
+            self._forget(ward.session_id)
             actor.stop(block=False)
 
     def _release(self, session_id: SessionId) -> None:
@@ -188,8 +172,7 @@ class TreeActor(PooledActor):
 
     def _forget(self, session_id: SessionId) -> None:
         self._live.discard(session_id)
-        if ward := self._wards.pop(session_id, None):
-            self._by_ref.pop(ward.ref, None)
+        self._wards.forget(session_id)
         if session_id in self._releasing:  # And nobody can say whether it still wrote that. Twice is as good as once.
             self._write_release(session_id)
 
@@ -220,13 +203,11 @@ class TreeActor(PooledActor):
             return
         items = [each for each in cast("tuple[Unfinished, ...]", read.answer) if not self._goes_on(each, due)]
         now = self.runtime.clock.now()
-        for item in items:
-            self._budgets.read(item, now)
+        self._budgets.read(items, now)
         around = Circumstances(self._house.store.epoch, self._unclean_boots, self._is_connected)
         decide = self._recovery.give_up if due.gave_up else self._recovery.decide
         decided = decide([item for item in items if due.of in {None, item.session_id}], now, around)
-        if due.of is not None:
-            self._deciding.discard(due.of)
+        self._deciding -= {due.of}
         handled = {each.unfinished.session_id for each in decided}
         for item in items:  # What no run ever had is simply handled, however old.
             if (item.waiting or item.untold) and item.session_id not in handled and self._policy.allows(item.key):
@@ -271,6 +252,8 @@ class TreeActor(PooledActor):
         """One decision is on disk."""
         session_id, key = decided.unfinished.session_id, decided.unfinished.key
         self._deciding.discard(session_id)
+        if decided.changes and (ward := self._wards.get(session_id)):
+            self._replace(ward)
         self._recovery.remember(decided)
         if decided.serves_inbound:
             self._keep(session_id, key)
@@ -283,10 +266,16 @@ class TreeActor(PooledActor):
         if isinstance(decided.decision, Wait) and self._is_connected(key):
             self._connect((key.platform, key.account))  # It came while the decision was being written.
 
+    def _replace(self, ward: Ward) -> None:
+        """What the actor knows of its session is no longer true: the next one reads it, and what this one missed."""
+        ward.ref.kill()
+        self._bury(ward)
+        self._keep(ward.session_id, ward.key)
+
     def _hear_refusal(self, decided: tuple[Decided, ...], refused: Refused) -> None:
         session_id = decided[0].unfinished.session_id
         why = f"resume decisions were refused: {refused.kind.value} ({refused.detail})"
-        match decide_fate(refused.kind, [each.decision for each in decided]):
+        match decide_fate(refused.kind, [each.decision for each in decided], lives=session_id in self._wards):
             case Fate.END:
                 self.runtime.timers.arm((self.actor_urn, "doom"), words.DOOM_S, partial(self.hear, words.Doomed(why)))
             case Fate.APART:
@@ -294,6 +283,8 @@ class TreeActor(PooledActor):
                     self._write_decisions((each,), boot=False)
             case Fate.OVERTAKEN:
                 self._deciding.discard(session_id)
+            case Fate.AGAIN:
+                self._read_open(words.Due(session_id, gave_up=decided[0].gives_up))
             case Fate.LEFT:
                 logger.error("session %s is left alone until the next start: %s", session_id, why)
             case Fate.RESTART:
@@ -306,14 +297,14 @@ class TreeActor(PooledActor):
             key, events = self._arrived.pop(session_id)
             heard = events if session_id in self._wards else ()  # Who is started now finds them on disk.
             for event in heard or (Woke(),):
-                self._tell(session_id, key, event)
+                self._wards.tell(session_id, key, event)
 
     def _keep(self, session_id: SessionId, key: SessionKey) -> list[TreeEvent]:
         return self._arrived.setdefault(session_id, (key, []))[1]
 
     def _resume_next(self) -> None:
         while not self._ending and not self._booting and (taken := self._recovery.next()) is not None:
-            self._tell(taken.session_id, taken.key, Resumed(taken.reason))
+            self._wards.tell(taken.session_id, taken.key, Resumed(taken.reason))
 
     def _connect(self, account: Account) -> None:
         self._connected.add(account)
@@ -327,19 +318,20 @@ class TreeActor(PooledActor):
     # -- failures --------------------------------------------------------------------------------------------------
 
     def _failed(self, failure: Failure) -> None:
-        if failure.ref is None or (session_id := self._by_ref.get(failure.ref)) is None:
+        if (ward := self._wards.whose(failure.ref)) is None:
             return
-        ward = self._wards[session_id]
-        self._forget(session_id)
-        self._recovery.ended(session_id)
-        self._recovery.overtaken(session_id)  # What is open in it is another run by now, maybe: to be decided about.
-        # It may have died after its commit and before its acts; or its commit is on its way, and comes before this one.
-        self._house.store.write((), lambda _: self._hooks.died(ward.key))
-        self._house.end_unwanted(session_id)
+        self._bury(ward)
         if not self._ending:
-            self._restart(session_id, f"{type(failure.error).__name__}: {failure.error}")
+            self._restart(ward.session_id, f"{type(failure.error).__name__}: {failure.error}")
         self._resume_next()
         self._look_at_drain()
+
+    def _bury(self, ward: Ward) -> None:
+        self._forget(ward.session_id)
+        self._recovery.died(ward.session_id)
+        # It may have died after its commit and before its acts; or its commit is on its way, and comes before this one.
+        self._house.store.write((), lambda _: self._hooks.died(ward.key))
+        self._house.end_unwanted(ward.session_id)
 
     def _restart(self, session_id: SessionId, what: str) -> None:
         now, chance = self.runtime.clock.now(), self.runtime.random.random()
@@ -348,9 +340,8 @@ class TreeActor(PooledActor):
             case RestartAfter(delay_s, spent):
                 logger.warning("session %s died and is started again in %.1f s: %s", session_id, delay_s, what)
                 self._count(session_id, spent)
-                self.runtime.timers.arm(
-                    (self.actor_urn, session_id), delay_s, partial(self.hear, words.Due(session_id))
-                )
+                due = partial(self.hear, words.Due(session_id))
+                self.runtime.timers.arm((self.actor_urn, session_id), delay_s, due)
             case GiveUp(why):
                 logger.error("session %s is quarantined: %s", session_id, why)
                 self._read_open(words.Due(session_id, gave_up=True))
@@ -397,4 +388,4 @@ class TreeActor(PooledActor):
     def _tell_living(self, session_id: SessionId, event: TreeEvent) -> None:
         """One that does not live reads from the store what it missed."""
         if ward := self._wards.get(session_id):
-            self._tell(session_id, ward.key, event)
+            self._wards.tell(session_id, ward.key, event)

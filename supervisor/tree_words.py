@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -19,7 +18,7 @@ from greenroom.supervisor.recovery import Account, Decided
 
 if TYPE_CHECKING:
     from greenroom.actors.ref import Ref
-    from greenroom.actors.session_actor import SessionActor
+    from greenroom.supervisor.wards import Ward
 
 
 DECISIONS_PER_WRITE = 512
@@ -188,15 +187,6 @@ class DrainOrdered(Struct, Solicited, frozen=True):
 
 class DrainLooked(Struct, Solicited, frozen=True):
     """Something may have changed for the drain."""
-
-
-@dataclass(slots=True)
-class Ward:
-    """A live session actor."""
-
-    key: SessionKey
-    ref: Ref[SessionActor]
-    told: int = 0
 
 
 class TreeHooks(Struct, frozen=True):

@@ -83,13 +83,14 @@ def a_press_is_no_message(db: apsw.Connection, _: World) -> Iterator[str]:
 
 
 def who_cannot_be_asked_is_not_waited_for(db: apsw.Connection, _: World) -> Iterator[str]:
-    """An agent that waits for an answer hears when its question can never be seen."""
+    """An agent that waits for an answer hears when its question can never be seen. One that died waits no more."""
     for session, prompt in rows(
         db,
         "SELECT questions.session_id, prompt FROM questions JOIN deliveries ON deliveries.key = delivery"
         " JOIN runs ON runs.session_id = questions.session_id AND runs.generation = questions.generation"
         " WHERE open = 1 AND state = 'dead' AND answer IS NULL AND lapsed IS NULL"
-        " AND runs.epoch = (SELECT epoch FROM ownership)",
+        " AND runs.epoch = (SELECT epoch FROM ownership) AND NOT EXISTS (SELECT 1 FROM decisions"
+        " WHERE decisions.session_id = runs.session_id AND decisions.generation = runs.generation)",
     ):
         yield f"session {session} waits for an answer to {prompt!r}, which nobody will see"
 

@@ -19,6 +19,7 @@ from greenroom.supervisor.sandbox.invariants import Violation
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.scenario import DeliveryClass, Scenario, SessionKey
 from greenroom.supervisor.sandbox.swap import Swap
+from greenroom.supervisor.tree_actor import TreeActor
 
 if TYPE_CHECKING:
     import apsw
@@ -222,8 +223,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "who gives old work up tells it under a name of their own",
-        "the supervisor and the session give the same work up at once, and each tells its person",
-        (Swap(consequences, "_answer_key", _names_it_apart),),
+        "the supervisor and a living session that does not hear of it give the same work up, and each tells its person",
+        (Swap(consequences, "_answer_key", _names_it_apart), Swap(TreeActor, "_replace", lambda _: lambda *_: None)),
         frozenset({"a_line_is_said_once"}),
         story(stories_aside.is_given_back_late),
     ),

@@ -18,7 +18,7 @@ from greenroom.supervisor.drain import CloseBoot
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.reception import Reception
 from greenroom.supervisor.recovery import Recovery
-from greenroom.supervisor.sandbox import stories, stories_aside, stories_drain
+from greenroom.supervisor.sandbox import stories, stories_aside, stories_drain, stories_trouble
 from greenroom.supervisor.sandbox.mutant import Mutant, story
 from greenroom.supervisor.sandbox.swap import Swap
 from greenroom.supervisor.tree_actor import TreeActor
@@ -99,7 +99,7 @@ def _looks_at_once_only(real: Callable[..., Any]) -> Any:
 
 def _whoever_lives(real: Callable[..., Any]) -> Any:
     """It is not asked who offers to rest."""
-    return lambda self, _, told: [real(self, actor, told) for actor in tuple(self._by_ref)]
+    return lambda self, _, told: [real(self, self._wards.get(each).ref, told) for each in tuple(self._wards)]
 
 
 def _without_record(real: Callable[..., Any]) -> Any:
@@ -143,9 +143,8 @@ def _rests_at_once(_: object) -> Any:
     """Whoever offers to rest is stopped, also when a message is on its way to it."""
 
     def rest(self: Any, actor: Any, _told: int) -> None:
-        session_id = self._by_ref.get(actor)
-        if session_id is not None:
-            self._forget(session_id)
+        if ward := self._wards.whose(actor):
+            self._forget(ward.session_id)
             actor.kill()
 
     return rest
@@ -159,6 +158,11 @@ def _says_it_only(_: object) -> Any:
         return (make(unfinished, f"{ending.value}.{epoch}", line, inputs.now, epoch),)
 
     return given_up
+
+
+def _whoever_began_it(real: Callable[..., Any]) -> Any:
+    """A run that was begun meanwhile is believed to be worked at."""
+    return lambda kind, decisions, *, lives: real(kind, decisions, lives=True)  # noqa: ARG005 - the caller's name
 
 
 def _dies_and_stays_dead(_: object) -> Any:
@@ -298,5 +302,19 @@ MUTANTS = (
         (Swap(TreeActor, "_failed", _keeps_its_place),),
         frozenset({"a_run_has_its_cause", "attempts_are_bounded"}),
         story(stories.dies_while_it_waits_for_its_place, policy=Policy(resume_concurrency=1, unclean_boots_max=99)),
+    ),
+    Mutant(
+        "overtaken by the dead",
+        "what an actor began that died meanwhile is left to it, and waits for the next start",
+        (Swap(tree_actor, "decide_fate", _whoever_began_it),),
+        frozenset({"what_is_stored_is_answered"}),
+        story(stories_trouble.dies_with_a_run_that_waits_for_the_disk, policy=Policy(notice_first_s=5.0)),
+    ),
+    Mutant(
+        "decided behind its back",
+        "a living actor goes on with what it knew of its session before that was decided otherwise",
+        (Swap(TreeActor, "_replace", lambda _: lambda *_: None),),
+        frozenset({"what_was_asked_for_is_told"}),
+        story(stories_aside.is_given_up_when_its_platform_is_back, policy=Policy(unclean_boots_max=99)),
     ),
 )

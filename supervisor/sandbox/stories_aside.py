@@ -87,3 +87,14 @@ def goes_on_crashing(told: Scenario, _: int) -> None:
         told.says(f"/status {number}")
         told.advance(30)
     told.world.mistakes.extend(str(each) for each in told.broken(at_rest=False))
+
+
+def is_given_up_when_its_platform_is_back(told: Scenario, _: int) -> None:
+    """It was woken before, for what a process of its had to tell: that work is too old is decided a day later."""
+    told.says("m7 process:forget doze answer")
+    told.until(lambda: told.rows("SELECT 1 FROM processes WHERE state = 'ended'"))
+    told.crash()
+    told.boot(unreachable=[1])
+    told.advance(1)
+    told.jump_wall(86_400)
+    told.connects()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenroom.storage.faulty_disk import FaultKind
+from greenroom.supervisor.sandbox.scenario import Accident
 
 if TYPE_CHECKING:
     from greenroom.supervisor.sandbox.scenario import Scenario
@@ -29,4 +30,17 @@ def writes_to_a_disk_that_cannot_be_read(told: Scenario, _: int) -> None:
     told.disk_fails(FaultKind.IO_ERROR, "read", times=None)
     told.says("m1 answer")
     told.advance(20)
+    told.disk_heals()
+
+
+def dies_with_a_run_that_waits_for_the_disk(told: Scenario, _: int) -> None:
+    """Its answer, and the run for what was said meanwhile, are written together, when the disk works again."""
+    told.says("m1 nap answer")
+    told.advance(1)
+    told.says("m2 answer")
+    told.advance(1)
+    told.disk_fails(FaultKind.IO_ERROR, "write", times=None)
+    told.advance(2)
+    told.accident(Accident.SESSION_RAISES)
+    told.advance(5)
     told.disk_heals()

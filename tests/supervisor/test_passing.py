@@ -40,15 +40,17 @@ ONE: list[Decision] = [Skip(Why.STALE)]
 
 
 @pytest.mark.parametrize(
-    "kind, decisions, fate",
+    "kind, decisions, fates",
     [
-        *((kind, ONE * 2, Fate.APART) for kind in (RefusalKind.CONFLICT, RefusalKind.STALE_WRITER)),
-        (RefusalKind.STALE_WRITER, ONE, Fate.OVERTAKEN),
-        (RefusalKind.STALE_WRITER, [Quarantine(3)], Fate.OVERTAKEN),
-        (RefusalKind.CONFLICT, [Quarantine(3)], Fate.LEFT),
-        (RefusalKind.CONFLICT, [Wait()], Fate.RESTART),
-        *((kind, ONE, Fate.END) for kind in RefusalKind if kind not in OF_ONE_SESSION),
+        *((kind, ONE * 2, [Fate.APART] * 2) for kind in (RefusalKind.CONFLICT, RefusalKind.STALE_WRITER)),
+        (RefusalKind.STALE_WRITER, ONE, [Fate.AGAIN, Fate.OVERTAKEN]),
+        (RefusalKind.STALE_WRITER, [Quarantine(3)], [Fate.AGAIN, Fate.OVERTAKEN]),
+        (RefusalKind.CONFLICT, [Quarantine(3)], [Fate.LEFT] * 2),
+        (RefusalKind.CONFLICT, [Wait()], [Fate.RESTART] * 2),
+        *((kind, ONE, [Fate.END] * 2) for kind in RefusalKind if kind not in OF_ONE_SESSION),
     ],
 )
-def test_one_sessions_contradiction_costs_no_other(kind: RefusalKind, decisions: list[Decision], fate: Fate) -> None:
-    assert decide_fate(kind, decisions) is fate
+def test_one_sessions_contradiction_costs_no_other(
+    kind: RefusalKind, decisions: list[Decision], fates: list[Fate]
+) -> None:
+    assert [decide_fate(kind, decisions, lives=lives) for lives in (False, True)] == fates

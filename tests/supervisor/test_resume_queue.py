@@ -5,7 +5,7 @@ import asyncio
 from greenroom.actors.commands import Command
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.policy import Policy
-from greenroom.supervisor.sandbox.scenario import Accident, Scenario
+from greenroom.supervisor.sandbox.scenario import Accident, FaultKind, Scenario
 
 
 class Once:
@@ -18,6 +18,18 @@ class Once:
         self.runs += 1
         if self.runs == 1:
             await asyncio.Event().wait()
+        return f"re {turn.text}"
+
+
+class Held:
+    """Answers the first message when it is let go, and others at once."""
+
+    def __init__(self) -> None:
+        self.held = True
+
+    async def __call__(self, turn: Turn) -> str:
+        while self.held:  # noqa: ASYNC110 - set by the test
+            await asyncio.sleep(0.01)
         return f"re {turn.text}"
 
 
@@ -82,3 +94,42 @@ def test_who_waits_for_its_platform_goes_on_when_it_connects_also_where_its_acto
         room.rest()
         assert room.decisions() == ["NOT_CONNECTED", "RESUME"]
         assert "re hello" in room.visible()
+
+
+def test_what_an_actor_began_that_died_before_it_was_on_disk_is_decided_about_when_it_is() -> None:
+    """Found by seed 1750016583: what was open was read before that; it waited for the next start."""
+    with Scenario(agent := Held(), policy=Policy(notice_first_s=5.0)) as room:
+        room.says("one")
+        room.advance(1)
+        room.says("two")
+        room.advance(1)
+        room.disk_fails(FaultKind.IO_ERROR, "write", times=None)
+        agent.held = False
+        room.advance(1)  # The answer, and the run for the second message, wait for the disk together.
+        room.accident(Accident.SESSION_RAISES)
+        room.advance(5)
+        room.disk_heals()
+        room.rest()
+        assert room.visible() == ["re one", "re two"]
+        assert room.decisions() == ["RESUME"]
+        assert room.broken() == []
+
+
+def test_who_was_woken_while_its_platform_was_away_learns_that_its_work_was_given_up_meanwhile() -> None:
+    """Found by seed 1750022671: it took its work for interrupted, and told nobody how its process had ended."""
+    with Scenario(policy=Policy(unclean_boots_max=99)) as room:
+        room.says("m7 process:forget doze answer")
+        room.until(lambda: room.rows("SELECT 1 FROM processes WHERE state = 'ended'"))
+        room.crash()
+        room.boot(unreachable=[1])
+        room.advance(1)
+        assert room.decisions() == ["NOT_CONNECTED"]
+        room.jump_wall(86_400)
+        room.wire().reach()
+        room.rest()
+        assert room.decisions() == ["NOT_CONNECTED", "STALE"]
+        assert [row.cause for row in room.runs()] == ["inbound", "process"]
+        room.world.calm = True
+        room.says("m2 answer")
+        room.rest()
+        assert room.broken() == []
