@@ -26,6 +26,10 @@ NOTHING_SAID = "(no words)"
 """Shown for a text of blanks only: platforms take no empty message, and an anchor must not stay a placeholder."""
 
 
+ALL_PARTS = 1 << 30
+"""More parts than any text has."""
+
+
 class DeliveryPolicy(StrEnum):
     """What the host wants of a platform account."""
 
@@ -46,9 +50,13 @@ class OutboxLimits(Struct, frozen=True):
 
 
 def rule_of(traits: Traits, policy: DeliveryPolicy) -> DeliveryClass:
-    """What is done against doubled messages under the host's policy. Who cannot edit has no anchors."""
+    """What is done against doubled messages under the host's policy. Who cannot edit has no anchors.
+
+    A platform's own keys cost nobody anything: they are never waived.
+    """
+    waives = policy is DeliveryPolicy.AT_LEAST_ONCE and traits.delivery is not DeliveryClass.NATIVE_KEY
     cannot = traits.delivery is DeliveryClass.EDIT_ANCHOR and not traits.edits
-    return DeliveryClass.NONE if cannot or policy is DeliveryPolicy.AT_LEAST_ONCE else traits.delivery
+    return DeliveryClass.NONE if cannot or waives else traits.delivery
 
 
 class Ways(Struct, frozen=True):
@@ -65,17 +73,19 @@ class Ways(Struct, frozen=True):
     utf16: bool = False
     late_s: float = 0.0
     edit_min_s_where: tuple[tuple[str, float], ...] = ()
-    waived: bool = False  # its platform can do more than its host wants, who may have wanted it before
+    streams: bool = False  # words are shown before all are there, and a placeholder before any
+    waived: DeliveryClass = DeliveryClass.NONE  # what its platform can do, and its host wanted before, perhaps
 
     @classmethod
     def of(cls, traits: Traits, policy: DeliveryPolicy, uid: str, limits: OutboxLimits) -> Self:
         """Read a platform's traits under the host's policy. Who cannot edit has no streaming."""
-        rule = rule_of(traits, policy)
+        rule, could = rule_of(traits, policy), rule_of(traits, DeliveryPolicy.EXACTLY_ONCE)
         marked = rule is DeliveryClass.NONE
+        edits = traits.edits and could is not DeliveryClass.NONE
         return cls(
             rule,
             max(1, traits.text_max - (len(REPEAT_MARK) if marked else 0)),
-            traits.edits and not marked,
+            edits,
             traits.edit_min_s,
             traits.placeholder,
             uid,
@@ -84,7 +94,8 @@ class Ways(Struct, frozen=True):
             traits.utf16,
             traits.late_s,
             traits.edit_min_s_where,
-            marked and traits.edits and traits.delivery is not DeliveryClass.NONE,
+            edits and policy is DeliveryPolicy.EXACTLY_ONCE,
+            could if marked else DeliveryClass.NONE,
         )
 
     def split(self, text: str) -> tuple[str, ...]:
@@ -146,18 +157,23 @@ class Entry(Struct, frozen=True):
 def take_up(ways: Ways, delivery: Delivery, *, now: float, not_before: float) -> Entry:
     """Make the entry of a row that a process before this one may have worked on, and whose last call may be under way.
 
-    A part's id is stored only when all parts before it are complete. Where its host waived placeholders the last one
-    may be one of before all the same, and the parts be cut otherwise: all of it is posted again, and marked.
+    A part's id is stored only when all parts before it are complete. Where its host waived what the platform can do,
+    that may have been done before all the same, and the parts may have been cut otherwise: all messages that are known
+    are edited from the first one on, or, where that cannot be done, posted again. They are marked, as one may be a
+    repeat that was marked before.
     """
     known = len(delivery.message_ids)
-    certain = ways.rule is DeliveryClass.NONE and delivery.state not in {DeliveryState.SENDING, DeliveryState.UNKNOWN}
-    again = ways.waived and known > 0
-    tried_upto = -1 if certain and not again else known
+    sent = delivery.state in {DeliveryState.SENDING, DeliveryState.UNKNOWN}
+    again = ways.waived is not DeliveryClass.NONE and known > 0
+    certain = ways.rule is DeliveryClass.NONE and not sent and not again
+    tried_upto = -1 if certain else known
+    if ways.waived is DeliveryClass.RECONCILE:  # Which wrote nothing down before it posted, in parts of its own.
+        tried_upto = ALL_PARTS
     done = 0 if again else max(0, known - 1) if ways.edits else known
     entry = Entry(
         delivery,
         done=done,
-        gone=again,
+        gone=again and not ways.edits,
         doubt=done <= tried_upto,
         tried_upto=tried_upto,
         not_before=not_before,
@@ -214,7 +230,8 @@ def confirm(ways: Ways, entry: Entry) -> Entry | None:
     shown_at = entry.called_at if entry.done == 0 else entry.first_at
     if entry.confirms or not ways.edits or not entry.delivery.message_ids or entry.words_until <= shown_at:
         return None
-    return structs.replace(entry, confirms=True, done=0, says=None, gone=False, doubt=False, failures=0)
+    doubt = entry.tried_upto >= 0
+    return structs.replace(entry, confirms=True, done=0, says=None, gone=False, doubt=doubt, failures=0)
 
 
 def awaits_late(ways: Ways, entry: Entry) -> bool:
@@ -233,7 +250,7 @@ def ready_at(ways: Ways, entry: Entry) -> float | None:
     """When the entry has a call to make, on the monotonic clock; None: it has none."""
     if entry.parts is not None:
         return call_at(ways, entry)
-    if not ways.edits or entry.muted:
+    if not ways.streams or entry.muted:
         return None
     if entry.message_id is None:
         return call_at(ways, entry) if entry.wanted or entry.live is not None else None
@@ -246,11 +263,9 @@ def next_call(ways: Ways, entry: Entry) -> Call | None:
     if entry.parts is not None:
         text = entry.parts[entry.done]
         buttons = _buttons(ways, entry)
-        return (
-            _post(ways, entry, text, buttons)
-            if message_id is None
-            else Edit(session, message_id, text, choices=buttons)
-        )
+        if message_id is None:
+            return _post(ways, entry, text, buttons)
+        return Edit(session, message_id, _marked(ways, entry, text), choices=buttons)
     if message_id is None:
         return _post(ways, entry, ways.placeholder)
     shown = ways.split(entry.live or "")[-1:]
@@ -260,12 +275,27 @@ def next_call(ways: Ways, entry: Entry) -> Call | None:
 def _post(ways: Ways, entry: Entry, text: str, buttons: Choices | None = None) -> Call:
     if ways.rule is DeliveryClass.EDIT_ANCHOR:
         text, buttons = ways.placeholder, None
-    elif ways.rule is DeliveryClass.NONE and entry.doubt:
-        text = REPEAT_MARK + text
+    text = _marked(ways, entry, text)
     reply_to = entry.delivery.reply_to if entry.done == 0 else None
     message = Outgoing(entry.delivery.session, outgoing_key(ways.uid, entry), text, reply_to, buttons)
     look = ways.rule is DeliveryClass.RECONCILE and entry.doubt and not entry.looked
     return Look(message) if look else Post(message)
+
+
+def _marked(ways: Ways, entry: Entry, text: str) -> str:
+    return REPEAT_MARK + text if ways.rule is DeliveryClass.NONE and entry.doubt else text
+
+
+def edited(ways: Ways, entry: Entry, text: str, *, live: bool) -> Entry:
+    """The current message was edited, and says this.
+
+    Words that were on their way when the text became known, and are the same, do not tell that all is said.
+    """
+    says = None if live and entry.parts is not None else text
+    if entry.parts is not None and ways.rule is DeliveryClass.NONE:
+        says = entry.parts[entry.done]  # With a mark or without.
+    delivery = structs.replace(entry.delivery, attempts=0)
+    return structs.replace(entry, delivery=delivery, says=says, failing_from=None)
 
 
 def outgoing_key(uid: str, entry: Entry) -> str:
@@ -286,7 +316,7 @@ def posted(ways: Ways, entry: Entry, message_id: str, text: str | None) -> Entry
     Under a doubt the platform may have answered with what an earlier try posted.
     """
     says = entry.doubt_text if text is None or (entry.doubt and entry.doubt_text != text) else text
-    if entry.parts is not None and not ways.edits:
+    if entry.parts is not None and (ways.rule is DeliveryClass.NONE or not ways.edits):
         says = entry.parts[entry.done]  # Nothing but the text was ever posted.
     ids = (*entry.delivery.message_ids[: entry.done], message_id)
     delivery = structs.replace(entry.delivery, message_ids=ids, attempts=0, retry_at=None)

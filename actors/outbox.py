@@ -19,6 +19,7 @@ from greenroom.actors.entry import (
     advance,
     call_at,
     confirm,
+    edited,
     fill,
     next_call,
     parts_of,
@@ -107,7 +108,7 @@ def _remark(ways: Ways, lane: Lane, line: str, *, holds: bool) -> Lane:
 
 
 def _streams(ways: Ways, entry: Entry, key: str) -> bool:
-    return ways.edits and entry.delivery.key == key and entry.parts is None and not entry.muted
+    return ways.streams and entry.delivery.key == key and entry.parts is None and not entry.muted
 
 
 def _named(lane: Lane, key: str) -> tuple[Entry, ...]:
@@ -231,18 +232,9 @@ def _worked(
 ) -> tuple[Lane, Effects]:
     match call:
         case Edit():
-            delivery = structs.replace(entry.delivery, attempts=0)
-            # Words that were on their way when the text became known, and are the same, do not tell that all is said.
-            says = None if call.live and entry.parts is not None else call.text
-            edit_from = moment.now + ways.edit_after_s(delivery.session)
-            return _settle(
-                ways,
-                _with(
-                    lane,
-                    structs.replace(entry, delivery=delivery, says=says, edit_from=edit_from, failing_from=None),
-                ),
-                moment,
-            )
+            shown = edited(ways, entry, call.text, live=call.live)
+            edit_from = moment.now + ways.edit_after_s(entry.delivery.session)
+            return _settle(ways, _with(lane, structs.replace(shown, edit_from=edit_from)), moment)
         case Look() if message_id is None:
             return _settle(ways, _with(lane, structs.replace(entry, looked=True)), moment)
         case Look() | Post():
