@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor
+from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor, ReportConcluded
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import (
     DeliveryFilled,
@@ -195,12 +195,20 @@ class Draft:
         return message
 
     def take_waiting(self, before: InboxId) -> int:
-        """Make what waits and came before this inbound messages of the user; says how many."""
+        """Make what waits and came before this inbound messages of the user; says how many.
+
+        Who pressed a button of a question said nothing to go on with: of that no message is made.
+        """
         taken = [inbound for inbound in self.waiting if inbound.id < before]
         self.waiting = self.waiting[len(taken) :]
+        presses = [inbound for inbound in taken if inbound.answers is not None]
+        for inbound in presses:
+            self.write(InboundSettled(self.id, inbound.id, self.generation))
+            self.do(ReportConcluded())
         for inbound in taken:
-            self.append_user(inbound)
-        return len(taken)
+            if inbound not in presses:
+                self.append_user(inbound)
+        return len(taken) - len(presses)
 
     def close_calls(self, generation: Generation, *, at: float | None = None) -> None:
         """Give each call of that run that has no result a row that says so: models refuse a transcript without."""

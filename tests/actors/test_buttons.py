@@ -183,6 +183,31 @@ def test_a_press_answers_and_a_second_one_on_the_old_question_is_over(room: Scen
     assert room.broken() == []
 
 
+@pytest.mark.parametrize("order", ["/stop", "/new"])
+def test_an_order_that_drops_what_waits_in_a_session_set_aside_makes_no_message_of_a_press(order: str) -> None:
+    """Found by seed 1751004163: the agent was handed two presses on one question."""
+
+    async def agent(turn: Turn) -> str:
+        return await turn.ask_user("Which?", ["red", "blue"])
+
+    with Scenario(agent, buttons=True) as room:
+        room.says("paint")
+        room.rest()
+        first = room.messages()[0].id
+        room.presses(first, "red")
+        room.rest()
+        room.crash()
+        room.given("UPDATE sessions SET quarantined_at = 1, quarantine_reason = 'for the test'")
+        room.boot()
+        room.presses(first, "blue")
+        room.advance(1)
+        room.says(order)
+        room.advance(1)
+        assert [row.text for row in room.transcript() if row.role == "user"] == ["paint", "red"]
+        assert "dropped" not in room.visible()[-1]
+        assert [each for each in room.broken() if "without a word" not in each.detail] == []
+
+
 def test_a_late_press_after_the_time_out_answers_nothing(room: Scenario) -> None:
     room.says("paint")
     room.rest()
