@@ -1,18 +1,20 @@
 """Calls to a platform under way: each on the platforms' loop, behind its wall, and counted as lost after its time.
 
 None is made before the store was asked whether it is still ours: a process that was frozen, and overtaken meanwhile,
-would else speak once more when it wakes. One question serves all calls that are planned when it is put.
+would else speak once more when it wakes. One question serves all calls that are planned when it is put; its answer is
+believed for `OWNER_KNOWN_S` only, for the process may have been frozen since.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 from greenroom.actors.calls import Call, Doubtful, Outcome, Post, perform, read_outcome, show_typing
 from greenroom.actors.model import SessionKey
-from greenroom.actors.ports import Outgoing, Platform
+from greenroom.actors.ports import NotSentError, Outgoing, Platform
 from greenroom.actors.runtime import Job, Runtime
 
 LOOP = "platforms"
@@ -21,6 +23,11 @@ LOOP = "platforms"
 
 NOTICES_MAX = 100
 """Notices of one account under way at the same time; of more, the oldest is given up."""
+
+OWNER_KNOWN_S = 5.0
+"""How long it is believed whose the store is; much less than a process needs to be given up and replaced by another."""
+
+T = TypeVar("T")
 
 _Planned = Call | Outgoing | None
 """A call; a notice; that somebody is typing."""
@@ -98,34 +105,50 @@ class Calling:
         self._asked, self._planned = self._planned, []
         return True
 
-    def let_go(self) -> None:
-        """Make the calls that were planned before the question was put."""
+    def let_go(self, read_at: float) -> None:
+        """Make the calls that were planned before the question was put: the store was ours at `read_at`, monotonic.
+
+        If that is too long ago they are planned again, and `wants_to_ask`.
+        """
         asked, self._asked = self._asked, []
+        until = read_at + OWNER_KNOWN_S
+        if self._clock.monotonic() > until:
+            self._planned = [*asked, *self._planned]
+            return
         for session, call in asked:
             if call is None:
-                self._begin_typing(session)
+                self._begin_typing(session, until)
             elif isinstance(call, Outgoing):
-                self._begin_notice(call)
+                self._begin_notice(call, until)
             else:
-                self._begin(session, call)
+                self._begin(session, call, until)
 
-    def _begin_typing(self, session: SessionKey) -> None:
+    async def _made(self, make: Callable[[], Coroutine[Any, Any, T]], until: float) -> T:
+        """On the platforms' loop, which may have been frozen as well."""
+        if self._clock.monotonic() > until:
+            raise NotSentError("this process stood still, and did not know any more whose the store is")
+        return await make()
+
+    def _begin_typing(self, session: SessionKey, until: float) -> None:
         before = self._typing.get(session)
         if before is not None:
             before.cancel()  # One that hangs is not waited for; one that is over does not mind.
-        job = self._loop.spawn(show_typing(self._platform, session), name="typing", done=lambda _error, _result: None)
+        typing = self._made(partial(show_typing, self._platform, session), until)
+        job = self._loop.spawn(typing, name="typing", done=lambda _error, _result: None)
         self._typing[session] = job
 
-    def _begin_notice(self, message: Outgoing) -> None:
+    def _begin_notice(self, message: Outgoing, until: float) -> None:
         if len(self._notices) == NOTICES_MAX:
             self._notices[0].cancel()  # One that hangs makes room; one that is over does not mind.
-        job = self._loop.spawn(perform(self._platform, Post(message)), name="notice", done=lambda _error, _result: None)
+        notice = self._made(partial(perform, self._platform, Post(message)), until)
+        job = self._loop.spawn(notice, name="notice", done=lambda _error, _result: None)
         self._notices.append(job)
 
-    def _begin(self, session: SessionKey, call: Call) -> None:
+    def _begin(self, session: SessionKey, call: Call, until: float) -> None:
         """Make a call. A platform that ignores its cancellation still cannot hold the lane longer than the time-out."""
         self._number = number = self._number + 1
-        job = self._loop.spawn(perform(self._platform, call), name="delivery", done=partial(self._done, number))
+        made = self._made(partial(perform, self._platform, call), until)
+        job = self._loop.spawn(made, name="delivery", done=partial(self._done, number))
         self._calls[number] = (session, job, self._clock.monotonic() + self._timeout_s)
         if not self._armed:
             self._arm(self._timeout_s)

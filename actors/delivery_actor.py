@@ -91,6 +91,7 @@ class _OwedRead(Struct, Solicited, frozen=True):
 
 class _OwnerRead(Struct, Solicited, frozen=True):
     answer: ReadAnswer
+    at: float  # monotonic
 
 
 class _OwnerUnread(Struct, Solicited, frozen=True):
@@ -175,8 +176,8 @@ class DeliveryActor(PooledActor):
                 self._feed(session, message)
             case _PauseOver():
                 pass  # What it held back is granted below.
-            case _OwnerRead(answer):
-                self._hear_owner(answer)
+            case _OwnerRead(answer, at):
+                self._hear_owner(answer, at)
             case _OwnerUnread():
                 self._ask_owner()
             case PlatformUp() | PlatformDown():
@@ -333,13 +334,13 @@ class DeliveryActor(PooledActor):
     # Calls
 
     def _ask_owner(self) -> None:
-        self._store.read(OWNER_NOW, lambda answer: self._tell(_OwnerRead(answer)))
+        self._store.read(OWNER_NOW, lambda answer: self._tell(_OwnerRead(answer, self._clock.monotonic())))
 
-    def _hear_owner(self, answer: ReadAnswer) -> None:
+    def _hear_owner(self, answer: ReadAnswer, at: float) -> None:
         if isinstance(answer, ReadFailed):
             self._arm("owner", READ_AGAIN_S, _OwnerUnread())
         elif answer == self._store.epoch:
-            self._calling.let_go()
+            self._calling.let_go(at)
         else:
             msg = f"epoch {self._store.epoch} is over: another process owns the store as epoch {answer}"
             raise StoreRefusedError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -256,9 +257,16 @@ MUTANTS = (
     Mutant(
         "overtaken and still talking",
         "who is no longer the owner writes no rows, and goes on to edit what people see",
-        (Swap(DeliveryActor, "_hear_owner", lambda _: lambda self, _answer: vars(self)["_calling"].let_go()),),
+        (Swap(DeliveryActor, "_hear_owner", lambda _: lambda self, _answer, at: vars(self)["_calling"].let_go(at)),),
         frozenset({"an_overtaken_process_is_silent"}),
         story(stories.another_takes_over_while_words_stream, policy=Policy(notice_first_s=20.0)),
+    ),
+    Mutant(
+        "ours once, ours for ever",
+        "who slept since it was told that the store is its own believes so still",
+        (Swap(calling, "OWNER_KNOWN_S", lambda _: math.inf),),
+        frozenset({"an_overtaken_process_is_silent"}),
+        story(stories.another_takes_over_at_any_moment),
     ),
     Mutant(
         "unmarked repeat",

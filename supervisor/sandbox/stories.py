@@ -388,3 +388,13 @@ def another_takes_over(told: Scenario, _: int) -> None:
     told.life.be_taken_over()
     told.advance(10)
     told.crash()
+
+
+def another_takes_over_at_any_moment(told: Scenario, seed: int) -> None:
+    """The process sleeps before its next step, whichever that is."""
+    told.says("m1 say nap answer")
+    told.steps(seed)
+    assert told.life is not None  # noqa: S101 - it has just booted
+    told.life.be_taken_over()
+    told.advance(10)
+    told.crash()

@@ -226,7 +226,7 @@ class World:
             self.break_promise("a_refusal_is_believed", f"{seen.name} to {seen.session}, {refusals[seen]} times")
 
     def _hear_typing(self, session: SessionKey) -> None:
-        if self.is_late(self.overtaken_at):
+        if self.overtaken_at is not None:
             self.break_promise("an_overtaken_process_is_silent", f"typing in {session}")
         if self.is_late(self.resting.get(str(session))):
             self.break_promise("nobody_types_without_work", f"{session} is shown that somebody is typing")
@@ -236,7 +236,7 @@ class World:
         self.note(chat.platform, f"{chat.chat} reads {message_id}: {text!r}", PEOPLE)
 
     def _choose(self, seen: Seen) -> Fault | None:
-        if self.is_late(self.overtaken_at):
+        if self.overtaken_at is not None:
             self.break_promise("an_overtaken_process_is_silent", f"{seen.name} to {seen.session}")
         self.troubles.look_at(seen, self.now, self.break_promise)
         if self.is_late(self._given_up(seen)):
