@@ -83,12 +83,12 @@ def a_press_is_no_message(db: apsw.Connection, _: World) -> Iterator[str]:
 
 
 def who_cannot_be_asked_is_not_waited_for(db: apsw.Connection, _: World) -> Iterator[str]:
-    """An agent that waits for an answer hears when its question can never be seen. One that died waits no more."""
+    """An agent that waits for an answer hears when its question can never be seen. One that died, or was cut short, waits no more."""
     for session, prompt in rows(
         db,
         "SELECT questions.session_id, prompt FROM questions JOIN deliveries ON deliveries.key = delivery"
         " JOIN runs ON runs.session_id = questions.session_id AND runs.generation = questions.generation"
-        " WHERE open = 1 AND state = 'dead' AND answer IS NULL AND lapsed IS NULL"
+        " WHERE open = 1 AND interrupted_by IS NULL AND state = 'dead' AND answer IS NULL AND lapsed IS NULL"
         " AND runs.epoch = (SELECT epoch FROM ownership) AND NOT EXISTS (SELECT 1 FROM decisions"
         " WHERE decisions.session_id = runs.session_id AND decisions.generation = runs.generation)",
     ):
