@@ -83,7 +83,10 @@ def a_press_is_no_message(db: apsw.Connection, _: World) -> Iterator[str]:
 
 
 def who_cannot_be_asked_is_not_waited_for(db: apsw.Connection, _: World) -> Iterator[str]:
-    """An agent that waits for an answer hears when its question can never be seen. One that died, or was cut short, waits no more."""
+    """An agent that waits for an answer hears when its question can never be seen.
+
+    One that died, or was cut short, waits no more.
+    """
     for session, prompt in rows(
         db,
         "SELECT questions.session_id, prompt FROM questions JOIN deliveries ON deliveries.key = delivery"
