@@ -252,7 +252,7 @@ class TreeActor(PooledActor):
         """One decision is on disk."""
         session_id, key = decided.unfinished.session_id, decided.unfinished.key
         self._deciding.discard(session_id)
-        if decided.changes and (ward := self._wards.get(session_id)):
+        if decided.changes and not self._ending and (ward := self._wards.get(session_id)):
             self._replace(ward)
         self._recovery.remember(decided)
         if decided.serves_inbound:
@@ -271,6 +271,8 @@ class TreeActor(PooledActor):
         ward.ref.kill()
         self._bury(ward)
         self._keep(ward.session_id, ward.key)
+        self._deciding.add(ward.session_id)  # It may have given the same work up, and begun a run, that very moment.
+        self._read_open(words.Due(ward.session_id))
 
     def _hear_refusal(self, decided: tuple[Decided, ...], refused: Refused) -> None:
         session_id = decided[0].unfinished.session_id

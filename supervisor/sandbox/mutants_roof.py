@@ -165,6 +165,17 @@ def _whoever_began_it(real: Callable[..., Any]) -> Any:
     return lambda kind, decisions, *, lives: real(kind, decisions, lives=True)  # noqa: ARG005 - the caller's name
 
 
+def _looks_no_more(_: object) -> Any:
+    """Whose actor is replaced, in that nothing is open: that was decided."""
+
+    def replaced(tree: Any, ward: Any) -> None:
+        ward.ref.kill()
+        tree._bury(ward)  # noqa: SLF001 - it replaces a method
+        tree._keep(ward.session_id, ward.key)  # noqa: SLF001 - it replaces a method
+
+    return replaced
+
+
 def _dies_and_stays_dead(_: object) -> Any:
     return lambda *_: None
 
@@ -316,5 +327,12 @@ MUTANTS = (
         (Swap(TreeActor, "_replace", lambda _: lambda *_: None),),
         frozenset({"what_was_asked_for_is_told"}),
         story(stories_aside.is_given_up_when_its_platform_is_back, policy=Policy(unclean_boots_max=99)),
+    ),
+    Mutant(
+        "replaced and not looked after",
+        "an actor is replaced that has begun a run that very moment, and nobody goes on with it",
+        (Swap(TreeActor, "_replace", _looks_no_more),),
+        frozenset({"what_is_stored_is_answered"}),
+        story(stories_aside.is_given_up_by_both, policy=Policy(fresh_s=3_600.0, unclean_boots_max=99)),
     ),
 )

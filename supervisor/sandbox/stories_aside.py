@@ -98,3 +98,16 @@ def is_given_up_when_its_platform_is_back(told: Scenario, _: int) -> None:
     told.advance(1)
     told.jump_wall(86_400)
     told.connects()
+
+
+def is_given_up_by_both(told: Scenario, _: int) -> None:
+    """Its host sleeps while it starts: its work is too old afterwards, for the supervisor and for the session alike."""
+    told.says("m1 doze answer")
+    told.advance(1)
+    told.says("m2 answer")
+    told.advance(1)
+    told.crash()
+    told.boot(unreachable=[1])
+    told.steps(9)
+    told.host_sleeps(3_700)
+    told.connects()

@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from greenroom.actors.commands import Command
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox import stories_aside
 from greenroom.supervisor.sandbox.scenario import Accident, FaultKind, Scenario
 
 
@@ -132,4 +135,14 @@ def test_who_was_woken_while_its_platform_was_away_learns_that_its_work_was_give
         room.world.calm = True
         room.says("m2 answer")
         room.rest()
+        assert room.broken() == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_gave_its_work_up_as_it_was_decided_so_and_began_what_waited_goes_on_with_that(seed: int) -> None:
+    """Found by seed 1753102538: its actor was replaced, and nobody was left with its run."""
+    with Scenario(seed=seed, policy=Policy(fresh_s=3_600.0, unclean_boots_max=99)) as room:
+        stories_aside.is_given_up_by_both(room, seed)
+        room.rest()
+        assert "answer <m2>" in room.visible()[-1]
         assert room.broken() == []
