@@ -10,7 +10,8 @@ GATE = """
 import asyncio
 from pathlib import Path
 
-from greenroom.actors.ports import MisconfiguredError
+from greenroom.actors.model import DeliveryClass
+from greenroom.actors.ports import MisconfiguredError, Traits
 from greenroom.platforms.chats.account import AccountSettings
 from greenroom.platforms.chats.hosted import HostedChat
 from greenroom.platforms.chats.secret import Secret
@@ -19,7 +20,10 @@ class Gates(AccountSettings):
     token: Secret
 
 class Gate(HostedChat):
-    def __init__(self, settings): super().__init__("gate", settings.account); self.token = settings.token
+    def __init__(self, settings):
+        super().__init__("gate", settings.account)
+        self.traits, self.token = Traits(DeliveryClass.EDIT_ANCHOR, edits=True), settings.token
+    async def edit(self, *_): pass
     async def run(self, door):
         if self.token.get_secret_value() != "sesame":
             raise MisconfiguredError("the token is wrong; write the right one into its file")
@@ -61,7 +65,7 @@ def test_a_wrong_token_is_told_and_cured_while_everything_else_runs(gated: Shell
     while not all(each["connected"] for each in gated.json("status")["connections"]):
         pass  # Each look starts a process; the platform is tried again twenty times a second.
     offered = {each["account"]: each["delivery"] for each in gated.json("status")["connections"]}
-    assert offered == {"one": "native_key", "two": "none", "local": "edit_anchor"}  # The second one promises less.
+    assert offered == {"one": "edit_anchor", "two": "none", "local": "edit_anchor"}  # The second one promises less.
     assert daemon.end(signal.SIGTERM) == 0
     assert gated.json("status", code=3)["connections"] is None
 
