@@ -201,14 +201,15 @@ class Draft:
         """
         taken = [inbound for inbound in self.waiting if inbound.id < before]
         self.waiting = self.waiting[len(taken) :]
-        presses = [inbound for inbound in taken if inbound.answers is not None]
-        for inbound in presses:
-            self.write(InboundSettled(self.id, inbound.id, self.generation))
-            self.do(ReportConcluded())
+        said = 0
         for inbound in taken:
-            if inbound not in presses:
+            if inbound.answers is None:
                 self.append_user(inbound)
-        return len(taken) - len(presses)
+                said += 1
+            else:
+                self.write(InboundSettled(self.id, inbound.id, self.generation))
+                self.do(ReportConcluded())
+        return said
 
     def close_calls(self, generation: Generation, *, at: float | None = None) -> None:
         """Give each call of that run that has no result a row that says so: models refuse a transcript without."""

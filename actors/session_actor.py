@@ -350,9 +350,10 @@ class SessionActor(PooledActor):
         return True
 
     def _lingers(self) -> bool:
-        """Whether a run may add something yet: what it adds must not meet an actor that is about to end."""
+        """Whether a run may add something yet, or has: what it adds must not meet an actor that is about to end."""
         late = self._late[0] if self._late is not None else None
-        return any(turn is not None and turn.lingers for turn in (self._turn, late))
+        waits = any(isinstance(event, Added) for event in self._stash or ())
+        return waits or any(turn is not None and turn.lingers for turn in (self._turn, late))
 
     def _confirm(self, act: Confirm) -> None:
         turn = self._turn

@@ -43,7 +43,7 @@ class Fate(StrEnum):
     END = "end"  # the store takes nothing from this process any more: it is opened again above, or never
     APART = "apart"  # one session's contradiction costs no other: each is written by itself
     OVERTAKEN = "overtaken"  # a run was begun meanwhile, and whoever began it lives and has the work
-    AGAIN = "again"  # a run was begun meanwhile by an actor that died of it: what is open now was not looked at
+    AGAIN = "again"  # a run was begun meanwhile, and whoever began it is dead: what is open now was not looked at
     LEFT = "left"  # setting it aside is the last resort, and that cannot be written: until the next start
     RESTART = "restart"  # decide again, as after a crash of its actor
 

@@ -88,6 +88,7 @@ HEALS_AFTER_S = (0.05, 1.0, 20.0)
 DAY_S = 86_400.0
 KEPT_DAYS = (0.0, 0.0, 0.01)
 """How long a host keeps a kind of rows: mostly for ever, else so short that a world sees them go."""
+
 WAIVED = 0.2
 """How many accounts do not promise what they could."""
 

@@ -58,12 +58,16 @@ def _an_answer_waits(room: Scenario, _: int) -> None:
     drop(room.world, "1.1.answer")
 
 
-def _an_answer_is_being_sent(room: Scenario, _: int) -> None:
-    """The call that is under way when an operator gives the answer up comes to nothing; then the process dies."""
+def _is_given_up_while_it_is_being_sent(room: Scenario) -> None:
     room.platform_fails(PlatformFault.HANGS_BEFORE)
     room.says("m1 answer")
     room.advance(1)
     drop(room.world, "1.1.answer")
+
+
+def _an_answer_is_being_sent(room: Scenario, _: int) -> None:
+    """The call that is under way when an operator gives the answer up comes to nothing; then the process dies."""
+    _is_given_up_while_it_is_being_sent(room)
     room.advance(60)
     room.crash()
 
@@ -83,10 +87,7 @@ def given_up_and_wanted_back(room: Scenario, _: int) -> None:
 
 def _is_wanted_back_while_it_is_being_sent(room: Scenario, _: int) -> None:
     """The call that is under way when an operator gives the answer up, and changes their mind, comes to nothing."""
-    room.platform_fails(PlatformFault.HANGS_BEFORE)
-    room.says("m1 answer")
-    room.advance(1)
-    drop(room.world, "1.1.answer")
+    _is_given_up_while_it_is_being_sent(room)
     room.advance(1)
     resend(room.world, "1.1.answer")
     room.advance(60)

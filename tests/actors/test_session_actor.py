@@ -4,12 +4,13 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import pytest
 
 from greenroom.actors.acts import Deliver, OpenAnchor, Showing, ShowText, ShowTyping
-from greenroom.actors.events import Added, Arrived, Drained, IdleRang, TreeEvent, Woke
+from greenroom.actors.events import Added, Arrived, Drained, IdleRang, Released, TreeEvent, Woke
 from greenroom.actors.facts import Fact, InboundStored, RunOpened
 from greenroom.actors.house import House
 from greenroom.actors.model import Epoch, Generation, Inbound, InterruptReason, SessionId, SessionKey, StoredInbound
@@ -17,7 +18,7 @@ from greenroom.actors.ports import Turn
 from greenroom.actors.ref import Ref
 from greenroom.actors.rules import Rules
 from greenroom.actors.runtime import Failure
-from greenroom.actors.session_actor import SessionActor, StoreUnreadableError
+from greenroom.actors.session_actor import AGENTS_LOOP, SessionActor, StoreUnreadableError
 from greenroom.actors.simulation import SimRuntime
 from greenroom.actors.store import (
     Committed,
@@ -230,6 +231,36 @@ def test_what_comes_of_a_run_that_nobody_waits_for_any_more_is_not_added() -> No
         actor.tell(Added(Generation(1), "By the way.", None))
         stage.settle()
         assert stage.rows() == ["a", "re a"]
+
+
+def test_what_an_agent_added_and_waits_for_a_commit_forbids_to_rest() -> None:
+    """Found by seed 1754016768: the actor was stopped over the commit of it, and its outbox heard at the next start."""
+    with Stage() as stage:
+        gate = asyncio.Event()
+
+        async def adds(turn: Turn) -> str:
+            await turn.transcript.append_many([{"key": "k", "role": "assistant", "text": "re a", "finish": "stop"}])
+            await gate.wait()
+            return "By the way."
+
+        stage.house = replace(stage.house, agent=adds)
+        actor = stage.start()
+        actor.tell(Arrived(stage.store_inbound("a")))
+        stage.settle()
+        held: list[Callable[[], None]] = []
+        stage.store.held = held
+        actor.tell(Released())
+        actor.tell(IdleRang())
+        stage.settle(1)
+        stage.runtime.loop(AGENTS_LOOP).post(gate.set)
+        stage.settle(1)
+        stage.store.held = None
+        for commit in held:
+            commit()
+        stage.settle(100)
+        assert stage.rows() == ["a", "re a", "By the way."]
+        before_it_rests = stage.around.heard[: stage.around.heard.index((SessionActor, "rest", 2))]
+        assert sum(isinstance(it, Deliver) for it in before_it_rests) == 2
 
 
 def test_a_stashed_message_forbids_the_rest_that_was_offered_before_it() -> None:

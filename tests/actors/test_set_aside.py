@@ -18,7 +18,7 @@ from greenroom.supervisor.sandbox.stories_aside import (
 FAR = Policy(unclean_boots_max=99)
 
 
-class Agent:
+class HangsFirst:
     """Hangs in its first run; answers afterwards."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Agent:
 
 
 def test_the_first_message_that_waits_in_a_quarantined_session_is_told_so_once() -> None:
-    agent = Agent()
+    agent = HangsFirst()
     with Scenario(agent, policy=FAR) as room:
         room.says("one")
         room.until(lambda: agent.runs)
@@ -55,7 +55,7 @@ def test_the_first_message_that_waits_in_a_quarantined_session_is_told_so_once()
 
 
 def test_a_session_that_is_released_while_its_process_lives_goes_on_at_once() -> None:
-    agent = Agent()
+    agent = HangsFirst()
     with Scenario(agent, policy=FAR) as room:
         room.says("one")
         room.until(lambda: agent.runs)
@@ -101,7 +101,7 @@ def test_a_release_that_is_ordered_twice_at_once_is_answered_twice() -> None:
 
 def test_a_session_whose_actor_dies_before_it_wrote_its_release_is_released_all_the_same() -> None:
     heard: list[BusyError | RefusedError | None] = []
-    with Scenario(agent := Agent(), policy=FAR) as room:
+    with Scenario(agent := HangsFirst(), policy=FAR) as room:
         room.says("one")
         room.until(lambda: agent.runs)
         room.says("/suspend")
@@ -118,7 +118,7 @@ def test_a_session_whose_actor_dies_before_it_wrote_its_release_is_released_all_
 @pytest.mark.parametrize("writes", [False, True])
 def test_a_session_that_was_suspended_in_this_life_goes_on_at_once_when_it_is_released(writes: bool) -> None:
     """Its actor lives, and its run is of this life: it was taken for one that somebody works at."""
-    with Scenario(agent := Agent(), policy=FAR) as room:
+    with Scenario(agent := HangsFirst(), policy=FAR) as room:
         room.says("one")
         room.until(lambda: agent.runs)
         room.says("/suspend")
@@ -133,7 +133,7 @@ def test_a_session_that_was_suspended_in_this_life_goes_on_at_once_when_it_is_re
 
 
 def test_a_session_that_was_quarantined_in_this_life_goes_on_at_once_when_it_is_released() -> None:
-    with Scenario(agent := Agent(), policy=Policy(restarts_max=2, unclean_boots_max=99, attempts_max=99)) as room:
+    with Scenario(agent := HangsFirst(), policy=Policy(restarts_max=2, unclean_boots_max=99, attempts_max=99)) as room:
         room.says("one")
         room.until(lambda: agent.runs)
         room.accident(Accident.SESSIONS_KEEP_FAILING)
@@ -151,7 +151,7 @@ def test_a_session_that_was_quarantined_in_this_life_goes_on_at_once_when_it_is_
 
 
 def test_what_runs_in_a_suspended_session_is_let_be_when_it_is_released() -> None:
-    agent = Agent()
+    agent = HangsFirst()
     with Scenario(agent, policy=FAR) as room:
         room.says("one")
         room.until(lambda: agent.runs)

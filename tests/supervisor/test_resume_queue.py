@@ -3,25 +3,13 @@
 import asyncio
 
 import pytest
+from tests.actors.test_set_aside import HangsFirst
 
 from greenroom.actors.commands import Command
 from greenroom.actors.ports import Turn
 from greenroom.supervisor.policy import Policy
 from greenroom.supervisor.sandbox import stories_aside
 from greenroom.supervisor.sandbox.scenario import Accident, FaultKind, Scenario
-
-
-class Once:
-    """Hangs in its first run; answers afterwards."""
-
-    def __init__(self) -> None:
-        self.runs = 0
-
-    async def __call__(self, turn: Turn) -> str:
-        self.runs += 1
-        if self.runs == 1:
-            await asyncio.Event().wait()
-        return f"re {turn.text}"
 
 
 class Held:
@@ -80,7 +68,7 @@ def test_who_died_with_a_run_of_its_own_is_decided_about_before_its_place_in_the
 
 def test_who_waits_for_its_platform_goes_on_when_it_connects_also_where_its_actor_was_woken_meanwhile() -> None:
     """An order woke it: its run is of this life, and was taken for one that its living actor works at."""
-    with Scenario(agent := Once(), policy=Policy(unclean_boots_max=99)) as room:
+    with Scenario(agent := HangsFirst(), policy=Policy(unclean_boots_max=99)) as room:
         room.says("hello")
         room.until(lambda: agent.runs)
         door = room.wire().door
