@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from greenroom.actors import session
 from greenroom.actors.facts import DeliveryFilled, DeliveryOpened
 from greenroom.actors.model import InboxId, Receipt, SessionId
+from greenroom.actors.session_actor import SessionActor
 from greenroom.actors.state import Interrupted
 from greenroom.actors.store import Committed
 from greenroom.supervisor import consequences, decisions, recovery, resume, tree_actor
@@ -176,6 +177,19 @@ def _looks_no_more(_: object) -> Any:
     return replaced
 
 
+def _has_nothing_in_its_hands(real: Callable[..., Any]) -> Any:
+    """What an agent added and waits to be written is none of its actor's business."""
+
+    def lingers(self: Any) -> bool:
+        stash, self._stash = self._stash, None
+        try:
+            return bool(real(self))
+        finally:
+            self._stash = stash
+
+    return lingers
+
+
 def _dies_and_stays_dead(_: object) -> Any:
     return lambda *_: None
 
@@ -334,5 +348,12 @@ MUTANTS = (
         (Swap(TreeActor, "_replace", _looks_no_more),),
         frozenset({"what_is_stored_is_answered"}),
         story(stories_aside.is_given_up_by_both, policy=Policy(fresh_s=3_600.0, unclean_boots_max=99)),
+    ),
+    Mutant(
+        "rests over what was added",
+        "an actor is stopped over the commit of what its agent added, and nobody tells the outbox",
+        (Swap(SessionActor, "_lingers", _has_nothing_in_its_hands),),
+        frozenset({"deliveries_come_to_an_end"}),
+        story(stories_trouble.adds_while_the_disk_refuses, policy=Policy(idle_s=0.9)),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greenroom.actors.model import SessionId
 from greenroom.storage.faulty_disk import FaultKind
 from greenroom.supervisor.sandbox.scenario import Accident
 
@@ -43,4 +44,15 @@ def dies_with_a_run_that_waits_for_the_disk(told: Scenario, _: int) -> None:
     told.advance(2)
     told.accident(Accident.SESSION_RAISES)
     told.advance(5)
+    told.disk_heals()
+
+
+def adds_while_the_disk_refuses(told: Scenario, _: int) -> None:
+    """Its agent says more after its answer, and its actor is about to rest, when something waits to be written."""
+    told.says("m1 adding")
+    told.advance(0.5)
+    told.disk_fails(FaultKind.IO_ERROR, "write", times=None)
+    if told.life is not None:
+        told.life.core.operations.release(SessionId(1), lambda _: None)
+    told.advance(3)
     told.disk_heals()
