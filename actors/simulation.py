@@ -57,6 +57,7 @@ class SimRuntime(HostingRuntime):
         self._trace = array("q")
         self._digest = hashlib.blake2b(digest_size=16)
         self.steps = 0
+        self.frozen_s = 0.0
         self._depth = 0  # Steps under way: an ask inside a handler steps again.
         self._dead = False  # After a crash in mid-step, until the last frame of the dead process is gone.
         self._crashes = 0
@@ -188,6 +189,7 @@ class SimRuntime(HostingRuntime):
 
     def freeze(self, seconds: float) -> None:
         """Let time pass without anything happening in it, as when the host sleeps: all timers ring late."""
+        self.frozen_s += seconds
         self._move_to(self.now + seconds)
 
     def is_idle(self) -> bool:

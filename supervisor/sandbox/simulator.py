@@ -218,8 +218,9 @@ class Simulation:
             self.world.kill("process: killed")
 
     def _go(self, life: Life, steps: int, for_s: float = 5.0) -> None:
-        until = self.world.now + for_s
-        while steps > 0 and life.lives() and self.world.now < until:
+        """Go on for so long. What the process spends frozen, as by a disk that is slow, does not count."""
+        ends_at = self.world.now + for_s - life.runtime.frozen_s
+        while steps > 0 and life.lives() and self.world.now < (until := ends_at + life.runtime.frozen_s):
             upcoming = self._people.next_at
             steps -= max(1, life.run(until if upcoming is None else min(until, upcoming), steps))
             self._people.act()

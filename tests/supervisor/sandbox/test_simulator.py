@@ -13,6 +13,7 @@ MENDED = {
     110: "the same, after an accident in the tree",
     5054: "the power failed while somebody looked whether promises were kept, and that broke the simulator",
     403: "a storage actor that died of the order to finish made the host's own close raise",
+    1756008435: "nothing, and the simulator complained: on a disk that takes 20 s a write a drain took more than 120 s",
 }
 """Seeds that found something, and what. Each part of a seed has dice of its own since, so that the worlds are others now."""
 
