@@ -161,7 +161,7 @@ def test_what_is_written_beside_calls_is_bounded_and_read_again(thoughts: str, k
     assert [call.id for call in back.calls] == [each.id for each in outcomes if isinstance(each, Result)]
     assert len({call.id for call in back.calls}) == len(made)
     if len(thoughts) <= 50:
-        assert back.reasoning == (("reasoning_content", thoughts) if any(kept) else None)
+        assert back.reasoning == (("reasoning_content", thoughts.replace("\0", "")) if any(kept) else None)
         assert [call.more for call in back.calls] == [call.more for call in made]
         assert back.details == (details if any(kept) else ())
     elsewhere = restore((Calls(recalled), *results), "elsewhere")
