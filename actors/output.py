@@ -43,6 +43,17 @@ class Output:
             self._dropped += over
 
 
+def keep_ends(text: str, most: int) -> str:
+    """Keep at most so many characters of a whole text, its beginning and its end, and say how many are missing.
+
+    >>> keep_ends("It went well.", 100)
+    'It went well.'
+    """
+    kept = Output(most)
+    kept.feed(text)
+    return kept.text()
+
+
 def last_of(text: str, count: int | None) -> str:
     """Give the last so many characters; all for None."""
     return text if count is None else text[-count:] if count > 0 else ""

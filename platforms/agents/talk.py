@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from greenroom.actors.output import Output
+from greenroom.actors.output import keep_ends
 from greenroom.actors.window import CHARS_A_TOKEN
 
 IMAGE_TOKENS = 1_000
@@ -119,6 +119,4 @@ def _cut(result: Result, share: float) -> Result:
     most = max(CUT_CHARS_MIN, int(len(result.text) * (1 - share)) - CUT_CHARS_MIN // 4)
     if len(result.text) <= most:
         return result
-    kept = Output(most)
-    kept.feed(result.text)
-    return replace(result, text=kept.text())
+    return replace(result, text=keep_ends(result.text, most))

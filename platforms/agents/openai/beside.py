@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from greenroom.actors.mending import mend
-from greenroom.actors.output import Output
+from greenroom.actors.output import keep_ends
 from greenroom.actors.toolbox import BESIDE_MAX
 from greenroom.platforms.agents.openai.dialect import REASONING_CONTENT
 from greenroom.platforms.agents.openai.reply import Reply
@@ -88,9 +88,7 @@ def _restored(item: Calls, found: Sequence[Beside], ids: Mapping[str, str]) -> C
 def _thoughts(reply: Reply) -> str | None:
     if reply.reasoning is None or reply.reasoning[0] != REASONING_CONTENT:
         return None
-    kept = Output(THOUGHTS_MAX)
-    kept.feed(reply.reasoning[1])
-    return mend(kept.text(), "thoughts")
+    return mend(keep_ends(reply.reasoning[1], THOUGHTS_MAX), "thoughts")
 
 
 def _write(beside: Beside) -> str:

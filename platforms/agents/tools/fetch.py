@@ -17,7 +17,7 @@ from msgspec import Meta
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from greenroom.actors.model import ToolPolicy
-from greenroom.actors.output import Output
+from greenroom.actors.output import keep_ends
 from greenroom.actors.ports import Turn
 from greenroom.platforms.agents.settings import ToolSettings
 from greenroom.platforms.agents.tools.addresses import Address, is_public, read_address
@@ -134,10 +134,9 @@ class Fetcher:
         if (packed := response.headers.get("content-encoding", "identity")) != "identity":
             return f"{head}\n\n(packed as {packed}, which was not asked for)"
         content, cut = await self._read_bytes(response)
-        shown = Output(self._settings.shown_max)
-        shown.feed(_decode(content, response.charset_encoding))
+        shown = keep_ends(_decode(content, response.charset_encoding), self._settings.shown_max)
         note = f"\n[only its first {self._settings.bytes_max:,} bytes were read]" if cut else ""
-        return f"{head}\n\n{shown.text()}{note}"
+        return f"{head}\n\n{shown}{note}"
 
     async def _read_bytes(self, response: httpx.Response) -> tuple[bytes, bool]:
         most, content = self._settings.bytes_max, bytearray()

@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 
 from greenroom.actors.lines import how_it_ended
 from greenroom.actors.model import ToolPolicy
-from greenroom.actors.output import Output
+from greenroom.actors.output import keep_ends
 from greenroom.actors.ports import Turn
 from greenroom.actors.process import ProcessEnding, ProcessRecord, show_command
 from greenroom.platforms.agents.settings import ToolSettings
@@ -74,9 +74,7 @@ def make(settings: ProcessesSettings, folder: Path) -> Kit:
     async def look_at_process(turn: Turn, args: WhichArgs) -> str:
         """Tell how a background process stands, and what it has written: its beginning and its end."""
         record = await (await turn.process(args.id)).poll()
-        output = Output(settings.output_max)
-        output.feed(record.output)
-        return f"({_state(record)})\n{output.text()}"
+        return f"({_state(record)})\n{keep_ends(record.output, settings.output_max)}"
 
     return Kit(
         typed_tool(start_process, StartArgs, ToolPolicy.ONCE, approve=settings.approve),
