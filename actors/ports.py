@@ -349,7 +349,8 @@ class Turn(Protocol):
         """Ask, and wait for the user's next message or press of a button, across restarts.
 
         `timeout_s` is how long; 0: as long as the user takes; None: as the host's `question_timeout_s` says. Raises
-        QuestionTimedOutError, QuestionUndeliveredError. Whoever asks in many tasks at once asks one after the other.
+        QuestionTimedOutError, QuestionUndeliveredError, and ValueError for a question that is longer than the host's
+        `question_max`. Whoever asks in many tasks at once asks one after the other.
         """
 
     async def approve(self, prompt: str, timeout_s: float | None = None) -> bool:

@@ -59,6 +59,7 @@ class Rules:
     summary_max_s: float = 60.0  # a summariser that takes longer has failed, and the window goes without
     progress_every_s: float = 10.0  # how often a sign of life is written down while words stream
     answer_max: int = 1_000_000  # characters of one answer; the rest is cut, and said so
+    question_max: int = 20_000  # characters of one question with its choices; a longer one is refused to whoever asks
     late_change: LateChange | str = LateChange.TELL  # edits and deletions of what a run has already
     reset: Reset | str = Reset.NONE  # when a conversation begins anew by itself, at its user's next message
     reset_after_s: float = 86_400.0  # the silence after which it begins anew, with `idle`

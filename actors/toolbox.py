@@ -14,6 +14,7 @@ from greenroom.actors.keys import canonical_args, tool_key
 from greenroom.actors.link import Link, heed
 from greenroom.actors.mending import mend
 from greenroom.actors.model import ToolCall, ToolPolicy, ToolRecord
+from greenroom.actors.output import keep_ends
 from greenroom.actors.ports import QuestionTimedOutError, QuestionUndeliveredError, ToolFailedError, ToolInDoubtError
 from greenroom.actors.store import Ledger
 from greenroom.actors.tools import (
@@ -33,6 +34,9 @@ BESIDE_MAX = 64_000
 NAME_MAX = 1_000
 ARGS_MAX = 4_000_000
 """Characters of a call's name, and of its arguments as JSON: each is kept, and given back to a model."""
+
+ARGS_SHOWN_MAX = 4_000
+"""Characters of the arguments that a person is shown who is asked for a yes. Who sees less of them is told so."""
 
 RESULT_SHOWN_MAX = 2_000
 """Characters kept of a result that is no JSON."""
@@ -88,7 +92,8 @@ class Toolbox:
 
     async def _may_repeat(self, call: ToolCall, attempts: int) -> bool:
         """Ask about this interruption: a yes to an earlier one says nothing of it, and silence is no yes."""
-        prompt = f"{call.name}({call.args}) was interrupted and may already have taken effect. Run it again?"
+        shown = keep_ends(call.args, ARGS_SHOWN_MAX)
+        prompt = f"{call.name}({shown}) was interrupted and may already have taken effect. Run it again?"
         try:
             return await self._inquiry.approve(prompt, None, about=f"{call.key}\0{attempts}")
         except (QuestionTimedOutError, QuestionUndeliveredError):

@@ -207,11 +207,14 @@ class LiveTurn:
         """
         prompt = mend(prompt, "turn.ask_user")
         choices = tuple(mend(choice, "turn.ask_user: a choice") for choice in choices)
+        _refuse_long("turn.ask_user", "\n".join((prompt, *choices)), self._place.house.rules.question_max)
         return await self._inquiry.put(prompt, choices, _read_timeout(timeout_s))
 
     async def approve(self, prompt: str, timeout_s: float | None = None) -> bool:
         """Ask for a yes; any other answer is a no."""
-        return await self._inquiry.approve(mend(prompt, "turn.approve"), _read_timeout(timeout_s))
+        prompt = mend(prompt, "turn.approve")
+        _refuse_long("turn.approve", prompt, self._place.house.rules.question_max)
+        return await self._inquiry.approve(prompt, _read_timeout(timeout_s))
 
     def idempotency_key(self, *parts: str) -> str:
         """Name something of this work to the world outside, in every attempt alike."""
@@ -358,6 +361,13 @@ class LiveTurn:
 def _says(text: str, words: str) -> bool:
     """Whether a text has these words already, however they are spaced."""
     return " ".join(words.split()) in " ".join(text.split())
+
+
+def _refuse_long(what: str, question: str, limit: int) -> None:
+    """Refuse rather than cut: nobody is to say yes to what they could not read."""
+    if len(question) > limit:
+        msg = f"{what}: {len(question):,} characters, the limit is {limit:,} (`question_max`); say the rest before"
+        raise ValueError(msg)
 
 
 def _read_timeout(timeout_s: float | None) -> float | None:

@@ -58,6 +58,21 @@ def test_an_answer_in_time_is_one_and_the_alarm_says_nothing_afterwards() -> Non
         assert room.of_session("questions")[0].lapsed is None
 
 
+def test_a_question_that_is_too_long_is_refused_to_its_agent_and_one_as_long_as_it_may_be_is_asked() -> None:
+    async def agent(turn: Turn) -> str:
+        for ask in (turn.ask_user("x" * 12, ["red", "blue"]), turn.approve("x" * 21)):
+            with pytest.raises(ValueError, match=r"21 characters, the limit is 20 \(`question_max`\)"):
+                await ask
+        return f"{await turn.ask_user('x' * 11, ['red', 'blue'])} {await turn.approve('y' * 20)}"
+
+    with Scenario(agent, policy=Policy(question_max=20)) as room:
+        for words in ("paint", "red", "yes"):
+            room.says(words)
+            room.rest()
+        assert room.visible() == ["x" * 11 + "\n- red\n- blue", "y" * 20 + "\n- yes\n- no", "red True"]
+        assert room.broken() == []
+
+
 def test_what_is_said_after_the_time_out_answers_no_later_question() -> None:
     async def agent(turn: Turn) -> str:
         with pytest.raises(QuestionTimedOutError, match=r"Which\?"):

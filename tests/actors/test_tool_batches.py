@@ -104,6 +104,34 @@ def test_of_a_concurrent_batch_the_person_decides_about_what_is_in_doubt(words: 
         assert room.broken() == []
 
 
+def test_a_call_with_more_arguments_than_anybody_reads_is_asked_about_with_their_beginning_and_their_end() -> None:
+    calls: list[int] = []
+
+    async def write(body: str) -> str:
+        calls.append(len(body))
+        await asyncio.sleep(60)
+        return "written"
+
+    async def agent(turn: Turn) -> str:
+        return str(await turn.tool("write", {"body": "x" * 1_000_000}, policy="ask", fn=write))
+
+    with Scenario(agent) as room:
+        room.says("write it")
+        room.advance(10)
+        room.restart()
+        room.rest()
+        question = "".join(room.visible())
+        assert 4_000 < len(question) < 4_200
+        assert question.startswith('write({"body":"xxx')
+        assert "[... 996,011 characters are not kept ...]" in question
+        assert question.endswith('xxx"}) was interrupted and may already have taken effect. Run it again?\n- yes\n- no')
+        room.says("yes")
+        room.rest()
+        assert calls == [1_000_000] * 2
+        assert room.visible()[-1] == "written"
+        assert room.broken() == []
+
+
 def test_two_calls_in_doubt_are_asked_about_one_after_the_other_while_others_go_on() -> None:
     effects: Counter[str] = Counter()
     hangs = asyncio.Event

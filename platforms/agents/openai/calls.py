@@ -41,6 +41,8 @@ async def ask_user(turn: Turn, question: str = "", choices: Sequence[str] = ()) 
         return "The user has not answered in time."
     except QuestionUndeliveredError:
         return "The user cannot be asked: the question could not be delivered."
+    except ValueError as error:
+        return f"The user was not asked: {error}"
 
 
 ASK = Tool(

@@ -136,7 +136,7 @@ class Conversation:
     async def _ask(self, ask: Ask) -> None:
         try:
             reply = await self._turn.ask_user(ask.prompt, ask.choices, ask.timeout_s)
-        except (QuestionTimedOutError, QuestionUndeliveredError) as error:
+        except (QuestionTimedOutError, QuestionUndeliveredError, ValueError) as error:
             await self._tell(UnansweredLine(ask.id, str(error)))
         else:
             await self._tell(ReplyLine(ask.id, reply))

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from greenroom.actors.model import ToolPolicy
-from greenroom.actors.output import Output
+from greenroom.actors.output import keep_ends
 from greenroom.actors.ports import (
     BudgetExceededError,
     QuestionTimedOutError,
@@ -18,11 +18,9 @@ from greenroom.actors.ports import (
     ToolInDoubtError,
     Turn,
 )
+from greenroom.actors.toolbox import ARGS_SHOWN_MAX
 from greenroom.actors.tools import takes_key
 from greenroom.platforms.agents.tools.tool import Tool
-
-ARGS_SHOWN_MAX = 4_000
-"""Characters of the arguments that a person is shown who is asked for a yes. Who sees less of them is told so."""
 
 IN_DOUBT = "It may or may not have taken effect. Do not simply call it again: look, or ask the user."
 """What a model is told of a call that nobody heard the end of, unless it is harmless to call it again."""
@@ -53,12 +51,14 @@ async def use(turn: Turn, tool: Tool, args: Mapping[str, Any], beside: str = "")
         doubt_too = "" if tool.policy is ToolPolicy.PURE else f" {IN_DOUBT}"
         return Used(f"{tool.name} took longer than {tool.timeout_s:g} s and was given up.{doubt_too}", failed=True)
     except Exception as error:  # Invariant: whatever a tool raises ends its call, and not the run.
-        return Used(_cut(f"{type(error).__name__}: {error}", tool.result_max), failed=True)
-    return Used(result if isinstance(result, str) else _cut(json.dumps(result, ensure_ascii=False), tool.result_max))
+        return Used(keep_ends(f"{type(error).__name__}: {error}", tool.result_max), failed=True)
+    if isinstance(result, str):
+        return Used(result)
+    return Used(keep_ends(json.dumps(result, ensure_ascii=False), tool.result_max))
 
 
 async def _is_allowed(turn: Turn, tool: Tool, args: Mapping[str, Any]) -> bool:
-    shown = _cut(json.dumps(dict(args), ensure_ascii=False), ARGS_SHOWN_MAX)
+    shown = keep_ends(json.dumps(dict(args), ensure_ascii=False), ARGS_SHOWN_MAX)
     try:
         return await turn.approve(f"May I call {tool.name} with {shown}?")
     except (QuestionTimedOutError, QuestionUndeliveredError):
@@ -70,15 +70,9 @@ def _bind(turn: Turn, tool: Tool) -> Callable[..., Awaitable[Any]]:
 
     async def call(**args: Any) -> Any:
         result = await asyncio.wait_for(tool.fn(turn, **args), tool.timeout_s)
-        return _cut(result, tool.result_max) if isinstance(result, str) else result
+        return keep_ends(result, tool.result_max) if isinstance(result, str) else result
 
     async def call_with_key(*, idempotency_key: str, **args: Any) -> Any:
         return await call(idempotency_key=idempotency_key, **args)
 
     return call_with_key if takes_key(tool.fn, by_any_name=tool.policy is ToolPolicy.KEYED) else call
-
-
-def _cut(text: str, most: int) -> str:
-    kept = Output(most)
-    kept.feed(text)
-    return kept.text()

@@ -269,6 +269,14 @@ async def test_the_model_may_ask_the_user(llmock: LLMock, tmp_path: Path, api: s
     assert "'b'" in str(conversation(llmock)[-1])
 
 
+async def test_a_model_hears_that_its_question_is_too_long_and_the_person_sees_nothing_of_it(
+    llmock: LLMock, tmp_path: Path
+) -> None:
+    llmock.call_tool("ask_user", {"question": "x" * 30_000}).reply("Never mind.")
+    assert await House(tmp_path, llmock.base_url(), ask_user=True).says("Ask!") == "Never mind."
+    assert "The user was not asked: turn.ask_user: 30,000 characters" in str(conversation(llmock)[-1])
+
+
 async def test_images_are_shown_by_reference_and_from_beside_the_database_only(llmock: LLMock, tmp_path: Path) -> None:
     folder = tmp_path / "house"
     (folder / "attachments").mkdir(parents=True)

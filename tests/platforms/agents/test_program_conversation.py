@@ -256,6 +256,15 @@ def test_a_question_that_nobody_answers_is_told_as_such() -> None:
     assert told_of(program)[-1] == "unanswered"
 
 
+def test_a_question_that_is_too_long_is_told_as_unanswered_with_the_reason() -> None:
+    async def program(pipe: Pipe) -> None:
+        pipe.says("ask", prompt="x" * 20_001)
+        word = await pipe.hears()
+        pipe.says("answer", text=f"{word['type']}: {word['text']}")
+
+    assert "unanswered: turn.ask_user: 20,001 characters, the limit is 20,000" in told_of(program)[-1]
+
+
 def test_what_cannot_be_reached_puts_the_work_off() -> None:
     tries: list[int] = []
 
