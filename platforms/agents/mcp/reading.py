@@ -29,6 +29,9 @@ NAME_MAX = 64
 SAYS_MAX = 4_000
 """Characters of what a tool says of itself."""
 
+SCHEMA_MAX = 64_000
+"""Characters of what a tool takes, as JSON: each of a model's calls is charged for all of it."""
+
 KEY = "idempotency_key"
 """The argument by which a server knows a repeated call. It is filled in here, and no model is shown it."""
 
@@ -81,6 +84,11 @@ def _properties(tool: Tool) -> Mapping[str, Any]:
     """The arguments that a tool takes; none where a server says so in no way that could be read."""
     told = tool.input_schema.get("properties")
     return told if isinstance(told, dict) else {}
+
+
+def is_too_long(tool: Tool) -> bool:
+    """Whether what it takes is more than a model should be shown. A part of a schema would be another schema."""
+    return len(json.dumps(tool.input_schema)) > SCHEMA_MAX
 
 
 def says_of(tool: Tool) -> str:

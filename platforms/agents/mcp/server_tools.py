@@ -16,7 +16,15 @@ from mcp.shared.exceptions import MCPError
 
 from greenroom.actors.model import ToolPolicy
 from greenroom.actors.ports import Turn
-from greenroom.platforms.agents.mcp.reading import name_of, parameters_of, policy_of, says_of, text_of
+from greenroom.platforms.agents.mcp.reading import (
+    SCHEMA_MAX,
+    is_too_long,
+    name_of,
+    parameters_of,
+    policy_of,
+    says_of,
+    text_of,
+)
 from greenroom.platforms.agents.mcp.server import DownError, Server, describe
 from greenroom.platforms.agents.mcp.settings import McpSettings
 from greenroom.platforms.agents.mcp.wires import connected
@@ -84,7 +92,14 @@ class McpTools:
         await self._server.close()
 
     def _is_wanted(self, tool: mcp_types.Tool) -> bool:
-        return not self._settings.only or tool.name in self._settings.only
+        if self._settings.only and tool.name not in self._settings.only:
+            return False
+        if is_too_long(tool):
+            logger.warning(
+                "mcp.%s: %.80s is left out: its schema is over %s characters", self._name, tool.name, SCHEMA_MAX
+            )
+            return False
+        return True
 
     def _tool(self, found: mcp_types.Tool) -> Tool:
         settings, policy = self._settings, policy_of(found, self._settings)

@@ -9,10 +9,12 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
 from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
+from pydantic import Field
 
 FOLDER = Path(sys.argv[1])
 READS, AGAIN = ToolAnnotations(read_only_hint=True), ToolAnnotations(idempotent_hint=True)
@@ -64,6 +66,12 @@ def draw() -> Image:
 def recite(length: int) -> str:
     """Recite."""
     return "x" * length
+
+
+@server.tool()
+def order(dish: Annotated[str, Field(description="It is tasty. " * 6_000)]) -> str:
+    """Order something from a long list."""
+    return dish
 
 
 @server.tool()

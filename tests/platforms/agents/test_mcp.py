@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ async def using(shop: Shop, folder: Path, **settings: Any) -> AsyncIterator[Call
 
 
 async def test_a_servers_tools_are_offered_with_policies_and_called(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("GREENROOM_TEST_KEY", "hidden")
     more: dict[str, Any] = {} if shop.port else {"env": {"SHOP_TOKEN": "value"}}
@@ -118,6 +119,7 @@ async def test_a_servers_tools_are_offered_with_policies_and_called(
     ) as caller:
         await check_calls(caller, shop)
         check_offered(caller)
+        check_left_out(caplog.records)
         await check_failures(caller)
         if not shop.port:
             names = (await caller.told("shop_secrets")).split(",")
@@ -151,6 +153,11 @@ def check_offered(caller: Caller) -> None:
     assert tools["shop_greet"].says == "Greet somebody."
     shown = tools["shop_book"].parameters
     assert (list(shown["properties"]), shown["required"]) == (["seat"], ["seat"])
+
+
+def check_left_out(records: Sequence[logging.LogRecord]) -> None:
+    (told,) = {record.getMessage() for record in records if "left out" in record.getMessage()}
+    assert told == "mcp.shop: order is left out: its schema is over 64000 characters"
 
 
 async def check_failures(caller: Caller) -> None:

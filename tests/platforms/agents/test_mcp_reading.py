@@ -1,5 +1,6 @@
 """What servers say, as greenroom has it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -16,7 +17,15 @@ from mcp_types import (
 )
 
 from greenroom.actors.model import ToolPolicy
-from greenroom.platforms.agents.mcp.reading import NAME_MAX, name_of, parameters_of, policy_of, text_of
+from greenroom.platforms.agents.mcp.reading import (
+    NAME_MAX,
+    SCHEMA_MAX,
+    is_too_long,
+    name_of,
+    parameters_of,
+    policy_of,
+    text_of,
+)
 from greenroom.platforms.agents.mcp.settings import McpSettings
 
 WITH_KEY = {
@@ -65,6 +74,13 @@ def test_a_model_is_not_shown_the_key_that_is_filled_in() -> None:
     tool = Tool(name="it", input_schema=WITH_KEY)
     assert parameters_of(tool, ToolPolicy.KEYED) == {"type": "object", "properties": {"seat": {}}, "required": ["seat"]}
     assert parameters_of(tool, ToolPolicy.ONCE) == WITH_KEY
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_schema_as_long_as_it_may_be_is_shown_and_a_longer_one_is_not(over: int) -> None:
+    frame = len(json.dumps({"title": ""}))
+    tool = Tool(name="it", input_schema={"title": "x" * (SCHEMA_MAX - frame + over)})
+    assert is_too_long(tool) is bool(over)
 
 
 def test_of_what_is_no_text_it_is_told_that_it_is_there() -> None:
