@@ -104,9 +104,10 @@ class Rest(Struct, frozen=True):
 
 
 class ReportRun(Struct, frozen=True):
-    """Tell the supervisor that a run of this session is live, or is not any more."""
+    """Tell the supervisor that a run of this session is live, or that none is; `for_good`: nor will one be."""
 
     live: bool
+    for_good: bool = False
 
 
 class ReportSucceeded(Struct, frozen=True):

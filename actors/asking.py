@@ -35,7 +35,8 @@ def put_question(draft: Draft, phase: Running | Asking, event: Asked) -> None:
     draft.write(RunProgressed(draft.id, phase.run.generation, draft.now, draft.tail, phase.run.attempt))
     draft.fill(phase, DeliveryKind.QUESTION, text, question.choices)
     draft.move(Asking(phase.run, question, phase.segment + 1, phase.upto))
-    draft.do(CancelAlarms(), Confirm(draft.generation, question.key), ReportRun(live=False))
+    draft.do(CancelAlarms(), Confirm(draft.generation, question.key))
+    draft.report_over()
     if question.timeout_s > 0:
         draft.do(ArmAlarm(draft.generation, Alarm.QUESTION, question.timeout_s, question.key))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from greenroom.actors.acts import CancelAlarms, CancelRun, ReportConcluded, ReportRun
+from greenroom.actors.acts import CancelAlarms, CancelRun, ReportConcluded
 from greenroom.actors.agent_rows import AgentRow
 from greenroom.actors.asking import end_question
 from greenroom.actors.draft import Draft
@@ -51,14 +51,14 @@ def conclude(draft: Draft, phase: Running | Asking, outcome: Outcome, rules: Rul
             _fail(draft, phase, phase.said, STOPPED_SHORT_LINE, FailCause.GAVE_UP, rules)
         case _:
             assert_never(outcome)
-    draft.do(ReportRun(live=False))  # Last: whoever counts live runs may then count on the delivery being told.
+    draft.report_over()  # Last: whoever counts live runs may then count on the delivery being told.
 
 
 def give_up(draft: Draft, phase: Running | Asking, line: str, cause: FailCause | Budget, rules: Rules) -> None:
     """End a run that does not end by itself: it gave no sign of life for too long, or gives them for ever."""
     draft.do(CancelAlarms(), CancelRun(draft.generation))
     _fail(draft, phase, phase.said, line, cause, rules)
-    draft.do(ReportRun(live=False))
+    draft.report_over()
 
 
 def _put_off_or_fail(draft: Draft, phase: Running | Asking, outcome: PutOff, rules: Rules) -> None:
@@ -74,7 +74,7 @@ def conclude_by_row(draft: Draft, phase: Running, row: AgentRow) -> None:
     """End the run with the row by which the agent itself concluded it: what it still does and returns is late."""
     draft.do(CancelAlarms())
     _answer(draft, phase, own_row_key(row.key), row.text, row.finish)
-    draft.do(ReportRun(live=False))
+    draft.report_over()
 
 
 def stop_run(draft: Draft, phase: Running | Asking | Interrupted) -> None:
@@ -88,7 +88,7 @@ def stop_run(draft: Draft, phase: Running | Asking | Interrupted) -> None:
         draft.fill(phase, DeliveryKind.ANSWER, joined(said, f"({STOPPED_LINE})"))
     _close(draft, phase, Ending.STOPPED)
     if live:
-        draft.do(ReportRun(live=False))
+        draft.report_over()
 
 
 def stop_waiting(draft: Draft, ordered_by: InboxId) -> int:
@@ -106,7 +106,8 @@ def cut_short(draft: Draft) -> None:
     """Interrupt what runs; the work stays open."""
     phase = draft.phase
     if isinstance(phase, Running | Asking):
-        draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
+        draft.do(CancelAlarms(), CancelRun(draft.generation))
+        draft.report_over()
         _interrupt(draft, phase)
 
 

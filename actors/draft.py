@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor, ReportConcluded
+from greenroom.actors.acts import Act, ArmAlarm, Deliver, Effects, OpenAnchor, ReportConcluded, ReportRun
 from greenroom.actors.events import Alarm
 from greenroom.actors.facts import (
     DeliveryFilled,
@@ -270,6 +270,10 @@ class Draft:
         delivery = Delivery(key, self.id, self.key, kind, text, pending, reply_to=reply_to, created_at=self.now)
         self.write(DeliveryOpened(self.epoch, self.generation, delivery))
         self.do(Deliver(delivery))
+
+    def report_over(self) -> None:
+        """Say that nothing runs here any more; once the process is to end, nothing will."""
+        self.do(ReportRun(live=False, for_good=self.draining is not None))
 
     def stamp(self, run: OpenRun) -> None:
         """Write down that the agent gave a sign of life, and how the transcript ends now."""

@@ -24,8 +24,8 @@ class Surroundings(Protocol):
     def shows_typing(self, session: SessionKey) -> bool:
         """Whether the session's platform can show that somebody is typing."""
 
-    def report_run(self, session_id: SessionId, *, live: bool) -> None:
-        """Say that a run became live or ended."""
+    def report_run(self, session_id: SessionId, *, live: bool, for_good: bool) -> None:
+        """Say that a run became live, or that none is; `for_good`: nor will one be, since the process is to end."""
 
     def report_succeeded(self, session: SessionKey, successor: SessionId) -> None:
         """Say that another session has this chat from here on, and what waits in it."""

@@ -14,7 +14,6 @@ from greenroom.actors.acts import (
     CallOff,
     CancelAlarms,
     Effects,
-    ReportRun,
     Rest,
     ShowTyping,
 )
@@ -293,11 +292,11 @@ def _resume(draft: Draft, event: Resumed, rules: Rules) -> None:
         case Running():
             pass  # The user's message won: its run handles both.
         case Asking():
-            draft.do(ReportRun(live=False))  # And has come to a question: it needs no place among the resumed.
+            draft.report_over()  # And has come to a question: it needs no place among the resumed.
         case Interrupted() | Idle():
             _go_on(draft, rules)
             if not isinstance(draft.phase, Running):
-                draft.do(ReportRun(live=False))  # Nothing to resume: whoever counts resumed runs is not kept waiting.
+                draft.report_over()  # Nothing to resume: whoever counts resumed runs is not kept waiting.
         case _:
             assert_never(draft.phase)
 
@@ -316,7 +315,7 @@ def _drain(draft: Draft, reason: InterruptReason) -> None:
             draft.write(RunMarked(draft.id, draft.generation, reason))
             cut_short(draft)
         case Idle() | Interrupted():
-            draft.do(ReportRun(live=False))  # The drain waits for every session's word.
+            draft.report_over()  # The drain waits for every session's word.
         case _:
             assert_never(draft.phase)
 

@@ -216,7 +216,7 @@ class SessionActor(PooledActor):
 
     def _pass_over(self, event: Event) -> None:
         self._told += isinstance(event, TreeEvent)
-        self._house.around.report_run(self._id, live=False)
+        self._house.around.report_run(self._id, live=False, for_good=True)
         self._house.around.offer_rest(self.actor_ref, self._told)
 
     def _unstash(self) -> None:
@@ -263,8 +263,8 @@ class SessionActor(PooledActor):
     def _tell_house(self, act: ReportRun | ReportConcluded | ReportReleased | ReportSucceeded) -> None:
         around = self._house.around
         match act:
-            case ReportRun(live):
-                around.report_run(self._id, live=live)
+            case ReportRun(live, for_good):
+                around.report_run(self._id, live=live, for_good=for_good)
             case ReportConcluded():
                 around.report_concluded(self._state.key)
             case ReportReleased(interrupted):

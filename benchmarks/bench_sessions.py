@@ -72,7 +72,7 @@ class Outside:
         """Nothing is shown."""
         return False
 
-    def report_run(self, session_id: SessionId, *, live: bool) -> None:
+    def report_run(self, session_id: SessionId, *, live: bool, for_good: bool) -> None:
         """Nothing runs."""
 
     def report_concluded(self, session: SessionKey) -> None:

@@ -272,9 +272,9 @@ class Core:
         """Whether the session's platform can show that somebody is typing."""
         return self.attachments.shows_typing(session)
 
-    def report_run(self, session_id: SessionId, *, live: bool) -> None:
+    def report_run(self, session_id: SessionId, *, live: bool, for_good: bool) -> None:
         """Pass on that a run became live or ended."""
-        self._tell(words.RunReported(session_id, live))
+        self._tell(words.RunReported(session_id, live, for_good))
 
     def report_concluded(self, session: SessionKey) -> None:
         """Look whether somebody waits for an answer in this chat."""

@@ -68,8 +68,8 @@ class TreeActor(PooledActor):
                 self._pass_on(receipt.session_id, receipt.key, Arrived(inbound))
             case words.ProcessReported(session_id, key, event):
                 self._pass_on(session_id, key, event)
-            case words.RunReported(session_id, live):
-                self._run_reported(session_id, live=live)
+            case words.RunReported():
+                self._run_reported(message)
             case words.SessionFollowed(key, successor):
                 self._recovery.followed(key)
                 self._keep(successor, key)
@@ -176,14 +176,16 @@ class TreeActor(PooledActor):
         if session_id in self._releasing:  # And nobody can say whether it still wrote that. Twice is as good as once.
             self._write_release(session_id)
 
-    def _run_reported(self, session_id: SessionId, *, live: bool) -> None:
-        if live:
+    def _run_reported(self, said: words.RunReported) -> None:
+        session_id = said.session_id
+        if said.live:
             self._live.add(session_id)
             self._recovery.overtaken(session_id)  # Not sooner: what its user sent may come to nothing.
         else:
             if session_id in self._live and not self._ending:
                 self._count(session_id, FRESH)  # A run that came to its end is progress.
-            self._live.discard(session_id)
+            if self._drain is None or said.for_good:  # Else it said so before it heard of the drain: the next may run.
+                self._live.discard(session_id)
             self._recovery.ended(session_id)
             self._resume_next()
         if not self._live:  # Else the drain looks by itself, and not once for each of thousands.

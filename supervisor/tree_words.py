@@ -105,10 +105,11 @@ class DecisionsWritten(Struct, Solicited, frozen=True):
 
 
 class RunReported(Struct, Solicited, frozen=True):
-    """A run of a session became live; or it ended, waits for its user, or never was."""
+    """A run of a session became live; or it ended, waits for its user, or never was, and none begins (`for_good`)."""
 
     session_id: SessionId
     live: bool
+    for_good: bool
 
 
 class SessionFollowed(Struct, Solicited, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from greenroom.actors import commanding, session
-from greenroom.actors.acts import CancelAlarms, CancelRun, ReportRun
+from greenroom.actors.acts import CancelAlarms, CancelRun
 from greenroom.actors.facts import InboundSettled, RunClosed, SessionSucceeded
 from greenroom.actors.model import Ending
 from greenroom.actors.state import IDLE, Asking, Running
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def _without_a_row(_: Any) -> Any:
     def stop_run(draft: Draft, phase: Any) -> None:
-        draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
+        draft.do(CancelAlarms(), CancelRun(draft.generation))
+        draft.report_over()
         draft.write(RunClosed(draft.id, phase.run.generation, Ending.STOPPED, draft.now))
         draft.move(IDLE)
 
@@ -36,7 +37,8 @@ def _without_a_row(_: Any) -> Any:
 def _in_memory_only(real: Any) -> Any:
     def stop(draft: Draft, inbound: StoredInbound) -> None:
         if isinstance(draft.phase, Running | Asking):
-            draft.do(CancelAlarms(), CancelRun(draft.generation), ReportRun(live=False))
+            draft.do(CancelAlarms(), CancelRun(draft.generation))
+            draft.report_over()
             draft.move(IDLE)
         real(draft, inbound)
 

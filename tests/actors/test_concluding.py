@@ -102,7 +102,7 @@ def test_s018_an_empty_end_in_a_drain_is_no_answer_and_leaves_the_work_open() ->
         session, effects = after(session, RunEnded(G1, outcome))
         assert effects.facts == ()
         assert isinstance(session.phase, Interrupted)
-        assert of(ReportRun, effects) == [ReportRun(live=False)]
+        assert of(ReportRun, effects) == [ReportRun(live=False, for_good=True)]
 
 
 def test_s020_an_answer_in_a_drain_closes_its_marked_run() -> None:

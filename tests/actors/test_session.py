@@ -125,7 +125,7 @@ def test_every_late_event_of_an_older_run_changes_nothing() -> None:
 def test_a_drained_session_begins_nothing_and_says_so() -> None:
     for session in (fresh(), fresh(run=run()), fresh(waiting=(said(1),), inbox_cursor=InboxId(1))):
         drained, effects = after(session, Drained(InterruptReason.SHUTDOWN_TIMEOUT))
-        assert effects == Effects(acts=(ReportRun(live=False),))
+        assert effects == Effects(acts=(ReportRun(live=False, for_good=True),))
         for event in (Arrived(said(9)), Woke(), Resumed(InterruptReason.ACTOR_CRASHED)):
             assert not of(StartRun, after(drained, event)[1])
 
@@ -200,7 +200,7 @@ def test_no_alarm_disturbs_a_user_who_thinks() -> None:
 def test_a_drain_does_not_wait_for_a_user() -> None:
     session, effects = after(asking(), Drained(InterruptReason.SHUTDOWN_TIMEOUT))
     assert of(RunMarked, effects)
-    assert effects.acts == (CancelAlarms(), CancelRun(G1), ReportRun(live=False))
+    assert effects.acts == (CancelAlarms(), CancelRun(G1), ReportRun(live=False, for_good=True))
     assert isinstance(session.phase, Interrupted)
     assert session.phase.question is not None
     assert after(session, Arrived(said(2, "red")))[1].facts == ()

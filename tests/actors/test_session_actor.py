@@ -88,7 +88,8 @@ class Around:
         assert session == KEY
         self.heard.append(act)
 
-    def report_run(self, session_id: SessionId, *, live: bool) -> None:
+    def report_run(self, session_id: SessionId, *, live: bool, for_good: bool) -> None:
+        assert not (live and for_good)
         self.heard.append((session_id, "live" if live else "over"))
 
     def report_concluded(self, session: SessionKey) -> None:

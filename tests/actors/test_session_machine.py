@@ -250,7 +250,10 @@ class SessionMachine(RuleBasedStateMachine):
                     assert isinstance(self.session.phase, Idle | Interrupted)
                 case _:
                     pass
-        live = [act.live for act in effects.acts if isinstance(act, ReportRun)]
+        reports = [act for act in effects.acts if isinstance(act, ReportRun)]
+        assert not any(act.live for act in reports if before.draining is not None)
+        assert all(act.for_good is (self.session.draining is not None) for act in reports if not act.live)
+        live = [act.live for act in reports]
         if live and not isinstance(event, Resumed | Drained):
             assert live[-1] == isinstance(self.session.phase, Running)
 

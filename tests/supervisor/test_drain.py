@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +25,10 @@ from greenroom.supervisor.drain import (
     reason_of,
 )
 from greenroom.supervisor.policy import Policy
+from greenroom.supervisor.sandbox.scenario import Scenario
+
+if TYPE_CHECKING:
+    from greenroom.actors.ports import Turn
 
 POLICY = Policy(drain_s=30)
 A, B = SessionId(1), SessionId(2)
@@ -132,3 +139,24 @@ def test_every_drain_ends_and_leaves_no_run_without_its_mark(
                 assert left <= drain.marked
                 return
     pytest.fail("the drain never ends")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_run_that_begins_as_the_one_before_it_ends_is_waited_for_or_marked(seed: int) -> None:
+    """Seed 1757055322: a session's word that its run was over, from before it heard of the drain, ended the drain."""
+
+    async def agent(turn: Turn) -> str:
+        await asyncio.sleep(5)
+        return f"re {turn.text}"
+
+    for steps in range(10):
+        with Scenario(agent, seed=seed) as room:
+            room.advance(1)
+            room.disconnects()  # Nothing is owed that could be sent: the drain waits for runs alone.
+            room.says("a")
+            room.advance(1)
+            room.says("b")
+            room.until(lambda: room.world.now >= 6)
+            room.steps(steps)
+            assert room.drain()
+            assert [run.generation for run in room.runs() if run.open and run.interrupted_by is None] == []
