@@ -118,6 +118,10 @@ def _next_of_all(_: object) -> Any:
     return following
 
 
+def _as_if_for_good(real: Callable[..., Any]) -> Any:
+    return lambda tree, said: real(tree, replace(said, for_good=not said.live))
+
+
 def _marks_nobody_in_flight(real: Callable[..., Any]) -> Any:
     """Only who was active a moment ago is marked: a run that takes long is not."""
     return lambda drain, **words: real(replace(drain, running=frozenset()), **words)
@@ -257,6 +261,13 @@ MUTANTS = (
         (Swap(tree_actor, "decide_drain", _marks_nobody_in_flight),),
         frozenset({"an_orderly_end_marks_its_runs"}),
         story(stories_drain.drained_at_work, policy=Policy(drain_s=1.0)),
+    ),
+    Mutant(
+        "a word from before the drain",
+        "a drain takes what a session said before it heard of it for its answer",
+        (Swap(TreeActor, "_run_reported", _as_if_for_good),),
+        frozenset({"an_orderly_end_marks_its_runs"}),
+        story(stories_drain.drained_between_two_runs, policy=Policy(drain_s=0.0)),
     ),
     Mutant(
         "hurried end called clean",

@@ -31,6 +31,21 @@ def hurried_at_work(told: Scenario, _: int) -> None:
     is_still_checked(told)
 
 
+def drained_between_two_runs(told: Scenario, seed: int) -> None:
+    """One run has just ended, and the next is being written down; nothing is owed that could be sent."""
+    told.advance(1)
+    told.disconnects()
+    told.says("m1 doze answer")
+    told.advance(1)
+    told.says("m2 doze answer")
+    told.until(lambda: "ends with 'answer <m1>'" in told.history())
+    told.steps(seed % 5)
+    told.drain()
+    told.boot()
+    told.until(lambda: told.life is not None and told.life.began)
+    is_still_checked(told)
+
+
 def drained_with_a_queue(told: Scenario, _: int) -> None:
     """A message waits for the run before it when the process is told to end."""
     told.says("m1 stubborn")
