@@ -1,4 +1,4 @@
-"""What the stories share: an agent that remembers what it was given, the marks of rows that wait, and small questions."""
+"""What the stories share: an agent that remembers what it was given, and small questions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,7 @@ from greenroom.actors.ports import Agent, Conclusion, Turn
 from greenroom.storage import group
 from greenroom.supervisor.sandbox.scenario import Scenario, SessionKey
 
-WHOLE_LIFE = "The whole life of a session: commands, questions, processes, notices, failures"
-REAL_PLATFORMS = "Real platforms: Telegram, Matrix, Discord, Slack, webhooks"
-
 HOUR_S = 3600.0
-
-
-def waits_for(issue: str, *, because: type[BaseException] = AssertionError) -> pytest.MarkDecorator:
-    """Mark a row of a later issue: today its test fails, and with this error only."""
-    return pytest.mark.xfail(strict=True, raises=because, reason=issue)
 
 
 @dataclass(frozen=True, slots=True)
