@@ -43,9 +43,8 @@ class Relay:
         self._open: dict[int, tuple[str, web.Request]] = {}
 
     def fail(self, does: str, fault: Fault) -> None:
-        """Let the next request of this kind fail. One that breaks is repeated once by aiohttp, unasked: so it breaks twice."""
-        times = 2 if fault in {Fault.BREAKS_BEFORE, Fault.BREAKS_AFTER} else 1
-        self._faults += [(does, fault)] * times
+        """Let the next request of this kind fail. A GET that breaks is repeated once by aiohttp, unasked."""
+        self._faults.append((does, fault))
 
     def answer(self, does: str, status: int, said: dict[str, str]) -> None:
         """Let the next request of this kind be answered with this instead."""

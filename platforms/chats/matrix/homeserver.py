@@ -8,7 +8,19 @@ from contextlib import asynccontextmanager
 from secrets import token_hex
 from typing import Any
 
-from aiohttp import ClientError, ClientHandlerType, ClientRequest, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import (
+    ClientConnectionError,
+    ClientConnectorError,
+    ClientError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    ServerDisconnectedError,
+)
 from mautrix.api import HTTPAPI, Method, Path
 from mautrix.client import ClientAPI
 from mautrix.errors import MatrixConnectionError, make_request_error
@@ -126,8 +138,24 @@ class Homeserver:
 async def session() -> AsyncIterator[ClientSession]:
     """Open what all requests of one life go through."""
     timeout = ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SYNC_S + SILENCE_S)
-    async with ClientSession(timeout=timeout, middlewares=(_heed_limits,)) as opened:
+    async with ClientSession(timeout=timeout, middlewares=(_heed_limits, _ask_once)) as opened:
         yield opened
+
+
+async def _ask_once(request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
+    """Keep the library from repeating a PUT by itself when a connection breaks.
+
+    If its second try reaches nobody, it raises that alone, and it would seem that nothing was sent by the first.
+    https://www.rfc-editor.org/rfc/rfc9112.html#name-retrying-requests
+    """
+    try:
+        return await ask(request)
+    except (ClientConnectorError, ConnectionTimeoutError):
+        raise  # It never got as far as asking.
+    except (ClientOSError, ServerDisconnectedError) as error:
+        if request.method == "GET":
+            raise
+        raise ClientConnectionError(f"{type(error).__name__}: {error}") from error  # Which is none that it repeats.
 
 
 async def _heed_limits(request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
