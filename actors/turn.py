@@ -366,7 +366,8 @@ def _says(text: str, words: str) -> bool:
 def _refuse_long(what: str, question: str, limit: int) -> None:
     """Refuse rather than cut: nobody is to say yes to what they could not read."""
     if len(question) > limit:
-        msg = f"{what}: {len(question):,} characters, the limit is {limit:,} (`question_max`); say the rest before"
+        size = f"{len(question):,} characters, the limit is {limit:,} (`question_max`)"
+        msg = f"{what}: {size}; say what is long first, and ask in few words"
         raise ValueError(msg)
 
 

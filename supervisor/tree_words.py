@@ -105,7 +105,7 @@ class DecisionsWritten(Struct, Solicited, frozen=True):
 
 
 class RunReported(Struct, Solicited, frozen=True):
-    """A run of a session became live; or it ended, waits for its user, or never was, and none begins (`for_good`)."""
+    """A run of a session became live; or it ended, waits for its user, or never was (`for_good`: nor will be)."""
 
     session_id: SessionId
     live: bool

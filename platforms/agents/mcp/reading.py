@@ -91,6 +91,16 @@ def is_too_long(tool: Tool) -> bool:
     return len(json.dumps(tool.input_schema)) > SCHEMA_MAX
 
 
+def warning_of(tool: Tool, settings: McpSettings) -> str | None:
+    """What is not as whoever configured it may expect."""
+    if is_too_long(tool):
+        return f"{tool.name:.80} is left out: its schema has over {SCHEMA_MAX:,} characters"
+    policy = policy_of(tool, settings)
+    if policy is not settings.policies.get(tool.name, policy):
+        return f"{tool.name:.80} takes no idempotency_key, so it is `{policy}`"
+    return None
+
+
 def says_of(tool: Tool) -> str:
     """What a model reads of it."""
     return (tool.description or tool.title or tool.name)[:SAYS_MAX]

@@ -17,13 +17,13 @@ from mcp.shared.exceptions import MCPError
 from greenroom.actors.model import ToolPolicy
 from greenroom.actors.ports import Turn
 from greenroom.platforms.agents.mcp.reading import (
-    SCHEMA_MAX,
     is_too_long,
     name_of,
     parameters_of,
     policy_of,
     says_of,
     text_of,
+    warning_of,
 )
 from greenroom.platforms.agents.mcp.server import DownError, Server, describe
 from greenroom.platforms.agents.mcp.settings import McpSettings
@@ -71,6 +71,7 @@ class McpTools:
         """Nothing is known of the server yet."""
         self._name, self._settings, self._server = name, settings, server
         self._offered: tuple[Tool, ...] = ()
+        self._warnings: frozenset[str] = frozenset()
 
     async def offer(self) -> Sequence[Tool]:
         """See `Toolset.offer`. While the server is down it is what it offered last: a call says that it is down."""
@@ -84,27 +85,24 @@ class McpTools:
             logger.warning("mcp.%s does not list its tools: %s", self._name, describe(error))
             return self._offered
         self._server.worked()
-        self._offered = tuple(self._tool(each) for each in found if self._is_wanted(each))
+        wanted = [each for each in found if not self._settings.only or each.name in self._settings.only]
+        self._warn(wanted)
+        self._offered = tuple(self._tool(each) for each in wanted if not is_too_long(each))
         return self._offered
 
     async def close(self) -> None:
         """See `Toolset.close`."""
         await self._server.close()
 
-    def _is_wanted(self, tool: mcp_types.Tool) -> bool:
-        if self._settings.only and tool.name not in self._settings.only:
-            return False
-        if is_too_long(tool):
-            logger.warning(
-                "mcp.%s: %.80s is left out: its schema is over %s characters", self._name, tool.name, SCHEMA_MAX
-            )
-            return False
-        return True
+    def _warn(self, wanted: Sequence[mcp_types.Tool]) -> None:
+        """Once, and not with each run that is offered them."""
+        warnings = frozenset(line for each in wanted if (line := warning_of(each, self._settings)) is not None)
+        for line in sorted(warnings - self._warnings):
+            logger.warning("mcp.%s: %s", self._name, line)
+        self._warnings = warnings
 
     def _tool(self, found: mcp_types.Tool) -> Tool:
         settings, policy = self._settings, policy_of(found, self._settings)
-        if policy is not settings.policies.get(found.name, policy):
-            logger.warning("mcp.%s: %s takes no idempotency_key, so it is `once`", self._name, found.name)
 
         async def call(turn: Turn, /, **args: Any) -> str:
             return await self._call(turn, found.name, args, policy)
