@@ -108,7 +108,7 @@ async def test_a_home_server_killed_between_the_request_and_its_answer_shows_it_
                 here.bot.relay.answered = kill
             else:
                 here.bot.relay.forwarding = kill
-            with pytest.raises((NotSentError, TimeoutError)):
+            with pytest.raises(TimeoutError):  # Nobody can say whether it was sent.
                 await chat.send(outgoing(room, "k1", "once"))
             here.bot.relay.forwarding = here.bot.relay.answered = None
             await asyncio.to_thread(server.start)
